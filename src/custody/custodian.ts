@@ -1,0 +1,67 @@
+import type { Secret } from '../lib/secret.ts';
+
+/** Signature algorithm of a key; a property of the key, never of a request. RFC 8032 and FIPS 186-5. */
+export type KeyAlgorithm = 'ed25519' | 'ecdsa-p256';
+
+/** What a signing key may sign; one purpose per key (formats.md, Signed messages). */
+export type KeyPurpose =
+  | 'root'
+  | 'revocation'
+  | 'license'
+  | 'response'
+  | 'token'
+  | 'ledger'
+  | 'exchange'
+  | 'webhook'
+  | 'spool'
+  | 'grant'
+  | 'site';
+
+/** A key inside a custodian. Only the custodian that gave it can use it; it holds no secret. */
+export interface KeyHandle {
+  /** First 16 characters of the base64url RFC 7638 thumbprint of the public key. */
+  readonly kid: string;
+  readonly purpose: KeyPurpose;
+  readonly algorithm: KeyAlgorithm;
+  /** How the custodian finds the key again; stored beside the public key. No secret in it. */
+  readonly reference: string;
+  /** SubjectPublicKeyInfo, DER. */
+  readonly publicKey: Buffer;
+}
+
+/** What key to make. */
+export interface KeySpec {
+  readonly purpose: KeyPurpose;
+  readonly algorithm: KeyAlgorithm;
+}
+
+/** Whether signing works right now, and since when not. */
+export interface CustodianHealth {
+  readonly state: 'ready' | 'degraded' | 'unavailable';
+  readonly detail: string;
+}
+
+/**
+ * What holds private keys. A contract test runs against every implementation; adding one touches one folder and one
+ * line of the registry.
+ */
+export interface KeyCustodian extends AsyncDisposable {
+  /** Stable name of the implementation as stored beside each key (`file`). For look-up only, never branched on. */
+  readonly name: string;
+  /** Makes a key that is durable when the promise resolves. */
+  generate(spec: KeySpec): Promise<KeyHandle>;
+  /** @throws Fault KEY_STORAGE when the key is not there, or is not the one stored beside `publicKey`. */
+  find(stored: { reference: string; purpose: KeyPurpose; publicKey: Buffer }): Promise<KeyHandle>;
+  /**
+   * Signs `message`: 64 bytes, Ed25519 or raw r ‖ s. The signature was verified with the public key before it is
+   * returned.
+   * @throws Fault SIGNER_UNAVAILABLE, SIGNER_BUSY
+   * @throws InvariantViolation when `message` does not begin with a prefix of the key's purpose: no bug elsewhere can
+   * turn one key into another.
+   */
+  sign(handle: KeyHandle, message: Buffer, options?: { deadlineMs?: number }): Promise<Buffer>;
+  health(): CustodianHealth;
+}
+
+/** Key-encryption key: 32 bytes, in memory only while the appliance is unsealed. */
+export type KekSecret = Secret<Buffer>;

@@ -1,0 +1,59 @@
+import type { z } from 'zod';
+
+/** Methods of the API. */
+export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+
+/**
+ * One route: what it takes, what it demands, what it answers. The table of routes is all the HTTP server knows of the
+ * features; the same rows generate the OpenAPI document, so that what is documented is what is checked.
+ * `Caller` is the permit type of the access feature: http knows nothing of it but that a handler wants one.
+ */
+export interface Route<Caller, Demand, Params = unknown, Query = unknown, Body = unknown> {
+  readonly method: Method;
+  /** With `{name}` segments, e.g. `/api/v1/licenses/{id}`. */
+  readonly path: string;
+  /** One line for the OpenAPI document. */
+  readonly summary: string;
+  readonly tag: string;
+  readonly demand: Demand;
+  readonly params?: z.ZodType<Params>;
+  readonly query?: z.ZodType<Query>;
+  readonly body?: z.ZodType<Body>;
+  /** What a 2xx carries, by status; a status without a body maps to null. */
+  readonly answers: Readonly<Record<number, z.ZodType | null>>;
+  /** POSTs that change state honour `Idempotency-Key`; unauthenticated ones never. */
+  readonly idempotent?: IdempotencyRule;
+  /** Largest body, when it is not the default 64 KB. */
+  readonly maxBodyBytes?: number;
+  readonly handle: (call: Call<Caller, Params, Query, Body>) => Promise<Answer> | Answer;
+}
+
+/**
+ * How an answer is kept for replay. `answer`: as it was. `without-secret`: what was shown once is not stored; the replay
+ * has null in its place and `secretShown: true`. `reread`: the stored reference is read anew with the caller's rights.
+ */
+export type IdempotencyRule = 'answer' | 'without-secret' | 'reread';
+
+/** One request, parsed and permitted. */
+export interface Call<Caller, Params = unknown, Query = unknown, Body = unknown> {
+  readonly permit: Caller;
+  readonly params: Params;
+  readonly query: Query;
+  readonly body: Body;
+  readonly requestId: string;
+  /** Header by lower-case name. */
+  header(name: string): string | undefined;
+  /** The client's address: the socket's, or the one a trusted proxy names. */
+  readonly address: string;
+}
+
+/** What a handler returns; sent only after everything it awaited is durable. */
+export interface Answer {
+  readonly status: number;
+  /** JSON body, or raw bytes with their own content type. */
+  readonly body?: unknown;
+  readonly raw?: { readonly bytes: Buffer; readonly contentType: string; readonly filename?: string };
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Member paths of `body.data` that are shown once and never stored for replay. */
+  readonly secrets?: readonly string[];
+}

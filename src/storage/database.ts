@@ -1,0 +1,168 @@
+import BetterSqlite3 from 'better-sqlite3';
+import { Fault } from '../faults.ts';
+import { invariant } from '../lib/invariant.ts';
+import type { RealmId } from './realm-scope.ts';
+import { dynamicStatement, type QueryBuilder, type SqlValue, type Statement } from './statement.ts';
+import type { Compilable, OperationNode } from 'kysely';
+
+/** Below this SQLite can corrupt a database in WAL mode when a checkpoint meets a writer (fixed in 3.51.3). */
+const OLDEST_SQLITE = [3, 51, 3] as const;
+/** Statements whose text depends on the request; bounded, since a caller chooses filters. */
+const DYNAMIC_STATEMENTS = 256;
+const PAGE_CACHE_KIB = 32 * 1024;
+
+/** What a write changed. */
+export interface Changes {
+  readonly changes: number;
+}
+
+/** Named values for a statement's parameters. */
+export type Parameters<P> = P extends object ? P : never;
+
+type Native = BetterSqlite3.Statement<SqlValue[]>;
+type Built = Compilable<unknown> & { toOperationNode(): OperationNode };
+type RowOf<Q> = Q extends Compilable<infer Row> ? Row : never;
+
+/**
+ * One connection to the database file, with the durable settings proven by reading them back, and the cache of prepared
+ * statements. Only storage/ holds one; everything else gets a `Tx` or a `Reader`.
+ */
+export class Database {
+  readonly #db: BetterSqlite3.Database;
+  readonly #prepared = new Map<Statement<never, unknown>, Native>();
+  readonly #dynamic = new Map<string, Native>();
+
+  private constructor(db: BetterSqlite3.Database) {
+    this.#db = db;
+  }
+
+  /**
+   * Opens the one writing connection.
+   * @throws Fault DATA_DIRECTORY_INVALID when a setting that durability rests on cannot be had.
+   */
+  static openWriter(path: string): Database {
+    const db = new BetterSqlite3(path);
+    try {
+      refuseOldSqlite(db);
+      configure(db);
+      // better-sqlite3 is built with synchronous=NORMAL for WAL: without this, a power cut loses acknowledged commits.
+      demand(db, 'synchronous = FULL', { name: 'synchronous', value: 2 });
+      demand(db, 'wal_autocheckpoint = 0', { name: 'wal_autocheckpoint', value: 0 });
+      return new Database(db);
+    } catch (error) {
+      db.close();
+      throw error;
+    }
+  }
+
+  /** Opens a second connection that can only read: exports and analytics in a worker thread. */
+  static openReader(path: string): Database {
+    const db = new BetterSqlite3(path, { readonly: true, fileMustExist: true });
+    db.pragma('query_only = ON');
+    db.pragma('trusted_schema = OFF');
+    return new Database(db);
+  }
+
+  /** The handle itself, for the parts of storage/ that speak SQL of their own (migrations, backup, lock, tests). */
+  get native(): BetterSqlite3.Database {
+    return this.#db;
+  }
+
+  /** True while a transaction is open; after FULL, IOERR and NOMEM SQLite has ended it by itself. */
+  get inTransaction(): boolean {
+    return this.#db.inTransaction;
+  }
+
+  exec(sql: string): void {
+    this.#db.exec(sql);
+  }
+
+  get<P, Row>(statement: Statement<P, Row>, parameters: P, realm: RealmId | null): Row | undefined {
+    return this.#native(statement).get(...bind(statement, parameters, realm)) as Row | undefined; // typed by kysely
+  }
+
+  all<P, Row>(statement: Statement<P, Row>, parameters: P, realm: RealmId | null): Row[] {
+    return this.#native(statement).all(...bind(statement, parameters, realm)) as Row[]; // typed by kysely
+  }
+
+  run<P>(statement: Statement<P, unknown>, parameters: P, realm: RealmId | null): Changes {
+    return { changes: this.#native(statement).run(...bind(statement, parameters, realm)).changes };
+  }
+
+  /** Runs a SELECT whose text depends on the request. Checked and prepared once per distinct text. */
+  find<Q extends Built>(
+    build: (db: QueryBuilder, p: { realm: RealmId }) => Q,
+    realm: RealmId | null,
+  ): RowOf<Q>[] {
+    const made = dynamicStatement(build);
+    invariant(made.facts.writes === 'nothing', 'a dynamic statement only reads');
+    return this.#dynamicNative(made.sql).all(...made.bind({}, realm)) as RowOf<Q>[]; // typed by kysely
+  }
+
+  /** Prepares statements ahead of use, so that a broken one stops the start and not a request. */
+  prepareAll(statements: readonly Statement<never, unknown>[]): void {
+    for (const statement of statements) this.#native(statement);
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+
+  #native<P, Row>(statement: Statement<P, Row>): Native {
+    const key = statement as unknown as Statement<never, unknown>; // identity only
+    const known = this.#prepared.get(key);
+    if (known !== undefined) return known;
+    const native = this.#db.prepare<SqlValue[]>(statement.sql);
+    this.#prepared.set(key, native);
+    return native;
+  }
+
+  #dynamicNative(sql: string): Native {
+    const known = this.#dynamic.get(sql);
+    if (known !== undefined) return known;
+    if (this.#dynamic.size >= DYNAMIC_STATEMENTS) this.#dynamic.delete([...this.#dynamic.keys()][0] ?? '');
+    const native = this.#db.prepare<SqlValue[]>(sql);
+    this.#dynamic.set(sql, native);
+    return native;
+  }
+}
+
+function bind<P, Row>(statement: Statement<P, Row>, parameters: P, realm: RealmId | null): SqlValue[] {
+  // P is an object of SQL values: declared so by every store, and SQLite refuses anything else.
+  return statement.bind(parameters as Readonly<Record<string, SqlValue>>, realm);
+}
+
+function configure(db: BetterSqlite3.Database): void {
+  demand(db, 'journal_mode = WAL', { name: 'journal_mode', value: 'wal' });
+  demand(db, 'foreign_keys = ON', { name: 'foreign_keys', value: 1 });
+  demand(db, 'trusted_schema = OFF', { name: 'trusted_schema', value: 0 });
+  demand(db, 'secure_delete = ON', { name: 'secure_delete', value: 1 });
+  demand(db, 'cell_size_check = ON', { name: 'cell_size_check', value: 1 });
+  // Memory-mapped I/O turns a disk error into a signal that kills the process in mid-sentence.
+  db.pragma('mmap_size = 0');
+  db.pragma(`cache_size = -${String(PAGE_CACHE_KIB)}`);
+  db.pragma('busy_timeout = 0');
+  db.pragma('temp_store = MEMORY');
+}
+
+function demand(db: BetterSqlite3.Database, pragma: string, is: { name: string; value: unknown }): void {
+  db.pragma(pragma);
+  const read: unknown = db.pragma(is.name, { simple: true });
+  if (read === is.value) return;
+  throw new Fault(
+    'DATA_DIRECTORY_INVALID',
+    `database setting ${is.name} reads ${String(read)}, not ${String(is.value)}`,
+  );
+}
+
+function refuseOldSqlite(db: BetterSqlite3.Database): void {
+  const version = String(db.prepare('SELECT sqlite_version()').pluck().get());
+  const parts = version.split('.').map(Number);
+  for (const [i, oldest] of OLDEST_SQLITE.entries()) {
+    const part = parts[i] ?? 0;
+    if (part > oldest) return;
+    if (part < oldest) {
+      throw new Fault('DATA_DIRECTORY_INVALID', `sqlite ${version} is older than ${OLDEST_SQLITE.join('.')}`);
+    }
+  }
+}

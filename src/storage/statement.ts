@@ -1,0 +1,119 @@
+import {
+  type Compilable,
+  DummyDriver,
+  Kysely,
+  type OperationNode,
+  SqliteAdapter,
+  SqliteIntrospector,
+  SqliteQueryCompiler,
+} from 'kysely';
+import { checkRealmScope, REALM_PARAMETER, type RealmId, type StatementFacts } from './realm-scope.ts';
+import type { Schema } from './schema.ts';
+
+/** What SQLite stores. Booleans are 0 and 1. */
+export type SqlValue = string | number | bigint | Buffer | null;
+
+/** kysely as a typed writer of SQL; it never executes anything here. */
+export type QueryBuilder = Kysely<Schema>;
+
+const builder: QueryBuilder = new Kysely<Schema>({
+  dialect: {
+    createAdapter: () => new SqliteAdapter(),
+    createDriver: () => new DummyDriver(),
+    createIntrospector: (db) => new SqliteIntrospector(db),
+    createQueryCompiler: () => new SqliteQueryCompiler(),
+  },
+});
+
+/** A named hole in a statement, filled at execution. */
+class Placeholder {
+  readonly name: string;
+  constructor(name: string) {
+    this.name = name;
+  }
+}
+
+type Slot = { readonly hole: string } | { readonly realm: true } | { readonly value: SqlValue };
+
+/**
+ * A statement written and checked once: SQL text, where its parameters go, and what it touches.
+ * `P` names the parameters, `Row` is what one row of the answer looks like.
+ */
+export class Statement<P, Row> {
+  readonly sql: string;
+  readonly facts: StatementFacts;
+  readonly #slots: readonly Slot[];
+  /** Only for the type checker: rows and parameters do not exist at run time. */
+  declare readonly row: Row;
+  declare readonly parameters: P;
+
+  constructor(query: Compilable<unknown> & { toOperationNode(): OperationNode }) {
+    this.facts = checkRealmScope(query.toOperationNode());
+    const compiled = query.compile();
+    this.sql = compiled.sql;
+    this.#slots = compiled.parameters.map(slotOf);
+  }
+
+  /** The values to bind, in order. `realm` is required when the statement touches a realm-owned table. */
+  bind(parameters: Readonly<Record<string, SqlValue>>, realm: RealmId | null): SqlValue[] {
+    return this.#slots.map((slot) => {
+      if ('hole' in slot) return filled(parameters[slot.hole], slot.hole);
+      return 'realm' in slot ? boundRealm(realm) : slot.value;
+    });
+  }
+}
+
+function slotOf(parameter: unknown): Slot {
+  if (parameter instanceof Placeholder) return { hole: parameter.name };
+  if (parameter === REALM_PARAMETER) return { realm: true };
+  return { value: parameter as SqlValue }; // a constant written in the query; SQLite refuses anything else
+}
+
+function filled(value: SqlValue | undefined, name: string): SqlValue {
+  if (value === undefined) throw new TypeError(`statement parameter ${name} is missing`);
+  return value;
+}
+
+function boundRealm(realm: RealmId | null): number {
+  if (realm === null) throw new TypeError('a statement on realm-owned rows was run without a realm');
+  return realm;
+}
+
+type Built = Compilable<unknown> & { toOperationNode(): OperationNode };
+type RowOf<Q> = Q extends Compilable<infer Row> ? Row : never;
+type Holes<P> = P & { readonly realm: RealmId };
+
+const registered: Statement<never, unknown>[] = [];
+
+/**
+ * Declares a statement: `statement<{ id: string }>()((db, p) => db.selectFrom('licenses')…where('id', '=', p.id))`.
+ * `p.realm` is the realm the caller's permit names; it is bound by `tx.in(realm)`, never passed.
+ * Written at module level of a store: compiled and checked once, when the program starts.
+ * @throws InvariantViolation when a realm-owned table is not tied to `p.realm`.
+ */
+export function statement<P extends object = object>() {
+  return <Q extends Built>(build: (db: QueryBuilder, p: Holes<P>) => Q): Statement<P, RowOf<Q>> => {
+    const made = new Statement<P, RowOf<Q>>(build(builder, holes<P>()));
+    registered.push(made as unknown as Statement<never, unknown>); // kept for preparation and tests, never run from here
+    return made;
+  };
+}
+
+/** A statement whose text depends on the request (filters, sorting), made for one use; checked like any other. */
+export function dynamicStatement<Q extends Built>(
+  build: (db: QueryBuilder, p: Holes<object>) => Q,
+): Statement<object, RowOf<Q>> {
+  return new Statement<object, RowOf<Q>>(build(builder, holes<object>()));
+}
+
+/** All statements declared so far: prepared at start, and examined by the tests. */
+export function registeredStatements(): readonly Statement<never, unknown>[] {
+  return registered;
+}
+
+function holes<P>(): Holes<P> {
+  const get = (_: object, name: string | symbol): unknown =>
+    name === 'realm' ? REALM_PARAMETER : new Placeholder(String(name));
+  // The holes pose as values of the parameters' types, so that kysely checks the columns they are compared with.
+  return new Proxy({}, { get }) as Holes<P>;
+}

@@ -1,0 +1,60 @@
+/**
+ * What the storage rules need to know of each table.
+ * `scope`: `realm` rows belong to exactly one realm and every query must be tied to it; `directory` leads from a
+ * credential to a realm; `appliance` belongs to no realm.
+ * `kind`: a unit that changes a `recorded` table must leave a ledger entry; `bookkeeping` (counters, times, caches)
+ * may be written by jobs without one.
+ */
+export interface TableRow {
+  readonly scope: 'realm' | 'directory' | 'appliance';
+  readonly kind: 'recorded' | 'bookkeeping';
+  /** Grows with use: a statement that scans it is refused by the tests. */
+  readonly grows: boolean;
+}
+
+const table = (scope: TableRow['scope'], kind: TableRow['kind'], grows: boolean): TableRow => ({
+  scope,
+  kind,
+  grows,
+});
+
+/** Every table of the schema; a test compares this list with the database's own. */
+export const TABLES = {
+  settings: table('appliance', 'recorded', false),
+  tenants: table('appliance', 'recorded', false),
+  realms: table('appliance', 'recorded', false),
+  license_directory: table('directory', 'recorded', true),
+  api_key_directory: table('directory', 'recorded', true),
+  data_keys: table('appliance', 'recorded', false),
+  data_key_usage: table('appliance', 'bookkeeping', false),
+  index_keys: table('appliance', 'recorded', false),
+  signing_keys: table('appliance', 'recorded', false),
+  clock_mark: table('appliance', 'bookkeeping', false),
+  write_probe: table('appliance', 'bookkeeping', false),
+  job_state: table('appliance', 'bookkeeping', false),
+  // The ledger is what records; it is not itself recorded.
+  ledger_entries: table('appliance', 'bookkeeping', true),
+  ledger_tiles: table('appliance', 'bookkeeping', true),
+  ledger_private: table('appliance', 'bookkeeping', true),
+  ledger_checkpoints: table('appliance', 'bookkeeping', true),
+  products: table('realm', 'recorded', true),
+  policies: table('realm', 'recorded', true),
+  entitlements: table('realm', 'recorded', true),
+  policy_entitlements: table('realm', 'recorded', true),
+  licenses: table('realm', 'recorded', true),
+  license_entitlements: table('realm', 'recorded', true),
+  license_seats: table('realm', 'recorded', true),
+  license_usage: table('realm', 'bookkeeping', true),
+  machines: table('realm', 'recorded', true),
+  machine_components: table('realm', 'recorded', true),
+  machine_usage: table('realm', 'bookkeeping', true),
+  issued_files: table('realm', 'recorded', true),
+  api_keys: table('realm', 'recorded', true),
+  api_key_usage: table('realm', 'bookkeeping', true),
+  idempotency: table('realm', 'bookkeeping', true),
+  // The outbox is written only beside the change that caused an event, which has its own ledger entry.
+  events: table('realm', 'bookkeeping', true),
+} as const satisfies Record<string, TableRow>;
+
+/** A table's name. */
+export type TableName = keyof typeof TABLES;
