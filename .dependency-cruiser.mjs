@@ -25,6 +25,8 @@ const ARROWS = {
 };
 
 const FEATURES = '(licensing|issuing|exchange|passes|access|delivery|ledger)';
+/** Files of storage/ that say what goes into a unit of work and comes out. */
+const UNIT_OF_WORK_TYPES = 'tx|journal|realm-scope';
 const part = (name) => `^src/${name}(/|\\.ts$)`;
 /** A package, wherever npm put it; the package's own files may import what they like. */
 const npm = (name) => `(^|/)node_modules/${name}/`;
@@ -146,7 +148,14 @@ const rooms = [
     comment: 'only a store knows tables and queries; an operation has the unit of work',
     severity: 'error',
     from: { path: `^src/${FEATURES}/`, pathNot: '-store\\.ts$' },
-    to: { path: '^src/storage/', pathNot: '^src/storage/unit-of-work\\.ts$' },
+    to: { path: '^src/storage/', pathNot: `^src/storage/(unit-of-work|${UNIT_OF_WORK_TYPES})\\.ts$` },
+  },
+  {
+    name: 'operations-take-types-of-the-unit-of-work',
+    comment: 'what a unit of work is given and gives is a type elsewhere; its making stays in storage',
+    severity: 'error',
+    from: { path: `^src/${FEATURES}/`, pathNot: '-store\\.ts$' },
+    to: { path: `^src/storage/(${UNIT_OF_WORK_TYPES})\\.ts$`, dependencyTypesNot: ['type-only'] },
   },
   {
     name: 'custody-has-a-counter',
@@ -160,28 +169,28 @@ const rooms = [
     name: 'pure-ledger',
     comment: 'the Merkle tree, the entry and the verification need neither daemon nor database',
     severity: 'error',
-    from: { path: '^src/ledger/(entry|merkle|verify)\\.ts$' },
+    from: { path: '^src/ledger/(entry|merkle|merkle-proof|note|tiles|verify)\\.ts$' },
     to: {
       path: [
         '^src/(storage|custody|access|http|jobs)/',
         '-store\\.ts$',
         '^(node:)?(fs|net|http|https|child_process)(/|$)',
       ],
+      dependencyTypesNot: ['type-only'],
     },
   },
   {
     name: 'pure-encoders',
     comment: 'what we sign is encoded by pure functions',
     severity: 'error',
-    from: {
-      path: '^src/issuing/(license-file|machine-file|signed-key|token|trust-bundle|revocation-list)\\.ts$',
-    },
+    from: { path: '^src/issuing/', pathNot: '/(checkout[a-z-]*|index|jobs|routes|[a-z-]+-store)\\.ts$' },
     to: {
       path: [
         '^src/(storage|http|jobs|access)/',
         '-store\\.ts$',
         '^(node:)?(fs|net|http|https|child_process)(/|$)',
       ],
+      dependencyTypesNot: ['type-only'],
     },
   },
 ];
