@@ -93,6 +93,11 @@ export const FAULTS = {
     'Key storage cannot be opened',
     'Use another slot, or restore the named file from a backup.',
   ),
+  LEDGER_INVALID: row(
+    422,
+    'Ledger data cannot be read',
+    'Keep the damaged copy as evidence and take a fresh export, or restore what is named from a backup.',
+  ),
   MACHINE_KEY_MISMATCH: row(
     409,
     'Machine is registered with another key',
