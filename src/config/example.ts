@@ -1,0 +1,42 @@
+import { SETTING_ROWS, type SettingRow } from './settings.ts';
+
+const HEAD = `# Mintmark configuration. Every setting is here with its default; remove the # to change one.
+# Precedence: flag > environment variable > this file > default. Unknown keys are errors: \`mintmark config check\`.
+# Secrets never stand here: settings name the files that hold them.
+`;
+
+const LINE = 110;
+
+/** The example configuration file, made from the table of settings: all of them, commented out, with their reasons. */
+export function exampleConfig(): string {
+  const sections = new Map<string, SettingRow[]>();
+  for (const row of SETTING_ROWS) sections.set(row.section, [...(sections.get(row.section) ?? []), row]);
+  const parts = [...sections].map(([name, rows]) => `[${name}]\n${rows.map(renderSetting).join('\n')}`);
+  return `${HEAD}\n${parts.join('\n')}`;
+}
+
+function renderSetting(row: SettingRow): string {
+  const reason = wrap(`${row.setting.reason} (${row.variable})`);
+  const note = row.setting.default === null ? '  # not set by default' : '';
+  return `${reason}# ${row.key} = ${toml(row.setting.default)}${note}\n`;
+}
+
+function toml(value: unknown): string {
+  if (value === null) return '"/run/mintmark/api.sock"';
+  return Array.isArray(value)
+    ? `[${value.map((item) => JSON.stringify(item)).join(', ')}]`
+    : JSON.stringify(value);
+}
+
+function wrap(text: string): string {
+  let out = '';
+  let line = '#';
+  for (const word of text.split(' ')) {
+    if (line.length + word.length + 1 > LINE) {
+      out += `${line}\n`;
+      line = '#';
+    }
+    line += ` ${word}`;
+  }
+  return `${out}${line}\n`;
+}

@@ -1,0 +1,191 @@
+import { isIP } from 'node:net';
+import { z } from 'zod';
+
+/** One setting: what it accepts, what it is when nobody says otherwise, and why one would change it. */
+export interface Setting<T extends z.ZodType = z.ZodType> {
+  readonly accepts: T;
+  readonly default: z.output<T>;
+  readonly reason: string;
+}
+
+function setting<T extends z.ZodType>(accepts: T, byDefault: z.output<T>, reason: string): Setting<T> {
+  return { accepts, default: byDefault, reason };
+}
+
+const port = z.int().min(0).max(65_535);
+const path = z.string().min(1).max(4096);
+const host = z.string().min(1).max(255);
+const cidr = z.string().refine(isCidr, 'must be an address range such as 10.20.0.0/16');
+const proxy = z.string().refine((text) => isIP(text) !== 0 || isCidr(text), 'must be an address or a range');
+
+function isCidr(text: string): boolean {
+  const [address, bits, ...rest] = text.split('/');
+  if (address === undefined || bits === undefined || rest.length > 0 || !/^\d{1,3}$/.test(bits)) return false;
+  const version = isIP(address);
+  return version !== 0 && Number(bits) <= (version === 4 ? 32 : 128);
+}
+
+/** Every setting there is, by section. The example file, the documentation and the checks are made from this table. */
+export const SETTINGS = {
+  data: {
+    directory: setting(
+      path,
+      './var/mintmark',
+      'Database, sealed keys and slots. Must be on a local disk that honours fsync; the package sets /var/lib/mintmark.',
+    ),
+    ballastMiB: setting(
+      z.int().min(0).max(4096),
+      64,
+      'Space kept aside and freed when the disk is full, because deleting rows needs space too.',
+    ),
+    reserveMiB: setting(
+      z.int().min(0).max(65_536),
+      128,
+      'Below this much free space writes stop, so that there is room left to shut down and clean up.',
+    ),
+  },
+  http: {
+    host: setting(
+      host,
+      '127.0.0.1',
+      'Address of the API. Anything but loopback needs allowPlain, because this version has no TLS of its own.',
+    ),
+    port: setting(port, 7420, 'Port of the API; 0 lets the system choose (the log says which).'),
+    socket: setting(
+      path.nullable(),
+      null,
+      'Also serve the API on this Unix socket, for a reverse proxy on the same host.',
+    ),
+    allowPlain: setting(
+      z.array(cidr).max(16),
+      [],
+      'Networks that may be served without TLS, by range. Each start warns while this is not empty.',
+    ),
+    trustedProxies: setting(
+      z.array(proxy).max(16),
+      [],
+      'Proxies whose Forwarded headers name the client. Everybody else could write what he likes in them.',
+    ),
+    maxConnections: setting(
+      z.int().min(8).max(65_536),
+      512,
+      'Connections at a time; more are refused, not queued.',
+    ),
+    maxConnectionsPerAddress: setting(
+      z.int().min(1).max(65_536),
+      128,
+      'Connections at a time from one address, so that one client cannot take them all.',
+    ),
+  },
+  metrics: {
+    host: setting(
+      host,
+      '127.0.0.1',
+      'Address of GET /metrics (Prometheus); keep it on loopback or a management network.',
+    ),
+    port: setting(port, 7421, 'Port of GET /metrics; 0 lets the system choose (the log says which).'),
+    enabled: setting(z.boolean(), true, 'Whether GET /metrics is served at all.'),
+  },
+  operator: {
+    socketMode: setting(
+      z.enum(['0600', '0660']),
+      '0600',
+      'Who may open run/operator.sock. Whoever can open it is the local administrator; 0660 adds the service group.',
+    ),
+  },
+  custody: {
+    credential: setting(
+      path.nullable(),
+      './var/credentials/kek',
+      'File with the credential that opens the key-encryption key at start, outside the data directory and every backup; the package sets /etc/mintmark/credentials/kek.',
+    ),
+  },
+  issuing: {
+    issuer: setting(
+      z.string().min(1).max(100),
+      'Mintmark',
+      'Name of the issuer as it stands in every licence file.',
+    ),
+  },
+  ledger: {
+    checkpointSeconds: setting(
+      z.int().min(1).max(3600),
+      60,
+      'Longest time between signed checkpoints: what a writer to the disk could still rewrite unnoticed.',
+    ),
+    checkpointEntries: setting(
+      z.int().min(1).max(100_000),
+      1000,
+      'Entries after which a checkpoint is signed earlier.',
+    ),
+  },
+  clock: {
+    maxDowntimeDays: setting(
+      z.int().min(1).max(3650),
+      30,
+      'A clock that is further ahead than this at start is suspect; raise it for an appliance that rests for months.',
+    ),
+    settleHours: setting(
+      z.int().min(0).max(720),
+      24,
+      'Nothing irreversible is done by time until the clock has given no cause for suspicion for this long.',
+    ),
+  },
+  backup: {
+    directory: setting(
+      path,
+      './var/backups',
+      'Where `mintmark backup create` writes when it is not told otherwise.',
+    ),
+    warnAfterDays: setting(
+      z.int().min(1).max(365),
+      7,
+      'Age of the last good backup at which `mintmark status` warns.',
+    ),
+  },
+  log: {
+    level: setting(
+      z.enum(['debug', 'info', 'warn', 'error']),
+      'info',
+      'Least severe level written to standard output, one JSON object a line.',
+    ),
+  },
+} as const satisfies Record<string, Record<string, Setting>>;
+
+type Sections = typeof SETTINGS;
+
+/** The configuration in force: every setting has a value. */
+export type Config = {
+  readonly [S in keyof Sections]: {
+    readonly [K in keyof Sections[S]]: Sections[S][K] extends Setting<infer T> ? z.output<T> : never;
+  };
+};
+
+/** One setting with its place: `http.port` and the environment variable that overrides it. */
+export interface SettingRow {
+  readonly section: string;
+  readonly key: string;
+  /** `section.key`. */
+  readonly name: string;
+  /** `MINTMARK_SECTION_KEY`. */
+  readonly variable: string;
+  readonly setting: Setting;
+}
+
+/** All settings in the order of the table. */
+export const SETTING_ROWS: readonly SettingRow[] = Object.entries(SETTINGS).flatMap(([section, keys]) =>
+  Object.entries(keys).map(([key, row]: [string, Setting]) => ({
+    section,
+    key,
+    name: `${section}.${key}`,
+    variable: `MINTMARK_${section.toUpperCase()}_${snake(key)}`,
+    setting: row,
+  })),
+);
+
+function snake(key: string): string {
+  return key
+    .replace(/MiB$/, 'Mib')
+    .replace(/[A-Z]/g, (letter) => `_${letter}`)
+    .toUpperCase();
+}

@@ -1,0 +1,79 @@
+import type { FaultCode } from './faults.ts';
+
+/** What a caller or a job wants to do, as far as the state of the appliance has a say in it. */
+export type Activity = 'read' | 'validate' | 'heartbeat' | 'create' | 'issue' | 'jobs';
+
+/** In a state an activity goes on (`yes`) or is refused with a fault code; jobs just wait. */
+type Rule = 'yes' | 'no' | FaultCode;
+
+const state = (rules: Readonly<Record<Activity, Rule>>): Readonly<Record<Activity, Rule>> => rules;
+
+/**
+ * What the appliance still does in each state besides `ready` (operations.md, States). Several can hold at once; the
+ * strictest decides per column.
+ */
+export const STATES = {
+  sealed: state({
+    read: 'SEALED',
+    validate: 'SEALED',
+    heartbeat: 'SEALED',
+    create: 'SEALED',
+    issue: 'SEALED',
+    jobs: 'no',
+  }),
+  'signer-away': state({
+    read: 'yes',
+    validate: 'yes',
+    heartbeat: 'yes',
+    create: 'yes',
+    issue: 'SIGNER_UNAVAILABLE',
+    jobs: 'yes',
+  }),
+  'clock-suspect': state({
+    read: 'yes',
+    validate: 'yes',
+    heartbeat: 'yes',
+    create: 'CLOCK_SUSPECT',
+    issue: 'CLOCK_SUSPECT',
+    jobs: 'no',
+  }),
+  'rolled-back': state({
+    read: 'yes',
+    validate: 'yes',
+    heartbeat: 'yes',
+    create: 'ROLLED_BACK',
+    issue: 'ROLLED_BACK',
+    jobs: 'no',
+  }),
+  'disk-full': state({
+    read: 'yes',
+    validate: 'yes',
+    heartbeat: 'DISK_FULL',
+    create: 'DISK_FULL',
+    issue: 'DISK_FULL',
+    jobs: 'no',
+  }),
+} as const;
+
+/** A state that limits what the appliance does. */
+export type LimitingState = keyof typeof STATES;
+
+/** A state that holds, in words for people. */
+export interface HeldState {
+  readonly state: LimitingState;
+  /** Why, in plain words. */
+  readonly reason: string;
+  /** Milliseconds since the epoch. */
+  readonly since: number;
+  /** The command or act that ends it. */
+  readonly leftBy: string;
+}
+
+/** The fault an activity meets in the states that hold, or null when it may go on. */
+export function refusalIn(held: readonly HeldState[], activity: Activity): FaultCode | null {
+  for (const { state: name } of held) {
+    const rule = STATES[name][activity];
+    if (rule !== 'yes') return rule === 'no' ? 'OVERLOADED' : rule;
+  }
+  return null;
+}

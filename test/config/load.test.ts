@@ -1,0 +1,91 @@
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parse } from 'smol-toml';
+import { describe, expect, it } from 'vitest';
+import { exampleConfig, loadConfig, SETTING_ROWS } from '../../src/config/index.ts';
+import { Fault } from '../../src/faults.ts';
+
+function fileWith(text: string): string {
+  const file = join(mkdtempSync(join(tmpdir(), 'mintmark-config-')), 'mintmark.toml');
+  writeFileSync(file, text);
+  return file;
+}
+
+function problemsOf(load: () => unknown): Fault {
+  try {
+    load();
+  } catch (error) {
+    if (error instanceof Fault) return error;
+    throw error;
+  }
+  throw new Error('nothing was refused');
+}
+
+describe('configuration', () => {
+  it('lets a flag win over the environment, the environment over the file, the file over the default', () => {
+    const file = fileWith('[http]\nport = 1111\nhost = "127.0.0.2"\nmaxConnections = 99\n');
+    const { config } = loadConfig({
+      file,
+      environment: { MINTMARK_HTTP_PORT: '2222', MINTMARK_HTTP_HOST: '127.0.0.3' },
+      flags: { 'http.port': 3333 },
+    });
+    expect(config.http).toMatchObject({ port: 3333, host: '127.0.0.3', maxConnections: 99 });
+    expect(config.clock.settleHours).toBe(24);
+  });
+
+  it('lists every problem at once and says what was meant', () => {
+    const file = fileWith('[http]\nprot = 1\n[https]\nport = 1\n[clock]\nsettleHours = -1\n');
+    const fault = problemsOf(() => loadConfig({ file, environment: { MINTMARK_NO_SUCH: 'x' }, flags: {} }));
+    expect(fault.code).toBe('CONFIG_INVALID');
+    expect(fault.errors.map(({ path, code }) => `${path} ${code}`).sort()).toEqual([
+      'MINTMARK_NO_SUCH UNKNOWN_SETTING',
+      'clock.settleHours INVALID_SETTING',
+      'http.prot UNKNOWN_SETTING',
+      'https.port UNKNOWN_SETTING',
+    ]);
+    expect(fault.message).toContain('did you mean http.port?');
+  });
+
+  it('names only the settings that differ from their defaults', () => {
+    const file = fileWith('[http]\nport = 7420\nallowPlain = ["10.0.0.0/8"]\n');
+    expect(loadConfig({ file, environment: {}, flags: {} }).changed).toEqual(['http.allowPlain']);
+  });
+
+  it('refuses a named file that is not there', () => {
+    const fault = problemsOf(() =>
+      loadConfig({ file: '/nonexistent/mintmark.toml', environment: {}, flags: {} }),
+    );
+    expect(fault.message).toContain('cannot be read');
+  });
+
+  it('refuses an address range that is none', () => {
+    const file = fileWith('[http]\nallowPlain = ["10.0.0.0/33", "example"]\n');
+    expect(problemsOf(() => loadConfig({ file, environment: {}, flags: {} })).message).toContain(
+      'http.allowPlain',
+    );
+  });
+});
+
+describe('config/mintmark.toml', () => {
+  const committed = readFileSync(new URL('../../config/mintmark.toml', import.meta.url), 'utf8');
+
+  it('is what the table of settings makes', () => {
+    expect(committed).toBe(exampleConfig());
+  });
+
+  it('names every setting, and each commented default is the real one', () => {
+    const uncommented = committed.replace(/^# (\w+ = .*)$/gm, '$1');
+    const values = parse(uncommented) as Record<string, Record<string, unknown>>;
+    for (const row of SETTING_ROWS) {
+      const written = values[row.section]?.[row.key];
+      if (row.setting.default === null) expect(typeof written).toBe('string');
+      else expect(written, row.name).toEqual(row.setting.default);
+    }
+  });
+
+  it('parses as it stands, changing nothing', () => {
+    const file = fileWith(committed);
+    expect(loadConfig({ file, environment: {}, flags: {} }).changed).toEqual([]);
+  });
+});
