@@ -39,7 +39,7 @@ export function gradeLicenseKey(key: string): LicenseKeyGrade {
     return ' ';
   });
   const body = rest.replace(/[\s._:/-]/gu, '');
-  const bits = Math.floor(common + characterBits([...body]));
+  const bits = Math.floor(common + characterBits(Array.from(body)));
   return { bits, weak: bits < WEAK_BELOW_BITS };
 }
 

@@ -69,7 +69,7 @@ const IMPORTED_MAX = 256;
  */
 export function importedLicenseKey(text: string): string {
   const key = importedForm(text);
-  const characters = [...key].length;
+  const characters = Array.from(key).length;
   const printable = !/[\p{C}\p{Zl}\p{Zp}]/u.test(key);
   if (characters >= IMPORTED_MIN && characters <= IMPORTED_MAX && printable) return key;
   const message = 'a licence key has 8 to 256 printable characters';
@@ -83,7 +83,7 @@ const SHOW_FROM = 16;
 
 /** A key as reads show it: `ACME-••••-••••-••••-H8K2`; of an imported key at most the last four characters. */
 export function maskLicenseKey(key: string): string {
-  const characters = [...key];
+  const characters = Array.from(key);
   const last = characters.slice(-SHOWN).join('');
   if (!isGeneratedLicenseKey(key)) return characters.length < SHOW_FROM ? DOTS : `${DOTS}${last}`;
   return [key.slice(0, key.indexOf('-')), DOTS, DOTS, DOTS, last].join('-');

@@ -1,0 +1,147 @@
+import { Fault } from '../faults.ts';
+
+/** What JSON can say. */
+export type JsonValue = null | boolean | number | string | JsonValue[] | JsonObject;
+
+/** A JSON object, as read. */
+export interface JsonObject {
+  [key: string]: JsonValue;
+}
+
+/** How large a document may be. */
+export interface JsonLimits {
+  /** UTF-8 bytes of the whole document. */
+  readonly maxBytes: number;
+  /** Levels of nesting, the outermost value included. */
+  readonly maxDepth?: number;
+  /** Members of one object. */
+  readonly maxKeys?: number;
+}
+
+/** Deeper or wider than any document of the API; beyond them only attacks are found. */
+const DEFAULT_MAX_DEPTH = 32;
+const DEFAULT_MAX_KEYS = 1000;
+
+/** Names that reach beyond the object in JavaScript. */
+const FORBIDDEN: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+
+/**
+ * Reads JSON (RFC 8259) that no two readers can understand differently (RFC 7493, I-JSON): no member twice, no unpaired
+ * surrogate, no number beyond a double, no `__proto__`, `constructor` or `prototype`, bounded in size, depth and width.
+ * @param source a text, or its UTF-8 bytes without byte order mark
+ * @throws Fault BODY_TOO_LARGE, or MALFORMED saying what was wrong, never quoting the document
+ */
+export function parseStrictJson(source: string | Uint8Array, limits: JsonLimits): JsonValue {
+  const text = decode(source, limits.maxBytes);
+  scan(text, limits);
+  return parse(text);
+}
+
+function decode(source: string | Uint8Array, maxBytes: number): string {
+  const bytes = typeof source === 'string' ? Buffer.byteLength(source) : source.length;
+  if (bytes > maxBytes) {
+    const sizes = `${bytes.toString()} bytes, at most ${maxBytes.toString()} are read`;
+    throw new Fault('BODY_TOO_LARGE', `the JSON has ${sizes}; send less`);
+  }
+  if (typeof source === 'string') return source;
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(source);
+  } catch {
+    throw malformed('it is not UTF-8');
+  }
+}
+
+/** The grammar is the engine's to judge; what it tolerates was refused by the scan. */
+function parse(text: string): JsonValue {
+  try {
+    return JSON.parse(text, refuseHuge) as JsonValue; // JSON.parse is typed `any`; this is all it can return
+  } catch (cause) {
+    if (cause instanceof Fault) throw cause;
+    throw malformed('it is not well formed');
+  }
+}
+
+/** `1e999` would silently become Infinity, which JSON cannot say. */
+function refuseHuge(_key: string, value: unknown): unknown {
+  if (typeof value === 'number' && !Number.isFinite(value)) throw malformed('a number is too large');
+  return value;
+}
+
+function malformed(what: string): Fault {
+  return new Fault('MALFORMED', `the JSON cannot be read: ${what}; correct it and send it again`);
+}
+
+/** An object or array that is still open: the names seen in an object, undefined in an array. */
+interface Level {
+  readonly names: Set<string> | undefined;
+  /** Whether the next string is a member name. */
+  nameNext: boolean;
+}
+
+/**
+ * Walks the brackets and strings of a text before it is parsed. Exact for well-formed JSON; on anything else it may
+ * stop anywhere, because the parser then refuses the text.
+ */
+function scan(text: string, limits: JsonLimits): void {
+  const levels: Level[] = [];
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) at = scanString(text, at, { level: levels.at(-1), limits });
+    else step(levels, code, limits);
+  }
+}
+
+function step(levels: Level[], code: number, limits: JsonLimits): void {
+  const character = String.fromCharCode(code);
+  if (character === '{' || character === '[') open(levels, character, limits);
+  else if (character === '}' || character === ']') levels.pop();
+  else if (character === ',') nameNext(levels.at(-1));
+}
+
+function open(levels: Level[], bracket: string, limits: JsonLimits): void {
+  const maxDepth = limits.maxDepth ?? DEFAULT_MAX_DEPTH;
+  if (levels.length >= maxDepth) throw malformed(`it is nested deeper than ${maxDepth.toString()} levels`);
+  const isObject = bracket === '{';
+  levels.push({ names: isObject ? new Set() : undefined, nameNext: isObject });
+}
+
+function nameNext(level: Level | undefined): void {
+  if (level?.names !== undefined) level.nameNext = true;
+}
+
+/** Passes over a string that begins at `start` and returns where its closing quote stands. */
+function scanString(
+  text: string,
+  start: number,
+  context: { readonly level: Level | undefined; readonly limits: JsonLimits },
+): number {
+  let end = start + 1;
+  while (end < text.length && text.charCodeAt(end) !== QUOTE) {
+    end += text.charCodeAt(end) === BACKSLASH ? 2 : 1;
+  }
+  const value = unquote(text.slice(start, end + 1));
+  if (!value.isWellFormed()) throw malformed('a string has half a character (an unpaired surrogate)');
+  const { level, limits } = context;
+  if (level?.names !== undefined && level.nameNext) {
+    level.nameNext = false;
+    addName(level.names, value, limits);
+  }
+  return end;
+}
+
+function unquote(literal: string): string {
+  const value = parse(literal);
+  if (typeof value !== 'string') throw malformed('it is not well formed');
+  return value;
+}
+
+function addName(names: Set<string>, name: string, limits: JsonLimits): void {
+  const maxKeys = limits.maxKeys ?? DEFAULT_MAX_KEYS;
+  if (names.has(name)) throw malformed('an object has the same member twice');
+  if (FORBIDDEN.has(name)) throw malformed('a member has a name that is not allowed');
+  if (names.size >= maxKeys) throw malformed(`an object has more than ${maxKeys.toString()} members`);
+  names.add(name);
+}

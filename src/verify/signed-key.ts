@@ -1,0 +1,108 @@
+import { decodePaddedBase64url } from './base64.ts';
+import { checkClock, checkDev, checkProduct } from './judge.ts';
+import { answering, demand } from './refusal.ts';
+import { asObject, flagAt, optionalAt, stringAt, stringsAt, timeAt } from './shape.ts';
+import { checkSignature, rawFromDer } from './signature.ts';
+import { readJson } from './strict-json.ts';
+import { utf8Bytes, utf8Text } from './text.ts';
+import { findKey, type TrustedKey } from './trust.ts';
+import { blankVerdict, openSession, type Session, type Verdict, type VerifyOptions } from './verdict.ts';
+
+/** What a signed licence key says. */
+export interface SignedKeyContent {
+  readonly product: string;
+  readonly policy: string;
+  readonly licenseId: string;
+  readonly entitlements: readonly string[];
+  readonly createdAtMs: number;
+  /** undefined = perpetual. */
+  readonly expiresAtMs: number | undefined;
+  readonly kid: string;
+  readonly dev: boolean;
+}
+
+/** The answer to a signed key. */
+export interface SignedKeyVerdict extends Pick<
+  Verdict,
+  'valid' | 'code' | 'message' | 'dev' | 'trustStale' | 'unchecked' | 'state'
+> {
+  /** Known as soon as the key is genuine, also when it is not valid here. */
+  readonly signedKey: SignedKeyContent | undefined;
+}
+
+const MAX_CHARACTERS = 16 * 1024;
+
+/**
+ * Judges a signed licence key (docs/formats/signed-key.md). It carries no machine, no tenant and no environment: the
+ * key that signed it is all that ties it to an issuer.
+ * @throws TypeError when the product is left out
+ */
+export function verifySignedKey(text: string, options: VerifyOptions): SignedKeyVerdict {
+  const session = openSession(options);
+  const { code, message, valid, dev, trustStale, unchecked, state } = blankVerdict(session);
+  const blank = { code, message, valid, dev, trustStale, unchecked, state, signedKey: undefined };
+  return answering<SignedKeyVerdict>(
+    () => judge(text.trim(), session, blank),
+    (refusal) => ({ ...blank, code: refusal.code, message: refusal.message }),
+  );
+}
+
+function judge(text: string, session: Session, blank: SignedKeyVerdict): SignedKeyVerdict {
+  const { key, signedKey } = readGenuine(text, session);
+  const known = { ...blank, signedKey, dev: signedKey.dev };
+  return answering<SignedKeyVerdict>(
+    () => {
+      checkDev(signedKey.dev, session);
+      checkProduct({ code: signedKey.product, id: undefined }, key, session);
+      const expiresAtMs = signedKey.expiresAtMs ?? Infinity;
+      const { state } = checkClock(
+        { issuedAtMs: signedKey.createdAtMs, expiresAtMs, licenseExpiresAtMs: Infinity },
+        session,
+      );
+      checkRevocation(signedKey, session);
+      return { ...known, valid: true, code: 'VALID', message: 'the signed key is valid', state };
+    },
+    ({ code, message }) => ({ ...known, code, message }),
+  );
+}
+
+function readGenuine(text: string, session: Session): { key: TrustedKey; signedKey: SignedKeyContent } {
+  demand(text.length <= MAX_CHARACTERS, 'MALFORMED', 'the signed key is too long');
+  const [input = '', sig = '', ...more] = text.split('.');
+  demand(
+    input.startsWith('key/') && sig !== '' && more.length === 0,
+    'MALFORMED',
+    'this is not a signed key',
+  );
+  const signedKey = readClaims(decodePaddedBase64url(input.slice('key/'.length)));
+  const { environment } = session;
+  const key = findKey(session.trust, { kid: signedKey.kid, purpose: 'license', environment });
+  demand(key.state !== 'compromised', 'KEY_COMPROMISED', `the key ${key.kid} is compromised`);
+  const bytes = decodePaddedBase64url(sig);
+  const signature = key.algorithm === 'ES256' ? rawFromDer(bytes) : bytes;
+  checkSignature(key, { message: utf8Bytes(input), signature }, session.verifiers);
+  const inTime = signedKey.createdAtMs <= key.notAfterMs;
+  demand(inTime, 'KEY_UNKNOWN', `the key ${key.kid} was no longer in use`);
+  return { key, signedKey };
+}
+
+function readClaims(data: Uint8Array): SignedKeyContent {
+  const claims = asObject(readJson(utf8Text(data)), 'data');
+  return {
+    product: stringAt(claims, 'product'),
+    policy: stringAt(claims, 'policy'),
+    licenseId: stringAt(claims, 'license'),
+    entitlements: stringsAt(claims, 'entitlements'),
+    createdAtMs: timeAt(claims, 'created'),
+    expiresAtMs: optionalAt(claims, 'expiry', timeAt),
+    kid: stringAt(claims, 'kid'),
+    dev: flagAt(claims, 'dev'),
+  };
+}
+
+function checkRevocation(signedKey: SignedKeyContent, session: Session): void {
+  const list = session.revocations;
+  if (list === undefined) return;
+  demand(!list.namesKey(signedKey.kid), 'KEY_COMPROMISED', `the key ${signedKey.kid} is compromised`);
+  demand(!list.names('licenses', signedKey.licenseId), 'REVOKED', 'the licence is revoked');
+}

@@ -1,0 +1,80 @@
+import { demand } from './refusal.ts';
+
+// Own code instead of TextEncoder and TextDecoder: neither exists in a bare JavaScript engine.
+
+const ASCII_CHUNK = 8192;
+
+/** UTF-8 bytes of a text; an unpaired surrogate becomes U+FFFD, as everywhere else. */
+export function utf8Bytes(text: string): Uint8Array {
+  const bytes: number[] = [];
+  for (const character of text) pushCodePoint(bytes, character.codePointAt(0) ?? 0);
+  return Uint8Array.from(bytes);
+}
+
+function pushCodePoint(bytes: number[], codePoint: number): void {
+  const point = codePoint >= 0xd800 && codePoint <= 0xdfff ? 0xfffd : codePoint;
+  const tail = (shift: number): number => 0x80 | ((point >> shift) & 0x3f);
+  if (point < 0x80) bytes.push(point);
+  else if (point < 0x800) bytes.push(0xc0 | (point >> 6), tail(0));
+  else if (point < 0x10000) bytes.push(0xe0 | (point >> 12), tail(6), tail(0));
+  else bytes.push(0xf0 | (point >> 18), tail(12), tail(6), tail(0));
+}
+
+/** Text of ASCII bytes. @throws Refusal MALFORMED when a byte is above 0x7f */
+export function asciiText(bytes: Uint8Array): string {
+  demand(
+    bytes.every((byte) => byte < 0x80),
+    'MALFORMED',
+    'there are characters that are not ASCII',
+  );
+  let text = '';
+  for (let at = 0; at < bytes.length; at += ASCII_CHUNK) {
+    text += String.fromCharCode(...bytes.subarray(at, at + ASCII_CHUNK));
+  }
+  return text;
+}
+
+interface Lead {
+  readonly length: number;
+  readonly bits: number;
+  /** Smallest code point of this length: a lower one is an overlong encoding. */
+  readonly least: number;
+}
+
+function leadOf(byte: number): Lead {
+  if (byte < 0x80) return { length: 1, bits: byte, least: 0 };
+  if (byte >> 5 === 0b110) return { length: 2, bits: byte & 0x1f, least: 0x80 };
+  if (byte >> 4 === 0b1110) return { length: 3, bits: byte & 0x0f, least: 0x800 };
+  demand(byte >> 3 === 0b11110, 'MALFORMED', 'the text is not UTF-8');
+  return { length: 4, bits: byte & 0x07, least: 0x10000 };
+}
+
+/** Text of UTF-8 bytes (RFC 3629). @throws Refusal MALFORMED for overlong forms, surrogates and everything else wrong */
+export function utf8Text(bytes: Uint8Array): string {
+  const parts: string[] = [];
+  for (let at = 0; at < bytes.length;) {
+    const lead = leadOf(bytes[at] ?? 0);
+    parts.push(String.fromCodePoint(readPoint(bytes, at, lead)));
+    at += lead.length;
+  }
+  return parts.join('');
+}
+
+function readPoint(bytes: Uint8Array, at: number, lead: Lead): number {
+  let point = lead.bits;
+  for (let i = 1; i < lead.length; i++) {
+    const byte = bytes[at + i] ?? 0;
+    demand(byte >> 6 === 0b10, 'MALFORMED', 'the text is not UTF-8');
+    point = (point << 6) | (byte & 0x3f);
+  }
+  const surrogate = point >= 0xd800 && point <= 0xdfff;
+  demand(point >= lead.least && point <= 0x10ffff && !surrogate, 'MALFORMED', 'the text is not UTF-8');
+  return point;
+}
+
+/** Compares in time that depends on the lengths alone. */
+export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+  let difference = a.length ^ b.length;
+  for (let i = 0; i < a.length; i++) difference |= (a[i] ?? 0) ^ (b[i] ?? 0);
+  return difference === 0;
+}

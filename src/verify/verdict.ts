@@ -1,0 +1,137 @@
+import type {
+  Enforcement,
+  EntitlementContent,
+  FileContent,
+  LicenseContent,
+  MachineContent,
+} from './content.ts';
+import type { RevocationList } from './revocation-list.ts';
+import type { VerdictCode } from './refusal.ts';
+import type { SignatureVerifiers } from './signature.ts';
+import { EMPTY_STATE, type VerifierState } from './state.ts';
+import type { Environment, Trust } from './trust.ts';
+
+/** How to judge a licence file or signed key. */
+export interface VerifyOptions {
+  /** From `verifyTrustBundle` or `pinPublicKeys`. */
+  readonly trust: Trust;
+  /** Code or id of the product the application is; `'any'` must be written out. */
+  readonly product: string;
+  /** Default `live`: test files are refused. */
+  readonly environment?: Environment | undefined;
+  /** As the user typed it; needed to open an encrypted file. */
+  readonly licenseKey?: string | undefined;
+  /** Tenant code to insist on; a trust bundle pins it by itself. */
+  readonly tenant?: string | undefined;
+  /** Issuer name to insist on. */
+  readonly issuer?: string | undefined;
+  /** The newest revocation list held. */
+  readonly revocations?: RevocationList | undefined;
+  /** What the last call returned. */
+  readonly state?: VerifierState | undefined;
+  /** Milliseconds since the epoch; default: the clock of this machine. */
+  readonly now?: number | undefined;
+  /** Set this in release builds: files of a development appliance are refused. */
+  readonly refuseDev?: boolean | undefined;
+  readonly verifiers?: SignatureVerifiers | undefined;
+}
+
+/** How to judge a machine file. */
+export interface VerifyMachineOptions extends VerifyOptions {
+  /** The fingerprint of this machine, exactly as it was activated. */
+  readonly fingerprint: string;
+}
+
+/** What was not looked at, because nothing to look with was given. */
+export type Unchecked = 'product' | 'root' | 'revocations';
+
+/** The answer. `valid` decides; `code` says why, and may be other than `VALID` although valid. */
+export interface Verdict {
+  readonly valid: boolean;
+  readonly code: VerdictCode;
+  /** For a log, in English. */
+  readonly message: string;
+  /** What the licensor signed into the file about an invalid verdict; known as soon as the file is genuine. */
+  readonly enforcement: Enforcement | undefined;
+  /** Whether a development appliance issued it. */
+  readonly dev: boolean;
+  /** Whether the trust bundle is due for replacement. */
+  readonly trustStale: boolean;
+  readonly unchecked: readonly Unchecked[];
+  /** The rest is known as soon as the file is genuine, also when it is not valid here. */
+  readonly fileId: string | undefined;
+  readonly expiresAtMs: number | undefined;
+  readonly license: LicenseContent | undefined;
+  readonly machine: MachineContent | undefined;
+  readonly entitlements: readonly EntitlementContent[];
+  readonly content: FileContent | undefined;
+  /** To be stored by the host and given to the next call. */
+  readonly state: VerifierState;
+}
+
+/** {@link VerifyOptions} with every default filled in. */
+export interface Session {
+  readonly trust: Trust;
+  readonly product: string;
+  readonly environment: Environment;
+  readonly licenseKey: string | undefined;
+  readonly tenant: string | undefined;
+  readonly issuer: string | undefined;
+  /** Only a list of the same tenant and environment. */
+  readonly revocations: RevocationList | undefined;
+  readonly state: VerifierState;
+  readonly now: number;
+  readonly refuseDev: boolean;
+  readonly verifiers: SignatureVerifiers;
+}
+
+/** Fills in the defaults. @throws TypeError when the product was left out: forgetting it would accept any product */
+export function openSession(options: VerifyOptions): Session {
+  const { trust, product, revocations } = options;
+  if (typeof product !== 'string' || product === '') {
+    throw new TypeError("product is required; write 'any' to accept every product of this issuer");
+  }
+  const environment = options.environment ?? 'live';
+  const tenant = trust.tenant ?? options.tenant;
+  const fits =
+    revocations?.environment === environment && revocations.tenant === (tenant ?? revocations.tenant);
+  return {
+    trust,
+    product,
+    environment,
+    licenseKey: options.licenseKey,
+    tenant: options.tenant ?? trust.tenant,
+    issuer: options.issuer,
+    revocations: fits ? revocations : undefined,
+    state: options.state ?? EMPTY_STATE,
+    // eslint-disable-next-line no-restricted-syntax -- the library runs inside applications, which have no Clock of ours
+    now: options.now ?? Date.now(),
+    refuseDev: options.refuseDev ?? false,
+    verifiers: options.verifiers ?? {},
+  };
+}
+
+/** A verdict before anything of the file is known. */
+export function blankVerdict(session: Session): Verdict {
+  const { trust, product, revocations, now, state } = session;
+  const unchecked: Unchecked[] = [];
+  if (product === 'any') unchecked.push('product');
+  if (!trust.rooted) unchecked.push('root');
+  if (revocations === undefined) unchecked.push('revocations');
+  return {
+    valid: false,
+    code: 'MALFORMED',
+    message: '',
+    enforcement: undefined,
+    dev: false,
+    trustStale: Math.max(now, state.newestTimeMs) > trust.nextUpdateMs,
+    unchecked,
+    fileId: undefined,
+    expiresAtMs: undefined,
+    license: undefined,
+    machine: undefined,
+    entitlements: [],
+    content: undefined,
+    state,
+  };
+}
