@@ -301,6 +301,7 @@ export interface MachinesRow {
   platform: string | null;
   cores: number | null;
   personal: Buffer | null;
+  seat_held_until: number | null;
   version: Generated<number>;
   created_at: number;
   updated_at: number;

@@ -266,6 +266,7 @@ const MACHINE_TABLES = [
     platform TEXT,
     cores INTEGER,
     personal BLOB,
+    seat_held_until INTEGER,
     version INTEGER NOT NULL DEFAULT 1,
     created_at INTEGER NOT NULL,
     updated_at INTEGER NOT NULL,
@@ -278,6 +279,13 @@ const MACHINE_TABLES = [
   'CREATE INDEX machines_fingerprint ON machines (realm_id, fingerprint_hash) WHERE deleted_at IS NULL',
   'CREATE INDEX machines_list ON machines (realm_id, seq) WHERE deleted_at IS NULL',
   'CREATE INDEX machines_license_list ON machines (realm_id, license_id, seq) WHERE deleted_at IS NULL',
+  `CREATE INDEX machines_former ON machines (realm_id, license_id, fingerprint_hash)
+    WHERE deleted_at IS NOT NULL`,
+  // A removed machine keeps its seat until the newest file it holds has expired.
+  `CREATE INDEX machines_held ON machines (realm_id, seat_held_until)
+    WHERE seat_held_until IS NOT NULL`,
+  `CREATE INDEX machines_license_held ON machines (realm_id, license_id, seat_held_until)
+    WHERE seat_held_until IS NOT NULL`,
   `CREATE TABLE machine_components (
     ${OWNED},
     machine_id TEXT NOT NULL,
