@@ -45,6 +45,10 @@ export interface Call<Caller, Params = unknown, Query = unknown, Body = unknown>
   header(name: string): string | undefined;
   /** The client's address: the socket's, or the one a trusted proxy names. */
   readonly address: string;
+  /** The path as it was received, without the query: what a caller signed who signs his request. */
+  readonly path: string;
+  /** SHA-256 of the body's bytes as they were received (of no bytes when there was none), 32 bytes. */
+  readonly bodyDigest: () => Buffer;
 }
 
 /** What a handler returns; sent only after everything it awaited is durable. */
