@@ -70,6 +70,11 @@ export const FAULTS = {
   ),
   FINGERPRINT_NOT_FOUND: row(422, 'Machine is not activated', 'Activate the machine first.'),
   FINGERPRINT_REQUIRED: row(422, 'Fingerprint required', 'Send the fingerprint of the machine.'),
+  FINGERPRINT_TAKEN: row(
+    422,
+    'Machine is activated elsewhere',
+    'Deactivate it under the other licence first; the policy allows one machine once.',
+  ),
   HAS_DEPENDENTS: row(409, 'Still in use', 'Delete what depends on it first.'),
   HEARTBEAT_REQUIRED: row(422, 'Heartbeat required', 'Send a heartbeat for the machine first.'),
   IDEMPOTENCY_KEY_REUSED: row(
@@ -104,6 +109,11 @@ export const FAULTS = {
     'Prove the old key, or have an operator rekey the machine.',
   ),
   MACHINE_LIMIT_EXCEEDED: row(422, 'No seat is free', 'Deactivate a machine, or raise the limit.'),
+  MACHINE_SIGNATURE_REQUIRED: row(
+    403,
+    'Signature of the machine required',
+    'Sign the request with the key of the machine, over a fresh nonce from its challenge route.',
+  ),
   MALFORMED: row(400, 'Request is malformed', 'Correct what is named and send it again.'),
   METHOD_NOT_ALLOWED: row(405, 'Method not allowed', 'Use one of the methods in the Allow header.'),
   NOT_FOUND: row(
