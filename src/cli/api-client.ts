@@ -1,0 +1,154 @@
+import { Client, type Dispatcher } from 'undici';
+import { readFileSync } from 'node:fs';
+import { FAULTS } from '../faults.ts';
+import { CliError, EXIT } from './exit-code.ts';
+
+/** How to reach an appliance: its local socket as operator, or its address with an API key. */
+export type Connection =
+  | {
+      readonly kind: 'socket';
+      readonly path: string;
+      readonly tenant: string | undefined;
+      readonly environment: string | undefined;
+    }
+  | { readonly kind: 'url'; readonly url: string; readonly keyFile: string | undefined };
+
+/** What the API answered. */
+export interface ApiAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  /** Parsed JSON, or the raw bytes of anything else. */
+  readonly body: unknown;
+}
+
+/** One request to the API. */
+export interface ApiRequest {
+  readonly method: Dispatcher.HttpMethod;
+  /** Below `/api/v1`, with query. */
+  readonly path: string;
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+interface Problem {
+  readonly code?: string;
+  readonly title?: string;
+  readonly detail?: string;
+  readonly requestId?: string;
+  readonly errors?: readonly { readonly path: string; readonly message: string }[];
+}
+
+/** Talks to one appliance. */
+export class ApiClient {
+  readonly #client: Client;
+  readonly #headers: Readonly<Record<string, string>>;
+  readonly #where: string;
+
+  constructor(connection: Connection) {
+    this.#where = connection.kind === 'socket' ? connection.path : connection.url;
+    this.#client =
+      connection.kind === 'socket'
+        ? new Client('http://localhost', { socketPath: connection.path })
+        : new Client(originOf(connection.url));
+    this.#headers = credentials(connection);
+  }
+
+  /**
+   * Sends one request.
+   * @throws CliError with the appliance's own words when it refuses, or when nobody answers
+   */
+  async send(request: ApiRequest): Promise<ApiAnswer> {
+    const answer = await this.#dispatch(request);
+    const bytes = Buffer.from(await answer.body.arrayBuffer());
+    const type = String(answer.headers['content-type'] ?? '');
+    const body: unknown =
+      type.includes('json') && bytes.length > 0 ? JSON.parse(bytes.toString('utf8')) : bytes;
+    if (answer.statusCode >= 400) throw refusal(answer.statusCode, body);
+    return { status: answer.statusCode, headers: answer.headers, body };
+  }
+
+  /** The `data` member of a JSON answer. */
+  async data(request: ApiRequest): Promise<unknown> {
+    const { body } = await this.send(request);
+    return isObject(body) && 'data' in body ? body['data'] : body;
+  }
+
+  async close(): Promise<void> {
+    await this.#client.close();
+  }
+
+  async #dispatch({ method, path, body, headers }: ApiRequest): Promise<Dispatcher.ResponseData> {
+    const sent = {
+      ...this.#headers,
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...headers,
+    };
+    try {
+      return await this.#client.request({
+        method,
+        path: path.startsWith('/operator/') ? path : `/api/v1${path}`,
+        headers: sent,
+        body: body === undefined ? null : JSON.stringify(body),
+      });
+    } catch (error) {
+      const reason = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+      throw new CliError(
+        EXIT.unreachable,
+        `no appliance answered at ${this.#where} (${reason})`,
+        'Start it with `mintmark serve`, or name it with --socket, or --url and --api-key-file.',
+      );
+    }
+  }
+}
+
+function originOf(url: string): URL {
+  try {
+    return new URL(url);
+  } catch {
+    throw new CliError(EXIT.usage, `${url} is not an address`, 'Give --url as http://127.0.0.1:7420.');
+  }
+}
+
+function credentials(connection: Connection): Record<string, string> {
+  if (connection.kind === 'url') {
+    return connection.keyFile === undefined ? {} : { authorization: `Bearer ${readKey(connection.keyFile)}` };
+  }
+  return {
+    ...(connection.tenant === undefined ? {} : { 'x-mintmark-tenant': connection.tenant }),
+    ...(connection.environment === undefined ? {} : { 'x-mintmark-environment': connection.environment }),
+  };
+}
+
+function readKey(file: string): string {
+  try {
+    return readFileSync(file === '-' ? 0 : file, 'utf8').trim();
+  } catch {
+    throw new CliError(
+      EXIT.usage,
+      `the API key file ${file} cannot be read`,
+      'Name a readable file with --api-key-file.',
+    );
+  }
+}
+
+function refusal(status: number, body: unknown): CliError {
+  const problem: Problem = isObject(body) ? body : {};
+  const row =
+    problem.code !== undefined && problem.code in FAULTS
+      ? FAULTS[problem.code as keyof typeof FAULTS]
+      : undefined;
+  const fields = (problem.errors ?? []).map(
+    ({ path, message }) => `\n  ${path === '' ? 'request' : path}: ${message}`,
+  );
+  const what = problem.detail ?? problem.title ?? `the appliance answered ${String(status)}`;
+  const id = problem.requestId === undefined ? '' : ` [${problem.requestId}]`;
+  return new CliError(
+    EXIT.refused,
+    `${problem.code ?? String(status)}: ${what}${fields.join('')}${id}`,
+    row?.remedy ?? '',
+  );
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Buffer.isBuffer(value);
+}

@@ -1,0 +1,107 @@
+import { column, type FieldOption, type Resource, standardActions } from './resource.ts';
+
+const SETTINGS: FieldOption[] = [
+  { flags: '--name <name>', field: 'name', help: 'name for people' },
+  {
+    flags: '--max-machines <n|none>',
+    field: 'maxMachines',
+    help: 'seats; none needs --allow-unlimited',
+    kind: 'no-limit',
+  },
+  {
+    flags: '--allow-unlimited',
+    field: 'allowUnlimitedActivations',
+    help: 'say that no limit of machines is meant',
+    kind: 'boolean',
+  },
+  { flags: '--max-uses <n|none>', field: 'maxUses', help: 'successful validations', kind: 'no-limit' },
+  {
+    flags: '--duration-days <n|none>',
+    field: 'durationDays',
+    help: 'days until expiry; none is perpetual',
+    kind: 'no-limit',
+  },
+  {
+    flags: '--expiration-strategy <name>',
+    field: 'expirationStrategy',
+    help: 'RESTRICT_ACCESS, ALLOW_ACCESS or REVOKE',
+  },
+  { flags: '--floating <yes>', field: 'floating', help: 'true or false', kind: 'boolean' },
+  {
+    flags: '--require-fingerprint <yes>',
+    field: 'requireFingerprint',
+    help: 'true or false',
+    kind: 'boolean',
+  },
+  { flags: '--require-heartbeat <yes>', field: 'requireHeartbeat', help: 'true or false', kind: 'boolean' },
+  {
+    flags: '--heartbeat-interval <minutes>',
+    field: 'heartbeatIntervalMinutes',
+    help: 'minutes between heartbeats',
+    kind: 'number',
+  },
+  { flags: '--offline-allowed <yes>', field: 'offlineAllowed', help: 'true or false', kind: 'boolean' },
+  {
+    flags: '--offline-max-days <n>',
+    field: 'offlineMaxDays',
+    help: 'longest life of a licence file',
+    kind: 'number',
+  },
+  { flags: '--metadata <json>', field: 'metadata', help: 'object of your own', kind: 'json' },
+];
+
+/** `mintmark policy …` */
+export const policyResource: Resource = {
+  name: 'policy',
+  help: 'the rules that licences follow',
+  actions: [
+    ...standardActions('/policies', {
+      noun: 'policy',
+      columns: [
+        column('ID', 'id'),
+        column('NAME', 'name'),
+        column('PRODUCT', 'productId'),
+        column('SEATS', 'maxMachines'),
+      ],
+      create: [
+        { flags: '--product-id <id>', field: 'productId', help: 'the product it belongs to', required: true },
+        {
+          flags: '--template <name>',
+          field: 'template',
+          help: 'desktop_app, cli_tool, saas, trial or custom',
+        },
+        ...SETTINGS,
+      ],
+      filters: [{ flags: '--product-id <id>', field: 'productId', help: 'only those of this product' }],
+    }),
+    {
+      name: 'update',
+      help: 'change a policy',
+      args: ['id'],
+      method: 'PATCH',
+      path: '/policies/{id}',
+      options: SETTINGS,
+    },
+    {
+      name: 'delete',
+      help: 'delete a policy without licences',
+      args: ['id'],
+      method: 'DELETE',
+      path: '/policies/{id}',
+    },
+    {
+      name: 'entitle',
+      help: 'give an entitlement to every licence of a policy',
+      args: ['id', 'entitlementId'],
+      method: 'PUT',
+      path: '/policies/{id}/entitlements/{entitlementId}',
+    },
+    {
+      name: 'disentitle',
+      help: 'take an entitlement from a policy',
+      args: ['id', 'entitlementId'],
+      method: 'DELETE',
+      path: '/policies/{id}/entitlements/{entitlementId}',
+    },
+  ],
+};

@@ -1,0 +1,54 @@
+import { column, type FieldOption, type Resource, standardActions } from './resource.ts';
+
+const NAME: FieldOption = { flags: '--name <name>', field: 'name', help: 'name for people' };
+const OTHERS: FieldOption[] = [
+  { flags: '--description <text>', field: 'description', help: 'what it is' },
+  {
+    flags: '--key-prefix <letters>',
+    field: 'keyPrefix',
+    help: 'first part of its licence keys (default LIC)',
+  },
+  { flags: '--metadata <json>', field: 'metadata', help: 'object of your own', kind: 'json' },
+];
+
+/** `mintmark product …` */
+export const productResource: Resource = {
+  name: 'product',
+  help: 'what licences are for',
+  actions: [
+    ...standardActions('/products', {
+      noun: 'product',
+      columns: [
+        column('ID', 'id'),
+        column('CODE', 'code'),
+        column('NAME', 'name'),
+        column('PREFIX', 'keyPrefix'),
+      ],
+      create: [
+        { ...NAME, required: true },
+        {
+          flags: '--code <code>',
+          field: 'code',
+          help: 'short code, unique, cannot be changed',
+          required: true,
+        },
+        ...OTHERS,
+      ],
+    }),
+    {
+      name: 'update',
+      help: 'change a product',
+      args: ['id'],
+      method: 'PATCH',
+      path: '/products/{id}',
+      options: [NAME, ...OTHERS],
+    },
+    {
+      name: 'delete',
+      help: 'delete a product without policies and licences',
+      args: ['id'],
+      method: 'DELETE',
+      path: '/products/{id}',
+    },
+  ],
+};

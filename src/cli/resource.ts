@@ -1,0 +1,246 @@
+import { closeSync, openSync, writeSync } from 'node:fs';
+import type { Command } from 'commander';
+import type { ApiClient, ApiRequest } from './api-client.ts';
+import { CliError, EXIT } from './exit-code.ts';
+import { type Column, details, type Output, table } from './terminal.ts';
+
+/** How the text of an option becomes a member of the request. */
+export type FieldKind = 'text' | 'number' | 'boolean' | 'list' | 'json' | 'no-limit';
+
+/** An option of a command and the member of the request it fills. */
+export interface FieldOption {
+  /** As commander writes it: `--max-machines <n>`. */
+  readonly flags: string;
+  readonly field: string;
+  readonly help: string;
+  readonly kind?: FieldKind;
+  readonly required?: boolean;
+}
+
+/** Something one can do with a resource: one request. */
+export interface ResourceAction {
+  /** `suspend`. */
+  readonly name: string;
+  readonly help: string;
+  /** Names of the positional arguments, in order. */
+  readonly args: readonly string[];
+  readonly method: ApiRequest['method'];
+  /** Below `/api/v1`, with `{arg}` for the positional arguments. */
+  readonly path: string;
+  readonly options?: readonly FieldOption[];
+  /** Whether options travel in the query (reads) or in the body (default for writes). */
+  readonly query?: boolean;
+  /** Members of the answer that are secrets, and the option that names the 0600 file to put them in. */
+  readonly secretOut?: { readonly field: string; readonly what: string };
+  readonly columns?: readonly Column[];
+  readonly example?: string;
+}
+
+/** A resource of the API as a command with sub-commands. */
+export interface Resource {
+  readonly name: string;
+  readonly help: string;
+  readonly actions: readonly ResourceAction[];
+}
+
+/** What running an action needs from the program. */
+export interface ActionContext {
+  readonly client: ApiClient;
+  readonly out: Output;
+}
+
+/** Runs `body` with a connected client and closes it afterwards. */
+export type WithClient = (command: Command, body: (context: ActionContext) => Promise<void>) => Promise<void>;
+
+/** A column that shows one member. */
+export function column(title: string, field: string): Column {
+  return { title, value: (row) => row[field] };
+}
+
+/** The three actions that every resource has. */
+export function standardActions(
+  path: string,
+  given: {
+    noun: string;
+    columns: readonly Column[];
+    create: readonly FieldOption[];
+    filters?: readonly FieldOption[];
+  },
+): ResourceAction[] {
+  const { noun, columns, create, filters = [] } = given;
+  const paging: FieldOption[] = [
+    { flags: '--limit <n>', field: 'limit', help: 'how many at most (1–100, default 25)', kind: 'number' },
+    { flags: '--cursor <cursor>', field: 'cursor', help: 'where the last list ended' },
+  ];
+  return [
+    { name: 'create', help: `create a ${noun}`, args: [], method: 'POST', path, options: create },
+    {
+      name: 'list',
+      help: `list ${noun} records`,
+      args: [],
+      method: 'GET',
+      path,
+      query: true,
+      options: [...filters, ...paging],
+      columns,
+    },
+    { name: 'show', help: `show one ${noun}`, args: ['id'], method: 'GET', path: `${path}/{id}` },
+  ];
+}
+
+/** Adds a resource and its actions to the program; returns its group, for sub-commands of another shape. */
+export function addResource(program: Command, resource: Resource, withClient: WithClient): Command {
+  const group = program.command(resource.name).description(resource.help);
+  for (const action of resource.actions) addAction(group, action, withClient);
+  return group;
+}
+
+function addAction(group: Command, action: ResourceAction, withClient: WithClient): void {
+  const command = group.command(action.name).description(action.help);
+  for (const arg of action.args) command.argument(`<${arg}>`);
+  for (const option of action.options ?? []) {
+    if (option.required === true) command.requiredOption(option.flags, option.help);
+    else command.option(option.flags, option.help);
+  }
+  if (action.secretOut !== undefined) {
+    command.option(
+      '--secret-out <file>',
+      `write ${action.secretOut.what} to this new file (0600) instead of showing it`,
+    );
+  }
+  if (action.example !== undefined) command.addHelpText('after', `\nExample:\n  ${action.example}`);
+  command.action(async () => {
+    await withClient(command, (context) => runAction(action, command, context));
+  });
+}
+
+async function runAction(
+  action: ResourceAction,
+  command: Command,
+  { client, out }: ActionContext,
+): Promise<void> {
+  const options: Readonly<Record<string, unknown>> = command.opts();
+  const members = membersOf(action.options ?? [], options);
+  const request = requestOf(action, command.args, members);
+  if (action.secretOut !== undefined) refuseLeak(action.secretOut.what, options['secretOut']);
+  const { body, status } = await client.send(request);
+  if (status === 204) {
+    out.result({ done: true }, () => 'done');
+    return;
+  }
+  const answer = body as Record<string, unknown>; // JSON of a 2xx is always an object here
+  const shown =
+    action.secretOut === undefined ? answer : keepSecret(action.secretOut, answer, options['secretOut']);
+  out.result(shown, () => render(action, shown));
+}
+
+function requestOf(
+  action: ResourceAction,
+  args: readonly string[],
+  members: Record<string, unknown>,
+): ApiRequest {
+  let path = action.path;
+  for (const [i, name] of action.args.entries())
+    path = path.replace(`{${name}}`, encodeURIComponent(args[i] ?? ''));
+  if (action.query === true) {
+    const query = new URLSearchParams();
+    for (const [name, value] of Object.entries(members)) query.set(name, String(value));
+    return { method: action.method, path: query.size === 0 ? path : `${path}?${query.toString()}` };
+  }
+  const hasBody = action.method === 'POST' || action.method === 'PATCH' || action.method === 'PUT';
+  return hasBody ? { method: action.method, path, body: members } : { method: action.method, path };
+}
+
+function membersOf(
+  fields: readonly FieldOption[],
+  options: Readonly<Record<string, unknown>>,
+): Record<string, unknown> {
+  const members: Record<string, unknown> = {};
+  for (const { flags, field, kind = 'text' } of fields) {
+    const value = options[optionName(flags)];
+    if (value !== undefined) members[field] = convert(value, kind, flags);
+  }
+  return members;
+}
+
+/** commander's own rule: `--max-machines <n>` is found as `maxMachines`. */
+function optionName(flags: string): string {
+  const long = /--([a-z0-9-]+)/.exec(flags)?.[1] ?? flags;
+  return long.replace(/-([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+}
+
+function convert(value: unknown, kind: FieldKind, flags: string): unknown {
+  if (kind === 'boolean') return value === true || value === 'true';
+  const text = String(value);
+  if (kind === 'no-limit') return text === 'none' ? null : numberOf(text, flags);
+  if (kind === 'number') return numberOf(text, flags);
+  if (kind === 'list') return text.split(',').map((part) => part.trim());
+  return kind === 'json' ? jsonOf(text, flags) : text;
+}
+
+function numberOf(text: string, flags: string): number {
+  if (!/^-?\d+$/.test(text)) throw new CliError(EXIT.usage, `${flags}: ${text} is not a whole number`);
+  return Number(text);
+}
+
+function jsonOf(text: string, flags: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new CliError(EXIT.usage, `${flags}: that is not JSON`, `Quote it for the shell: '{"seats": 3}'.`);
+  }
+}
+
+function render(action: ResourceAction, answer: Readonly<Record<string, unknown>>): string {
+  const data = answer['data'];
+  if (Array.isArray(data) && action.columns !== undefined) {
+    const rows = data as Record<string, unknown>[]; // lists of the API hold objects
+    const pagination = answer['pagination'] as { nextCursor?: string | null } | undefined;
+    const more = pagination?.nextCursor == null ? '' : `\nmore: --cursor ${pagination.nextCursor}`;
+    return `${table(action.columns, rows)}${more}`;
+  }
+  return details((typeof data === 'object' && data !== null ? data : answer) as Record<string, unknown>);
+}
+
+/** A secret goes to a terminal or a new 0600 file, never into a pipe or a journal. */
+function refuseLeak(what: string, file: unknown): void {
+  if (file !== undefined || process.stdout.isTTY) return;
+  throw new CliError(
+    EXIT.usage,
+    `${what} is shown once and standard output is no terminal`,
+    'Name a new file for it with --secret-out.',
+  );
+}
+
+function keepSecret(
+  secret: { field: string; what: string },
+  answer: Readonly<Record<string, unknown>>,
+  file: unknown,
+): Record<string, unknown> {
+  const data = answer['data'] as Record<string, unknown>; // single resources are objects
+  if (typeof file !== 'string') return { ...answer };
+  writeSecretFile(file, String(data[secret.field]));
+  return { ...answer, data: { ...data, [secret.field]: `written to ${file}` } };
+}
+
+/**
+ * Writes a secret to a file that did not exist, readable by its owner alone.
+ * @throws CliError when the file exists: a secret never replaces another.
+ */
+export function writeSecretFile(path: string, secret: string): void {
+  let descriptor: number;
+  try {
+    descriptor = openSync(path, 'wx', 0o600);
+  } catch {
+    throw new CliError(
+      EXIT.usage,
+      `${path} exists already or cannot be made`,
+      'Name a file that does not exist yet.',
+    );
+  }
+  try {
+    writeSync(descriptor, `${secret}\n`);
+  } finally {
+    closeSync(descriptor);
+  }
+}

@@ -1,0 +1,204 @@
+import { readFileSync, statSync, writeSync } from 'node:fs';
+import { createInterface } from 'node:readline/promises';
+import { Writable } from 'node:stream';
+import { Secret } from '../lib/secret.ts';
+import { CliError, EXIT } from './exit-code.ts';
+
+/** Longest secret read from a file or a pipe. */
+const SECRET_BYTES = 16 * 1024;
+const BAR_WIDTH = 30;
+/** A bar is drawn at most this often. */
+const BAR_INTERVAL_MS = 100;
+
+/** A column of a table: its heading and how a row fills it. */
+export interface Column {
+  readonly title: string;
+  readonly value: (row: Readonly<Record<string, unknown>>) => unknown;
+}
+
+/**
+ * Makes text from elsewhere harmless for a terminal: a licence name must not be able to move the cursor, clear the
+ * screen or pose as our own output.
+ */
+export function harmless(text: string): string {
+  // eslint-disable-next-line no-control-regex -- the control characters are the point
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, (character) => {
+    return `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`;
+  });
+}
+
+/** Renders rows as an aligned table; an empty list says so. */
+export function table(
+  columns: readonly Column[],
+  rows: readonly Readonly<Record<string, unknown>>[],
+): string {
+  if (rows.length === 0) return '(none)';
+  const cells = rows.map((row) => columns.map((column) => show(column.value(row))));
+  const widths = columns.map((column, i) =>
+    Math.max(column.title.length, ...cells.map((line) => line[i]?.length ?? 0)),
+  );
+  const line = (texts: readonly string[]): string =>
+    texts
+      .map((text, i) => text.padEnd(widths[i] ?? 0))
+      .join('  ')
+      .trimEnd();
+  return [line(columns.map((column) => column.title)), ...cells.map(line)].join('\n');
+}
+
+/** Renders one resource as `name: value` lines. */
+export function details(record: Readonly<Record<string, unknown>>): string {
+  const names = Object.keys(record);
+  const width = Math.max(0, ...names.map((name) => name.length)) + 1;
+  return names.map((name) => `${`${name}:`.padEnd(width)} ${show(record[name])}`).join('\n');
+}
+
+/** A value as a person reads it. */
+export function show(value: unknown): string {
+  if (value === null || value === undefined || value === '') return '-';
+  if (typeof value === 'string') return harmless(value);
+  if (Array.isArray(value)) return value.length === 0 ? '-' : value.map(show).join(', ');
+  return typeof value === 'object' ? harmless(JSON.stringify(value)) : String(value as number | boolean);
+}
+
+/** Where a command prints: data to standard output, everything else to standard error. */
+export interface Output {
+  readonly json: boolean;
+  /** Prints a result: `data` with --json, else the text. */
+  result(data: unknown, text: () => string): void;
+  /** A remark for people; silent with --json. */
+  note(text: string): void;
+  /** A warning; always on standard error. */
+  warn(text: string): void;
+}
+
+/** The process's own streams. Synchronous writes: nothing is cut off when the process ends. */
+export function terminalOutput(json: boolean): Output {
+  return {
+    json,
+    result: (data, text) => {
+      print(1, json ? JSON.stringify(data, null, 2) : text());
+    },
+    note: (text) => {
+      if (!json) print(2, text);
+    },
+    warn: (text) => {
+      print(2, `warning: ${text}`);
+    },
+  };
+}
+
+function print(stream: 1 | 2, text: string): void {
+  let rest = Buffer.from(`${text}\n`);
+  while (rest.length > 0) {
+    try {
+      rest = rest.subarray(writeSync(stream, rest));
+    } catch (error) {
+      if (error instanceof Error && 'code' in error && error.code === 'EAGAIN') continue;
+      if (error instanceof Error && 'code' in error && error.code === 'EPIPE') return;
+      throw error;
+    }
+  }
+}
+
+/** How a secret may be given to a command. */
+export interface SecretSources {
+  /** A path, or `-` for standard input. */
+  readonly file: string | undefined;
+  /** The value itself on the command line: for trying only, other users of the machine can read it. */
+  readonly argument?: string | undefined;
+  /** What to ask for when neither was given and there is a terminal. */
+  readonly prompt: string;
+}
+
+/**
+ * Reads a secret from a file, from standard input, from the command line with a warning, or by asking without echo.
+ * @returns null when nothing was given and nobody can be asked
+ * @throws CliError when the file cannot be read or is empty
+ */
+export async function readSecret(sources: SecretSources, out: Output): Promise<Secret | null> {
+  if (sources.file !== undefined) return fromFile(sources.file);
+  if (sources.argument !== undefined) {
+    out.warn(
+      'a secret on the command line can be read by every user of this machine; use a file or - instead',
+    );
+    return new Secret(sources.argument);
+  }
+  return process.stdin.isTTY ? ask(sources.prompt) : null;
+}
+
+function fromFile(path: string): Secret {
+  const name = path === '-' ? 'standard input' : path;
+  try {
+    if (path !== '-' && statSync(path).size > SECRET_BYTES)
+      throw new CliError(EXIT.usage, `${name} is too large`);
+    const text = readFileSync(path === '-' ? 0 : path, 'utf8').trim();
+    if (text === '') throw new CliError(EXIT.usage, `${name} is empty`);
+    return new Secret(text);
+  } catch (error) {
+    if (error instanceof CliError) throw error;
+    throw new CliError(
+      EXIT.usage,
+      `${name} cannot be read`,
+      'Name a readable file, or - for standard input.',
+    );
+  }
+}
+
+/** Asks a question without echoing the answer. */
+async function ask(prompt: string): Promise<Secret> {
+  const silent = new Writable({
+    write: (_chunk, _encoding, done) => {
+      done();
+    },
+  });
+  const reader = createInterface({ input: process.stdin, output: silent, terminal: true });
+  writeSync(2, `${prompt}: `);
+  try {
+    return new Secret((await reader.question('')).trim());
+  } finally {
+    reader.close();
+    writeSync(2, '\n');
+  }
+}
+
+/** Asks a question in the open; the default is taken on an empty answer. */
+export async function askPlain(question: string, byDefault: string): Promise<string> {
+  const reader = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    const answer = (
+      await reader.question(byDefault === '' ? `${question}: ` : `${question} [${byDefault}]: `)
+    ).trim();
+    return answer === '' ? byDefault : answer;
+  } finally {
+    reader.close();
+  }
+}
+
+/** Shows how far a long task is; draws nothing when standard error is no terminal. */
+export interface Progress {
+  /** `done` of `total`; total 0 means not known. */
+  at(done: number, total: number): void;
+  end(): void;
+}
+
+/** A progress bar on standard error. */
+export function progressBar(label: string, now: () => number): Progress {
+  if (!process.stderr.isTTY) return { at: () => undefined, end: () => undefined };
+  let last = Number.NEGATIVE_INFINITY;
+  return {
+    at: (done, total) => {
+      if (now() - last < BAR_INTERVAL_MS && done !== total) return;
+      last = now();
+      writeSync(2, `\r${label} ${bar(done, total)}`);
+    },
+    end: () => {
+      writeSync(2, '\r\u001b[K');
+    },
+  };
+}
+
+function bar(done: number, total: number): string {
+  if (total <= 0) return String(done);
+  const filled = Math.round((Math.min(done, total) / total) * BAR_WIDTH);
+  return `[${'#'.repeat(filled)}${'.'.repeat(BAR_WIDTH - filled)}] ${String(Math.floor((done / total) * 100))} %`;
+}
