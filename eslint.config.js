@@ -3,7 +3,7 @@ import { defineConfig, globalIgnores } from 'eslint/config';
 import tseslint from 'typescript-eslint';
 
 /** Names of values that decide who gets in: compared in constant time (`equalBytes`), never with `===`. */
-const SECRET_NAME = String.raw`/^(secret|token|hmac|mac|password|passphrase|digest|apiKey|licenseKey|pin)$|(Secret|Token|Hmac|Mac|Password|Passphrase|Pin)$/`;
+const SECRET_NAME = String.raw`/^(secret|token|hmac|mac|password|passphrase|apiKey|licenseKey|pin)$|(Secret|Token|Hmac|Mac|Password|Passphrase|Pin)$/`;
 const COMPARISON = 'BinaryExpression[operator=/^[!=]==?$/]';
 // esquery takes an absent name for "undefined" unless it is matched by a pattern.
 const BUT_WITH_A_CONSTANT = [

@@ -1,0 +1,15 @@
+import { errorsPage } from './errors-page.ts';
+
+/** A page written from a table of the program, so that it cannot say anything else. */
+export interface GeneratedPage {
+  /** Where it is, relative to the root. */
+  readonly path: string;
+  /** Its whole text, the same each time. */
+  readonly render: () => string;
+}
+
+/**
+ * Every generated page. A new one is a row here and a renderer beside this file; `npm run docs:generate` writes it and
+ * test/architecture/docs.test.ts refuses a copy that is out of date.
+ */
+export const GENERATED_PAGES: readonly GeneratedPage[] = [{ path: 'docs/errors.md', render: errorsPage }];
