@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import type { JsonObject } from '../lib/strict-json.ts';
 
 /** Methods of the API. */
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -8,7 +9,7 @@ export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
  * features; the same rows generate the OpenAPI document, so that what is documented is what is checked.
  * `Caller` is the permit type of the access feature: http knows nothing of it but that a handler wants one.
  */
-export interface Route<Caller, Demand, Params = unknown, Query = unknown, Body = unknown> {
+export interface Route<Caller, Demand, Params = unknown, Query = unknown, Body = unknown, Result = unknown> {
   readonly method: Method;
   /** With `{name}` segments, e.g. `/api/v1/licenses/{id}`. */
   readonly path: string;
@@ -25,7 +26,28 @@ export interface Route<Caller, Demand, Params = unknown, Query = unknown, Body =
   readonly idempotent?: IdempotencyRule;
   /** Largest body, when it is not the default 64 KB. */
   readonly maxBodyBytes?: number;
-  readonly handle: (call: Call<Caller, Params, Query, Body>) => Promise<Answer> | Answer;
+  handle(call: Call<Caller, Params, Query, Body>): Promise<Answer> | Answer;
+  /**
+   * Makes the answer from what the operation hands to `permit.remember` inside its unit, so that the answer is durable
+   * with the change it tells of. Pure. A route without it has its answer stored after the commit, and a crash in between
+   * loses the answer (not the change).
+   */
+  present?(result: Result): Answer;
+  /**
+   * With `reread`: the stored answer, in which every member of `Answer.secrets` is null, completed anew with what the
+   * caller may see now.
+   */
+  reread?(call: Call<Caller, Params, Query, Body>, stored: JsonObject): Promise<Answer> | Answer;
+}
+
+/**
+ * Types a row by its schemas: `const route = routeOf<Permit, Demand>(); route({ params: z.strictObject({ id }), … })`
+ * gives `handle` a call whose parts are what the schemas make of them.
+ */
+export function routeOf<Caller, Demand>() {
+  return <Params = unknown, Query = unknown, Body = unknown, Result = unknown>(
+    row: Route<Caller, Demand, Params, Query, Body, Result>,
+  ): Route<Caller, Demand> => row;
 }
 
 /**
