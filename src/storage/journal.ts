@@ -32,6 +32,8 @@ export interface EntryDraft {
   readonly outcome: 'done' | 'refused';
   readonly before?: DecidingColumns;
   readonly after?: DecidingColumns;
+  /** What an auditor needs in clear beside the row: a count, the digest of issued bytes. Never anything personal. */
+  readonly facts?: DecidingColumns;
   /** Whatever names or describes a person: kept sealed beside the leaf, which carries only a hiding commitment. */
   readonly private?: Readonly<Record<string, JsonValue>>;
 }

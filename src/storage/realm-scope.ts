@@ -80,12 +80,20 @@ function checkQuery(query: Node, outer: Scope | null, seen: Set<TableName>): voi
 }
 
 function checkBelow(node: Node, scope: Scope, seen: Set<TableName>): void {
+  if (isDirection(node)) return;
   invariant(node.kind !== 'RawNode', 'raw sql is refused outside storage/');
   if (isQuery(node)) {
     checkQuery(node, scope, seen);
     return;
   }
   for (const child of children(node)) checkBelow(child, scope, seen);
+}
+
+/** kysely itself writes `asc` and `desc` as fragments; they hold nothing else. */
+function isDirection(node: Node): boolean {
+  if (node.kind !== 'RawNode') return false;
+  const fragments = node['sqlFragments'];
+  return Array.isArray(fragments) && fragments.length === 1 && ['asc', 'desc'].includes(String(fragments[0]));
 }
 
 function isQuery(node: Node): boolean {

@@ -54,6 +54,7 @@ export class UnitOfWork<Head = unknown> {
   #queue: Pending[] = [];
   #scheduled = false;
   #fatal = false;
+  #stopped: (() => void) | null = null;
   #full = false;
   #lastProbe = Number.NEGATIVE_INFINITY;
   readonly read: Reader;
@@ -99,8 +100,23 @@ export class UnitOfWork<Head = unknown> {
     if (this.#full) this.#probe();
   }
 
+  /**
+   * Turns further units away, commits those that wait, and resolves when nothing will touch the database any more:
+   * it may be closed then.
+   */
+  stop(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#stopped = resolve;
+      this.#schedule();
+    });
+  }
+
   #submit<T>(authority: Authority, mayRecord: boolean, unit: (tx: Tx) => Synchronous<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
+      if (this.#stopped !== null) {
+        reject(new Fault('OVERLOADED', 'the appliance is stopping', { retryAfterMs: 10_000 }));
+        return;
+      }
       if (this.#queue.length >= QUEUE_UNITS) {
         reject(new Fault('OVERLOADED', 'too many writes are waiting', { retryAfterMs: 1000 }));
         return;
@@ -128,7 +144,10 @@ export class UnitOfWork<Head = unknown> {
     if (this.#fatal) return;
     const room = !this.#full || this.#probe();
     const batch = this.#queue.splice(0, BATCH_UNITS);
-    if (batch.length === 0) return;
+    if (batch.length === 0) {
+      this.#stopped?.();
+      return;
+    }
     const answers = room ? this.#commit(batch) : batch.map(() => refused(diskFull()));
     if (this.#fatal) return;
     for (const [i, pending] of batch.entries()) {
@@ -137,7 +156,11 @@ export class UnitOfWork<Head = unknown> {
       if (answer === undefined) this.#queue.splice(i - answers.length, 0, pending);
       else pending.settle(answer);
     }
-    if (this.#queue.length > 0) this.#schedule();
+    if (this.#queue.length > 0 || this.#stopped !== null) this.#schedule();
+    if (this.#stopped === null) this.#checkpointSoon();
+  }
+
+  #checkpointSoon(): void {
     setImmediate(() => {
       this.#checkpointWhenDue();
     });
@@ -202,7 +225,8 @@ export class UnitOfWork<Head = unknown> {
   }
 
   #checkpointWhenDue(): void {
-    if (this.#fatal || pendingFrames(this.#deps.database) < CHECKPOINT_FRAMES) return;
+    if (this.#fatal || this.#stopped !== null || pendingFrames(this.#deps.database) < CHECKPOINT_FRAMES)
+      return;
     this.#checkpoint();
   }
 
