@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { GENERATED_PAGES } from '../../scripts/docs/documents.ts';
 import { table } from '../../scripts/docs/markdown.ts';
+import { Lockfile, Manifest } from '../../scripts/security/lockfile.ts';
 import { listTree, readTree, type TreeFile } from '../../scripts/tree.ts';
 import { FAULTS } from '../../src/faults.ts';
 import {
@@ -64,6 +65,29 @@ describe('the documents', () => {
       'docs/adr/later.md: not a number and a title',
       'docs/adr/later.md: no section "Alternatives"',
     ]);
+  });
+});
+
+describe('the list of dependencies', () => {
+  const text = readFileSync('docs/dependencies.md', 'utf8');
+  const { packages } = Lockfile.parse(JSON.parse(readFileSync('package-lock.json', 'utf8')));
+  const own = Manifest.parse(JSON.parse(readFileSync('package.json', 'utf8')));
+  const names = Object.keys({ ...own.dependencies, ...own.devDependencies, ...own.optionalDependencies });
+
+  it.each(names)('has a line for %s, with its licence', (name) => {
+    const line = text
+      .split('\n')
+      .find((one) => one.startsWith('|') && one.split('|')[1]?.includes(`\`${name}\``));
+    expect(line ?? 'no line').toMatch(
+      new RegExp(`\\| ${packages[`node_modules/${name}`]?.license ?? 'none'} \\|$`),
+    );
+  });
+
+  it('has no line for what is not installed any more', () => {
+    const listed = [...text.matchAll(/^\| (`[^|]+) \|/gm)].flatMap(([, cell = '']) => cell.split(', '));
+    expect(listed.map((name) => name.replaceAll('`', '')).filter((name) => !names.includes(name))).toEqual(
+      [],
+    );
   });
 });
 
