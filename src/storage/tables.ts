@@ -41,6 +41,8 @@ export const TABLES = {
   policies: table('realm', 'recorded', true),
   entitlements: table('realm', 'recorded', true),
   policy_entitlements: table('realm', 'recorded', true),
+  // Derived from recorded rows and changed beside them; a recount rebuilds it.
+  realm_counters: table('realm', 'bookkeeping', false),
   licenses: table('realm', 'recorded', true),
   license_entitlements: table('realm', 'recorded', true),
   license_seats: table('realm', 'recorded', true),

@@ -1,0 +1,117 @@
+import type { Generated } from 'kysely';
+import type { RealmId } from './realm-scope.ts';
+
+/** A row of `realm_counters`. */
+export interface RealmCountersRow {
+  realm_id: RealmId;
+  licenses: Generated<number>;
+  machines: Generated<number>;
+}
+
+/** A row of `licenses`. */
+export interface LicensesRow {
+  seq: Generated<number>;
+  realm_id: RealmId;
+  id: string;
+  product_id: string;
+  policy_id: string;
+  status: 'active' | 'suspended' | 'expired' | 'revoked' | 'banned';
+  expires_at: number | null;
+  max_machines_override: number | null;
+  max_uses_override: number | null;
+  key_hash: Buffer;
+  key_sealed: Buffer | null;
+  key_masked: string;
+  key_origin: 'generated' | 'imported';
+  weak_key: Generated<number>;
+  personal: Buffer | null;
+  user_email_index: Buffer | null;
+  first_activated_at: number | null;
+  first_validated_at: number | null;
+  version: Generated<number>;
+  created_at: number;
+  updated_at: number;
+  deleted_at: number | null;
+}
+
+/** A row of `license_entitlements`. */
+export interface LicenseEntitlementsRow {
+  realm_id: RealmId;
+  license_id: string;
+  entitlement_id: string;
+  expires_at: number | null;
+}
+
+/** A row of `license_seats`. */
+export interface LicenseSeatsRow {
+  realm_id: RealmId;
+  license_id: string;
+  seats: Generated<number>;
+}
+
+/** A row of `license_usage`. */
+export interface LicenseUsageRow {
+  realm_id: RealmId;
+  license_id: string;
+  uses: Generated<number>;
+  validations: Generated<number>;
+  last_validated_at: number | null;
+  last_checked_out_at: number | null;
+}
+
+/** A row of `machines`. */
+export interface MachinesRow {
+  seq: Generated<number>;
+  realm_id: RealmId;
+  id: string;
+  license_id: string;
+  fingerprint_hash: Buffer;
+  fingerprint_sealed: Buffer;
+  index_version: number;
+  public_key: Buffer | null;
+  alive: Generated<number>;
+  platform: string | null;
+  cores: number | null;
+  personal: Buffer | null;
+  seat_held_until: number | null;
+  version: Generated<number>;
+  created_at: number;
+  updated_at: number;
+  deleted_at: number | null;
+}
+
+/** A row of `machine_components`. */
+export interface MachineComponentsRow {
+  realm_id: RealmId;
+  machine_id: string;
+  name: string;
+  value_hash: Buffer;
+  index_version: number;
+}
+
+/** A row of `machine_usage`. */
+export interface MachineUsageRow {
+  realm_id: RealmId;
+  machine_id: string;
+  heartbeat_due: number | null;
+  last_heartbeat_at: number | null;
+  last_validated_at: number | null;
+  last_checked_out_at: number | null;
+}
+
+/** A row of `issued_files`. */
+export interface IssuedFilesRow {
+  seq: Generated<number>;
+  realm_id: RealmId;
+  id: string;
+  kind: 'license' | 'machine';
+  branch: string;
+  branch_seq: number;
+  license_id: string;
+  machine_id: string | null;
+  fingerprint_hash: Buffer | null;
+  kid: string;
+  digest: Buffer;
+  issued_at: number;
+  expires_at: number;
+}

@@ -1,0 +1,155 @@
+/** Reference to the realm that owns a row. Deleting a realm is erasure and goes through its own operation. */
+export const OWNED = 'realm_id INTEGER NOT NULL REFERENCES realms (realm_id)';
+
+/** Licences, their counters and entitlements. */
+export const LICENSE_TABLES = [
+  // What a tenant's limits are compared with: living licences and machines, counted by one conditional statement each.
+  `CREATE TABLE realm_counters (
+    ${OWNED},
+    licenses INTEGER NOT NULL DEFAULT 0 CHECK (licenses >= 0),
+    machines INTEGER NOT NULL DEFAULT 0 CHECK (machines >= 0),
+    PRIMARY KEY (realm_id)
+  ) STRICT, WITHOUT ROWID`,
+  `CREATE TABLE licenses (
+    seq INTEGER PRIMARY KEY,
+    ${OWNED},
+    id TEXT NOT NULL,
+    product_id TEXT NOT NULL,
+    policy_id TEXT NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('active', 'suspended', 'expired', 'revoked', 'banned')),
+    expires_at INTEGER,
+    max_machines_override INTEGER,
+    max_uses_override INTEGER,
+    key_hash BLOB NOT NULL,
+    key_sealed BLOB,
+    key_masked TEXT NOT NULL,
+    key_origin TEXT NOT NULL CHECK (key_origin IN ('generated', 'imported')),
+    weak_key INTEGER NOT NULL DEFAULT 0,
+    personal BLOB,
+    user_email_index BLOB,
+    first_activated_at INTEGER,
+    first_validated_at INTEGER,
+    version INTEGER NOT NULL DEFAULT 1,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    deleted_at INTEGER,
+    UNIQUE (realm_id, id),
+    UNIQUE (realm_id, key_hash),
+    FOREIGN KEY (realm_id, product_id) REFERENCES products (realm_id, id),
+    FOREIGN KEY (realm_id, policy_id) REFERENCES policies (realm_id, id)
+  ) STRICT`,
+  'CREATE INDEX licenses_list ON licenses (realm_id, seq) WHERE deleted_at IS NULL',
+  'CREATE INDEX licenses_product ON licenses (realm_id, product_id, seq)',
+  'CREATE INDEX licenses_policy ON licenses (realm_id, policy_id, seq)',
+  'CREATE INDEX licenses_status ON licenses (realm_id, status, seq)',
+  'CREATE INDEX licenses_email ON licenses (realm_id, user_email_index) WHERE user_email_index IS NOT NULL',
+  "CREATE INDEX licenses_expiry ON licenses (realm_id, expires_at) WHERE status = 'active' AND expires_at IS NOT NULL",
+  `CREATE INDEX licenses_expiry_list ON licenses (realm_id, expires_at, seq)
+    WHERE deleted_at IS NULL AND expires_at IS NOT NULL`,
+  `CREATE TABLE license_entitlements (
+    ${OWNED},
+    license_id TEXT NOT NULL,
+    entitlement_id TEXT NOT NULL,
+    expires_at INTEGER,
+    PRIMARY KEY (realm_id, license_id, entitlement_id),
+    FOREIGN KEY (realm_id, license_id) REFERENCES licenses (realm_id, id),
+    FOREIGN KEY (realm_id, entitlement_id) REFERENCES entitlements (realm_id, id)
+  ) STRICT, WITHOUT ROWID`,
+  'CREATE INDEX license_entitlements_entitlement ON license_entitlements (realm_id, entitlement_id)',
+  // One row per licence: a seat is claimed by one conditional UPDATE, never by counting machines.
+  `CREATE TABLE license_seats (
+    ${OWNED},
+    license_id TEXT NOT NULL,
+    seats INTEGER NOT NULL DEFAULT 0 CHECK (seats >= 0),
+    PRIMARY KEY (realm_id, license_id),
+    FOREIGN KEY (realm_id, license_id) REFERENCES licenses (realm_id, id)
+  ) STRICT, WITHOUT ROWID`,
+  `CREATE TABLE license_usage (
+    ${OWNED},
+    license_id TEXT NOT NULL,
+    uses INTEGER NOT NULL DEFAULT 0,
+    validations INTEGER NOT NULL DEFAULT 0,
+    last_validated_at INTEGER,
+    last_checked_out_at INTEGER,
+    PRIMARY KEY (realm_id, license_id),
+    FOREIGN KEY (realm_id, license_id) REFERENCES licenses (realm_id, id)
+  ) STRICT, WITHOUT ROWID`,
+];
+
+/** Machines, and the files issued for them. */
+export const MACHINE_TABLES = [
+  `CREATE TABLE machines (
+    seq INTEGER PRIMARY KEY,
+    ${OWNED},
+    id TEXT NOT NULL,
+    license_id TEXT NOT NULL,
+    fingerprint_hash BLOB NOT NULL,
+    fingerprint_sealed BLOB NOT NULL,
+    index_version INTEGER NOT NULL,
+    public_key BLOB,
+    alive INTEGER NOT NULL DEFAULT 1,
+    platform TEXT,
+    cores INTEGER,
+    personal BLOB,
+    seat_held_until INTEGER,
+    version INTEGER NOT NULL DEFAULT 1,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    deleted_at INTEGER,
+    UNIQUE (realm_id, id),
+    FOREIGN KEY (realm_id, license_id) REFERENCES licenses (realm_id, id)
+  ) STRICT`,
+  `CREATE UNIQUE INDEX machines_license ON machines (realm_id, license_id, fingerprint_hash)
+    WHERE deleted_at IS NULL`,
+  'CREATE INDEX machines_fingerprint ON machines (realm_id, fingerprint_hash) WHERE deleted_at IS NULL',
+  'CREATE INDEX machines_list ON machines (realm_id, seq) WHERE deleted_at IS NULL',
+  'CREATE INDEX machines_license_list ON machines (realm_id, license_id, seq) WHERE deleted_at IS NULL',
+  `CREATE INDEX machines_former ON machines (realm_id, license_id, fingerprint_hash)
+    WHERE deleted_at IS NOT NULL`,
+  // A removed machine keeps its seat until the newest file it holds has expired.
+  `CREATE INDEX machines_held ON machines (realm_id, seat_held_until)
+    WHERE seat_held_until IS NOT NULL`,
+  `CREATE INDEX machines_license_held ON machines (realm_id, license_id, seat_held_until)
+    WHERE seat_held_until IS NOT NULL`,
+  `CREATE TABLE machine_components (
+    ${OWNED},
+    machine_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    value_hash BLOB NOT NULL,
+    index_version INTEGER NOT NULL,
+    PRIMARY KEY (realm_id, machine_id, name),
+    FOREIGN KEY (realm_id, machine_id) REFERENCES machines (realm_id, id)
+  ) STRICT, WITHOUT ROWID`,
+  `CREATE TABLE machine_usage (
+    ${OWNED},
+    machine_id TEXT NOT NULL,
+    heartbeat_due INTEGER,
+    last_heartbeat_at INTEGER,
+    last_validated_at INTEGER,
+    last_checked_out_at INTEGER,
+    PRIMARY KEY (realm_id, machine_id),
+    FOREIGN KEY (realm_id, machine_id) REFERENCES machines (realm_id, id)
+  ) STRICT, WITHOUT ROWID`,
+  'CREATE INDEX machine_usage_due ON machine_usage (realm_id, heartbeat_due) WHERE heartbeat_due IS NOT NULL',
+  `CREATE TABLE issued_files (
+    seq INTEGER PRIMARY KEY,
+    ${OWNED},
+    id TEXT NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('license', 'machine')),
+    branch TEXT NOT NULL,
+    branch_seq INTEGER NOT NULL,
+    license_id TEXT NOT NULL,
+    machine_id TEXT,
+    fingerprint_hash BLOB,
+    kid TEXT NOT NULL,
+    digest BLOB NOT NULL,
+    issued_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    UNIQUE (realm_id, id),
+    UNIQUE (branch, branch_seq),
+    FOREIGN KEY (realm_id, license_id) REFERENCES licenses (realm_id, id)
+  ) STRICT`,
+  'CREATE INDEX issued_files_license ON issued_files (realm_id, license_id, seq)',
+  'CREATE INDEX issued_files_machine ON issued_files (realm_id, machine_id, expires_at)',
+  'CREATE INDEX issued_files_expiry ON issued_files (realm_id, expires_at)',
+];
