@@ -1,4 +1,7 @@
+import { exampleConfig } from '../../src/config/index.ts';
+import { configurationPage } from './configuration-page.ts';
 import { errorsPage } from './errors-page.ts';
+import { scopesPage } from './scopes-page.ts';
 
 /** A page written from a table of the program, so that it cannot say anything else. */
 export interface GeneratedPage {
@@ -12,4 +15,9 @@ export interface GeneratedPage {
  * Every generated page. A new one is a row here and a renderer beside this file; `npm run docs:generate` writes it and
  * test/architecture/docs.test.ts refuses a copy that is out of date.
  */
-export const GENERATED_PAGES: readonly GeneratedPage[] = [{ path: 'docs/errors.md', render: errorsPage }];
+export const GENERATED_PAGES: readonly GeneratedPage[] = [
+  { path: 'config/mintmark.toml', render: exampleConfig },
+  { path: 'docs/configuration.md', render: configurationPage },
+  { path: 'docs/errors.md', render: errorsPage },
+  { path: 'docs/scopes.md', render: scopesPage },
+];

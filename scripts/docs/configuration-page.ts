@@ -1,0 +1,25 @@
+import { SETTING_ROWS, type SettingRow } from '../../src/config/index.ts';
+import { page, table } from './markdown.ts';
+
+/** docs/configuration.md: every setting with its environment variable, default and reason, by section. */
+export function configurationPage(): string {
+  const sections = Map.groupBy(SETTING_ROWS, (row) => row.section);
+  const tables = [...sections].map(([section, rows]) => `## \`[${section}]\`\n\n${settingsTable(rows)}`);
+  return page('Configuration', '`src/config/settings.ts`', [
+    'One TOML file, `/etc/mintmark/mintmark.toml` unless `--config` names another; `config/mintmark.toml` has every setting\n' +
+      'with its default, commented out. A flag goes before an environment variable, that before the file, that before the\n' +
+      'default. A key that is not here is an error: `mintmark config check` shows all of them at once. A secret never stands\n' +
+      'in the file: a setting names the file that holds it.',
+    ...tables,
+  ]);
+}
+
+function settingsTable(rows: readonly SettingRow[]): string {
+  const cells = rows.map((row) => [
+    `\`${row.name}\``,
+    `\`${row.variable}\``,
+    row.setting.default === null ? 'not set' : `\`${JSON.stringify(row.setting.default)}\``,
+    row.setting.reason,
+  ]);
+  return table(['setting', 'environment variable', 'default', 'what it is for'], cells);
+}
