@@ -197,7 +197,7 @@ export function policyOverridesOf(members: z.infer<typeof policyOverridesSchema>
   const stated = Object.entries(members).filter(
     ([name, value]) => name in POLICY_FIELDS && value !== undefined,
   );
-  return Object.fromEntries(stated) as PolicyOverrides; // members were parsed by the schema; entries lose their types
+  return Object.fromEntries(stated);
 }
 
 /** How long a new licence lasts, in days; null: for ever. */

@@ -1,0 +1,321 @@
+import type { ExpressionBuilder } from 'kysely';
+import type { EpochMs } from '../../lib/clock.ts';
+import type { Schema } from '../../storage/schema.ts';
+import { statement } from '../../storage/statement.ts';
+import type { RealmReader, RealmTx } from '../../storage/tx.ts';
+import type { MachineSnapshot } from './machine.ts';
+
+/** Columns of one snapshot; every read of machines answers these. */
+const SNAPSHOT = [
+  'm.seq as seq',
+  'm.id as id',
+  'm.license_id as licenseId',
+  'm.fingerprint_hash as fingerprintHash',
+  'm.fingerprint_sealed as fingerprintSealed',
+  'm.public_key as publicKey',
+  'm.alive as alive',
+  'm.platform as platform',
+  'm.cores as cores',
+  'm.personal as personal',
+  'm.seat_held_until as seatHeldUntil',
+  'm.version as version',
+  'm.created_at as createdAt',
+  'm.updated_at as updatedAt',
+  'm.deleted_at as deletedAt',
+  'u.last_heartbeat_at as lastHeartbeatAt',
+  'u.last_validated_at as lastValidatedAt',
+  'u.last_checked_out_at as lastCheckedOutAt',
+] as const;
+
+type Db = Parameters<Parameters<ReturnType<typeof statement>>[0]>[0];
+
+const snapshots = (db: Db) =>
+  db
+    .selectFrom('machines as m')
+    .innerJoin('machine_usage as u', (join) =>
+      join.onRef('u.realm_id', '=', 'm.realm_id').onRef('u.machine_id', '=', 'm.id'),
+    )
+    .select(SNAPSHOT);
+
+const ONE = statement<{ id: string }>()((db, p) =>
+  snapshots(db).where('m.realm_id', '=', p.realm).where('m.id', '=', p.id).where('m.deleted_at', 'is', null),
+);
+
+const BY_FINGERPRINT = statement<{ licenseId: string; hash: Buffer }>()((db, p) =>
+  snapshots(db)
+    .where('m.realm_id', '=', p.realm)
+    .where('m.license_id', '=', p.licenseId)
+    .where('m.fingerprint_hash', '=', p.hash)
+    .where('m.deleted_at', 'is', null),
+);
+
+const OF_LICENSE = statement<{ licenseId: string; limit: number }>()((db, p) =>
+  snapshots(db)
+    .where('m.realm_id', '=', p.realm)
+    .where('m.license_id', '=', p.licenseId)
+    .where('m.deleted_at', 'is', null)
+    .orderBy('m.seq')
+    .limit(p.limit),
+);
+
+/** What a new machine is stored with. */
+export interface NewMachine {
+  readonly id: string;
+  readonly licenseId: string;
+  readonly fingerprintHash: Buffer;
+  readonly fingerprintSealed: Buffer;
+  readonly indexVersion: number;
+  readonly publicKey: Buffer | null;
+  readonly platform: string | null;
+  readonly cores: number | null;
+  readonly personal: Buffer | null;
+}
+
+const INSERT = statement<NewMachine & { now: EpochMs }>()((db, p) =>
+  db.insertInto('machines').values({
+    realm_id: p.realm,
+    id: p.id,
+    license_id: p.licenseId,
+    fingerprint_hash: p.fingerprintHash,
+    fingerprint_sealed: p.fingerprintSealed,
+    index_version: p.indexVersion,
+    public_key: p.publicKey,
+    platform: p.platform,
+    cores: p.cores,
+    personal: p.personal,
+    created_at: p.now,
+    updated_at: p.now,
+  }),
+);
+
+const INSERT_USAGE = statement<{ id: string; heartbeatDue: EpochMs | null }>()((db, p) =>
+  db
+    .insertInto('machine_usage')
+    .values({ realm_id: p.realm, machine_id: p.id, heartbeat_due: p.heartbeatDue }),
+);
+
+/** A component as stored: the digest of name and value, never the value. */
+export interface StoredComponent {
+  readonly name: string;
+  readonly valueHash: Buffer;
+}
+
+const INSERT_COMPONENT = statement<StoredComponent & { machineId: string; indexVersion: number }>()((db, p) =>
+  db.insertInto('machine_components').values({
+    realm_id: p.realm,
+    machine_id: p.machineId,
+    name: p.name,
+    value_hash: p.valueHash,
+    index_version: p.indexVersion,
+  }),
+);
+
+const COMPONENTS = statement<{ machineId: string }>()((db, p) =>
+  db
+    .selectFrom('machine_components')
+    .select(['name', 'value_hash as valueHash'])
+    .where('realm_id', '=', p.realm)
+    .where('machine_id', '=', p.machineId),
+);
+
+const REMOVE = statement<{ id: string; now: EpochMs; heldUntil: EpochMs | null }>()((db, p) =>
+  db
+    .updateTable('machines')
+    .set((eb) => ({
+      deleted_at: p.now,
+      updated_at: p.now,
+      seat_held_until: p.heldUntil,
+      version: next(eb),
+    }))
+    .where('realm_id', '=', p.realm)
+    .where('id', '=', p.id)
+    .where('deleted_at', 'is', null),
+);
+
+/** The columns of a machine that its owner may edit. */
+export interface MachineEdit {
+  readonly platform: string | null;
+  readonly cores: number | null;
+  readonly personal: Buffer | null;
+}
+
+const EDIT = statement<MachineEdit & { id: string; version: number; now: EpochMs }>()((db, p) =>
+  db
+    .updateTable('machines')
+    .set((eb) => ({
+      platform: p.platform,
+      cores: p.cores,
+      personal: p.personal,
+      updated_at: p.now,
+      version: next(eb),
+    }))
+    .where('realm_id', '=', p.realm)
+    .where('id', '=', p.id)
+    .where('version', '=', p.version)
+    .where('deleted_at', 'is', null),
+);
+
+const REKEY = statement<{ id: string; publicKey: Buffer | null; now: EpochMs }>()((db, p) =>
+  db
+    .updateTable('machines')
+    .set((eb) => ({ public_key: p.publicKey, updated_at: p.now, version: next(eb) }))
+    .where('realm_id', '=', p.realm)
+    .where('id', '=', p.id)
+    .where('deleted_at', 'is', null),
+);
+
+const SET_ALIVE = statement<{ id: string; alive: number; was: number; now: EpochMs }>()((db, p) =>
+  db
+    .updateTable('machines')
+    .set((eb) => ({ alive: p.alive, updated_at: p.now, version: next(eb) }))
+    .where('realm_id', '=', p.realm)
+    .where('id', '=', p.id)
+    .where('alive', '=', p.was)
+    .where('deleted_at', 'is', null),
+);
+
+const BEAT = statement<{ id: string; at: EpochMs; due: EpochMs | null }>()((db, p) =>
+  db
+    .updateTable('machine_usage')
+    .set({ last_heartbeat_at: p.at, heartbeat_due: p.due })
+    .where('realm_id', '=', p.realm)
+    .where('machine_id', '=', p.id),
+);
+
+const VALIDATED = statement<{ id: string; at: EpochMs }>()((db, p) =>
+  db
+    .updateTable('machine_usage')
+    .set({ last_validated_at: p.at })
+    .where('realm_id', '=', p.realm)
+    .where('machine_id', '=', p.id),
+);
+
+const CHECKED_OUT = statement<{ id: string; at: EpochMs }>()((db, p) =>
+  db
+    .updateTable('machine_usage')
+    .set({ last_checked_out_at: p.at })
+    .where('realm_id', '=', p.realm)
+    .where('machine_id', '=', p.id),
+);
+
+const NEWEST_FILE = statement<{ machineId: string }>()((db, p) =>
+  db
+    .selectFrom('issued_files')
+    .select('expires_at as expiresAt')
+    .where('realm_id', '=', p.realm)
+    .where('machine_id', '=', p.machineId)
+    .orderBy('expires_at', 'desc')
+    .limit(1),
+);
+
+function next(eb: ExpressionBuilder<Schema, 'machines'>) {
+  return eb('version', '+', 1);
+}
+
+/** The living machine with this id. */
+export function findMachine(reader: RealmReader, id: string): MachineSnapshot | undefined {
+  return reader.get(ONE, { id });
+}
+
+/** The living machine of a licence with this fingerprint, by its digests under every live index key. */
+export function findMachineByFingerprint(
+  reader: RealmReader,
+  licenseId: string,
+  digests: readonly { readonly digest: Buffer }[],
+): MachineSnapshot | undefined {
+  for (const { digest } of digests) {
+    const found = reader.get(BY_FINGERPRINT, { licenseId, hash: digest });
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+/** The oldest living machines of a licence, at most `limit`. */
+export function machinesOfLicense(reader: RealmReader, licenseId: string, limit: number): MachineSnapshot[] {
+  return reader.all(OF_LICENSE, { licenseId, limit });
+}
+
+/** Stores a machine. Its seat was claimed in the same unit. */
+export function insertMachine(
+  tx: RealmTx,
+  machine: NewMachine,
+  at: { readonly now: EpochMs; readonly heartbeatDue: EpochMs | null },
+): void {
+  tx.run(INSERT, { ...machine, now: at.now });
+  tx.run(INSERT_USAGE, { id: machine.id, heartbeatDue: at.heartbeatDue });
+}
+
+/** Stores one component of a machine. */
+export function insertComponent(
+  tx: RealmTx,
+  machineId: string,
+  component: StoredComponent & { readonly indexVersion: number },
+): void {
+  tx.run(INSERT_COMPONENT, { machineId, ...component });
+}
+
+/** The components of a machine. */
+export function componentsOf(reader: RealmReader, machineId: string): StoredComponent[] {
+  return reader.all(COMPONENTS, { machineId });
+}
+
+/** Ends a machine's life; its seat stays taken until `heldUntil` when that is given. False: it was gone already. */
+export function removeMachine(
+  tx: RealmTx,
+  id: string,
+  at: { readonly now: EpochMs; readonly heldUntil: EpochMs | null },
+): boolean {
+  return tx.run(REMOVE, { id, ...at }).changes === 1;
+}
+
+/** Stores an edit made on `version`; false when the machine has changed or gone since. */
+export function editMachine(
+  tx: RealmTx,
+  edit: MachineEdit & { readonly id: string; readonly version: number },
+  now: EpochMs,
+): boolean {
+  return tx.run(EDIT, { ...edit, now }).changes === 1;
+}
+
+/** Gives a machine another key, or none. */
+export function storeMachineKey(
+  tx: RealmTx,
+  machine: { readonly id: string; readonly publicKey: Buffer | null },
+  now: EpochMs,
+): boolean {
+  return tx.run(REKEY, { ...machine, now }).changes === 1;
+}
+
+/** Turns a living machine dead or back; false when it was so already, or is gone. */
+export function storeAlive(
+  tx: RealmTx,
+  machine: { readonly id: string; readonly alive: boolean },
+  now: EpochMs,
+): boolean {
+  const alive = Number(machine.alive);
+  return tx.run(SET_ALIVE, { id: machine.id, alive, was: 1 - alive, now }).changes === 1;
+}
+
+/** Books a heartbeat, and when the next one is due (null: none is asked for). */
+export function bookHeartbeat(
+  tx: RealmTx,
+  id: string,
+  beat: { readonly at: EpochMs; readonly due: EpochMs | null },
+): void {
+  tx.run(BEAT, { id, ...beat });
+}
+
+/** Books when a machine was last validated. */
+export function bookMachineValidation(tx: RealmTx, id: string, at: EpochMs): void {
+  tx.run(VALIDATED, { id, at });
+}
+
+/** Books when a file was last issued for a machine. */
+export function bookMachineCheckout(tx: RealmTx, id: string, at: EpochMs): void {
+  tx.run(CHECKED_OUT, { id, at });
+}
+
+/** When the newest file of a machine expires; undefined when it was never given one. */
+export function newestFileExpiry(reader: RealmReader, machineId: string): EpochMs | undefined {
+  return reader.get(NEWEST_FILE, { machineId })?.expiresAt;
+}

@@ -1,0 +1,27 @@
+import { z } from 'zod';
+
+/** Members that every resource shows. */
+export const TIMESTAMPS = {
+  createdAt: z.iso.datetime(),
+  updatedAt: z.iso.datetime(),
+};
+
+/** `code` of products and policies: unique in the realm, fixed. */
+export const codeSchema = z
+  .string()
+  .regex(/^[A-Za-z0-9_-]{1,50}$/, '1 to 50 letters, digits, underscores and dashes');
+
+/** A name that people read. */
+export const nameSchema = z.string().min(1).max(255);
+
+const ID_MAX = 64;
+/** An id in a path or body; one that is not ours is simply not found. */
+export const idSchema = z.string().min(1).max(ID_MAX);
+
+/** `{id}` of a path. */
+export const idParams = z.strictObject({ id: idSchema });
+
+/** `If-Match`-guarded operations: the row versions the caller accepts; null: any. */
+export interface Guarded {
+  readonly versions: readonly number[] | null;
+}
