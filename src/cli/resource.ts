@@ -196,7 +196,8 @@ function render(action: ResourceAction, answer: Readonly<Record<string, unknown>
   if (Array.isArray(data) && action.columns !== undefined) {
     const rows = data as Record<string, unknown>[]; // lists of the API hold objects
     const pagination = answer['pagination'] as { nextCursor?: string | null } | undefined;
-    const more = pagination?.nextCursor == null ? '' : `\nmore: --cursor ${pagination.nextCursor}`;
+    const more =
+      (pagination?.nextCursor ?? null) === null ? '' : `\nmore: --cursor ${String(pagination?.nextCursor)}`;
     return `${table(action.columns, rows)}${more}`;
   }
   return details((typeof data === 'object' && data !== null ? data : answer) as Record<string, unknown>);

@@ -57,7 +57,7 @@ export function show(value: unknown): string {
   if (value === null || value === undefined || value === '') return '-';
   if (typeof value === 'string') return harmless(value);
   if (Array.isArray(value)) return value.length === 0 ? '-' : value.map(show).join(', ');
-  return typeof value === 'object' ? harmless(JSON.stringify(value)) : String(value as number | boolean);
+  return typeof value === 'object' ? harmless(JSON.stringify(value)) : String(value);
 }
 
 /** Where a command prints: data to standard output, everything else to standard error. */

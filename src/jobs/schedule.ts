@@ -60,7 +60,7 @@ export class Schedule {
   async stop(): Promise<void> {
     this.#stopped = true;
     for (const entry of this.#entries) clearTimeout(entry.timer);
-    await Promise.all(this.#entries.map((entry) => entry.running));
+    await Promise.all(this.#entries.flatMap(({ running }) => (running === null ? [] : [running])));
   }
 
   #arm(entry: Entry): void {

@@ -1,0 +1,121 @@
+import { join } from 'node:path';
+import { Command, CommanderError, Option } from 'commander';
+import { Fault, FAULTS } from '../faults.ts';
+import { ApiClient, type Connection } from './api-client.ts';
+import { apiKeyResource } from './api-key.ts';
+import { addConfig } from './config.ts';
+import { entitlementResource } from './entitlement.ts';
+import { CliError, EXIT, type ExitCode } from './exit-code.ts';
+import { addFingerprint } from './fingerprint.ts';
+import { addLicenseCommands } from './license.ts';
+import { addMachineCommands } from './machine.ts';
+import { policyResource } from './policy.ts';
+import { productResource } from './product.ts';
+import { addResource, type WithClient } from './resource.ts';
+import { globalFlags, loadFor } from './settings.ts';
+import { tenantResource } from './tenant.ts';
+import { harmless, type Output, terminalOutput } from './terminal.ts';
+import { addVerify } from './verify.ts';
+
+/** Commands that need the opened parts of an appliance; given by main.ts, which alone may import the daemon. */
+export type AddCommands = (
+  program: Command,
+  outputOf: (command: Command) => Output,
+  withClient: WithClient,
+) => void;
+
+const HELP = `
+Begin:
+  mintmark dev                     a throw-away appliance for trying things out
+  mintmark init && mintmark serve  a real one
+
+Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 a check said no, 4 no appliance answered, 70 defect.
+Documentation: docs/cli.md`;
+
+/** The whole command line. */
+export function buildProgram(addMore: AddCommands): Command {
+  const program = new Command('mintmark')
+    .description('issues and validates software licences inside networks that have no way out')
+    .option('--config <file>', 'configuration file (MINTMARK_CONFIG)')
+    .option('--data-dir <directory>', 'data directory, instead of the one in the configuration')
+    .option('--set <name=value...>', 'override single settings, e.g. --set http.port=8000')
+    .option('--json', 'print data for programs')
+    .option(
+      '--socket <path>',
+      'operator socket of the appliance (default: run/operator.sock in the data directory)',
+    )
+    .addOption(
+      new Option('--url <url>', 'talk to this address instead of the local socket').env('MINTMARK_URL'),
+    )
+    .addOption(new Option('--api-key-file <file>', 'API key for --url').env('MINTMARK_API_KEY_FILE'))
+    .addOption(
+      new Option('--tenant <code>', 'tenant to act in, when there are several').env('MINTMARK_TENANT'),
+    )
+    .addOption(new Option('--environment <name>', 'live (default) or test').env('MINTMARK_ENVIRONMENT'))
+    .addHelpText('after', HELP)
+    .showHelpAfterError('(see --help)')
+    .configureHelp({ sortSubcommands: false, showGlobalOptions: false })
+    .exitOverride();
+  const outputOf = (command: Command): Output => terminalOutput(globalFlags(command).json === true);
+  const withClient = connecting(outputOf);
+  addMore(program, outputOf, withClient);
+  addVerify(program, outputOf);
+  addFingerprint(program, outputOf);
+  addConfig(program, outputOf);
+  for (const resource of [productResource, policyResource, entitlementResource]) {
+    addResource(program, resource, withClient);
+  }
+  addLicenseCommands(program, withClient);
+  addMachineCommands(program, withClient);
+  for (const resource of [apiKeyResource, tenantResource]) addResource(program, resource, withClient);
+  return program;
+}
+
+function connecting(outputOf: (command: Command) => Output): WithClient {
+  return async (command, body) => {
+    const client = new ApiClient(connectionOf(command));
+    try {
+      await body({ client, out: outputOf(command) });
+    } finally {
+      await client.close();
+    }
+  };
+}
+
+function connectionOf(command: Command): Connection {
+  const { url, apiKeyFile, socket, tenant, environment } = globalFlags(command);
+  if (url !== undefined) return { kind: 'url', url, keyFile: apiKeyFile };
+  const path = socket ?? join(loadFor(command).config.data.directory, 'run', 'operator.sock');
+  return { kind: 'socket', path, tenant, environment };
+}
+
+/** Runs a command line and says how it ended; everything that goes wrong is printed with its remedy. */
+export async function runProgram(program: Command, argv: readonly string[]): Promise<ExitCode> {
+  try {
+    await program.parseAsync(argv, { from: 'user' });
+    return EXIT.ok;
+  } catch (error) {
+    return report(error);
+  }
+}
+
+function report(error: unknown): ExitCode {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  if (error instanceof CliError) {
+    if (error.message !== '') complain(error.message, error.remedy);
+    return error.exitCode;
+  }
+  if (error instanceof Fault) {
+    complain(`${error.code}: ${error.message}`, FAULTS[error.code].remedy);
+    return EXIT.refused;
+  }
+  process.stderr.write(
+    `mintmark: this is a defect: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+  );
+  return EXIT.internal;
+}
+
+function complain(message: string, remedy: string): void {
+  const lines = message.split('\n').map(harmless).join('\n');
+  process.stderr.write(`mintmark: ${lines}\n${remedy === '' ? '' : `  ${harmless(remedy)}\n`}`);
+}

@@ -1,0 +1,218 @@
+import { readFileSync } from 'node:fs';
+import type { Command } from 'commander';
+import {
+  type Environment,
+  pinPublicKeys,
+  RevocationList,
+  rootFingerprint,
+  type Trust,
+  type Verdict,
+  verifyLicenseFile,
+  verifyMachineFile,
+  type VerifyOptions,
+  verifyTrustBundle,
+} from '../verify/index.ts';
+import { isoTime } from '../lib/clock.ts';
+import { CliError, EXIT } from './exit-code.ts';
+import { details, type Output, readSecret } from './terminal.ts';
+
+interface VerifyFlags {
+  readonly product?: string;
+  readonly trust?: string;
+  readonly root?: string[];
+  readonly publicKey?: string[];
+  readonly environment?: string;
+  readonly licenseKeyFile?: string;
+  readonly licenseKey?: string;
+  readonly fingerprint?: string;
+  readonly fingerprintFile?: string;
+  readonly revocations?: string;
+  readonly refuseDev?: boolean;
+}
+
+/** A licence file is at most 64 KB; anything much larger is another file. */
+const FILE_BYTES = 1024 * 1024;
+
+/** Adds `verify`: judges a licence or machine file without any network or running appliance. */
+export function addVerify(program: Command, outputOf: (command: Command) => Output): void {
+  const command = program
+    .command('verify')
+    .description('check a licence or machine file, offline')
+    .argument('<file>', 'the .lic file')
+    .option('--product <code>', 'code or id of the product it must be for (unchecked when left out)')
+    .option('--trust <file>', 'trust bundle (mintmark trust export)')
+    .option('--root <fingerprint...>', 'pinned root fingerprint (unchecked when left out)')
+    .option('--public-key <hex...>', 'public key(s) instead of a trust bundle')
+    .option('--environment <name>', 'live or test', 'live')
+    .option('--license-key-file <file>', 'file with the licence key, or - for standard input')
+    .option('--license-key <key>', 'the licence key itself (other users of this machine can read it)')
+    .option('--fingerprint <text>', 'fingerprint of the machine a machine file must be for')
+    .option('--fingerprint-file <file>', 'the same, from a file')
+    .option('--revocations <file>', 'newest revocation list')
+    .option('--refuse-dev', 'refuse files of a development appliance, as release builds should')
+    .addHelpText(
+      'after',
+      `
+Exit codes: 0 valid, 3 not valid, 2 wrong usage.
+
+Example:
+  mintmark verify machine.lic --product editor --trust trust-bundle.json --root 3f9a… \\
+    --license-key-file license-key.txt --fingerprint-file fingerprint.txt`,
+    );
+  command.action(async (file: string, flags: VerifyFlags) => {
+    await runVerify({ file, flags, out: outputOf(command) });
+  });
+}
+
+async function runVerify({
+  file,
+  flags,
+  out,
+}: {
+  file: string;
+  flags: VerifyFlags;
+  out: Output;
+}): Promise<void> {
+  const text = readText(file);
+  const environment = environmentOf(flags.environment);
+  const { trust, rootChecked } = trustOf(flags);
+  const key = await licenseKeyOf(flags, out);
+  const options: VerifyOptions = {
+    trust,
+    environment,
+    product: flags.product ?? 'any',
+    licenseKey: key,
+    refuseDev: flags.refuseDev,
+    revocations:
+      flags.revocations === undefined ? undefined : revocationsOf(flags.revocations, trust, environment),
+  };
+  const verdict = judge(text, options, flags);
+  const unchecked = [...new Set([...verdict.unchecked, ...(rootChecked ? [] : ['root'])])];
+  out.result({ ...jsonOf(verdict), unchecked }, () => describe(verdict, unchecked));
+  if (!verdict.valid) throw new CliError(EXIT.invalid, '');
+}
+
+function judge(text: string, options: VerifyOptions, flags: VerifyFlags): Verdict {
+  if (!text.startsWith('-----BEGIN MACHINE FILE-----')) return verifyLicenseFile(text, options);
+  const fingerprint =
+    flags.fingerprintFile === undefined ? flags.fingerprint : readText(flags.fingerprintFile).trim();
+  if (fingerprint === undefined) {
+    throw new CliError(
+      EXIT.usage,
+      'a machine file is checked against the fingerprint of its machine',
+      'Give --fingerprint or --fingerprint-file.',
+    );
+  }
+  return verifyMachineFile(text, { ...options, fingerprint });
+}
+
+function environmentOf(name: string | undefined): Environment {
+  if (name === 'live' || name === 'test') return name;
+  throw new CliError(EXIT.usage, '--environment is live or test');
+}
+
+async function licenseKeyOf(flags: VerifyFlags, out: Output): Promise<string | undefined> {
+  const sources = { file: flags.licenseKeyFile, argument: flags.licenseKey, prompt: 'licence key' };
+  return (await readSecret(sources, out))?.expose();
+}
+
+function trustOf(flags: VerifyFlags): { trust: Trust; rootChecked: boolean } {
+  if (flags.publicKey !== undefined) {
+    return { trust: pinned(flags.publicKey), rootChecked: false };
+  }
+  if (flags.trust === undefined) {
+    throw new CliError(
+      EXIT.usage,
+      'nothing to check the signature with',
+      'Give --trust and --root, or --public-key.',
+    );
+  }
+  const bundle = readText(flags.trust).trim();
+  const answer = verifyTrustBundle(bundle, { roots: flags.root ?? rootsNamedBy(bundle) });
+  if (answer.trust === undefined) {
+    throw new CliError(EXIT.invalid, `${answer.code}: the trust bundle is not accepted: ${answer.message}`);
+  }
+  return { trust: answer.trust, rootChecked: flags.root !== undefined };
+}
+
+function pinned(keys: readonly string[]): Trust {
+  try {
+    return pinPublicKeys({ license: keys });
+  } catch {
+    throw new CliError(EXIT.usage, '--public-key takes 64 hexadecimal digits (Ed25519) or 130 (P-256)');
+  }
+}
+
+/** Without a pinned root the bundle vouches for itself; the verdict says that the root was not checked. */
+function rootsNamedBy(bundle: string): string[] {
+  try {
+    const payload: unknown = JSON.parse(Buffer.from(payloadOf(bundle), 'base64url').toString('utf8'));
+    const { roots } = payload as { roots: { jwk: Parameters<typeof rootFingerprint>[0] }[] }; // checked by the library next
+    return roots.map(({ jwk }) => rootFingerprint(jwk));
+  } catch {
+    throw new CliError(
+      EXIT.usage,
+      'the trust bundle cannot be read',
+      'Name the file that `mintmark trust export` wrote.',
+    );
+  }
+}
+
+function payloadOf(bundle: string): string {
+  if (!bundle.startsWith('{')) return bundle.split('.')[1] ?? '';
+  return (JSON.parse(bundle) as { payload: string }).payload; // general JSON serialisation, RFC 7515 section 7.2
+}
+
+function revocationsOf(file: string, trust: Trust, environment: Environment): RevocationList {
+  const answer = RevocationList.accept(readText(file).trim(), { trust, environment });
+  if (answer.list !== undefined) return answer.list;
+  throw new CliError(EXIT.invalid, `${answer.code}: the revocation list is not accepted: ${answer.message}`);
+}
+
+function readText(path: string): string {
+  try {
+    const text = readFileSync(path === '-' ? 0 : path);
+    if (text.length > FILE_BYTES) throw new CliError(EXIT.usage, `${path} is too large`);
+    return text.toString('utf8');
+  } catch (error) {
+    if (error instanceof CliError) throw error;
+    throw new CliError(EXIT.usage, `${path} cannot be read`);
+  }
+}
+
+function jsonOf(verdict: Verdict): Record<string, unknown> {
+  const { valid, code, message, enforcement, dev, trustStale, fileId, expiresAtMs } = verdict;
+  return {
+    valid,
+    code,
+    message,
+    enforcement: enforcement ?? null,
+    dev,
+    trustStale,
+    fileId: fileId ?? null,
+    expiresAt: timeOf(expiresAtMs),
+    license: verdict.license ?? null,
+    machine: verdict.machine ?? null,
+    entitlements: verdict.entitlements.map(({ code: name }) => name),
+  };
+}
+
+function timeOf(at: number | undefined): string | null {
+  return at === undefined || !Number.isFinite(at) ? null : isoTime(at);
+}
+
+function describe(verdict: Verdict, unchecked: readonly string[]): string {
+  const head = verdict.valid ? `VALID (${verdict.code})` : `NOT VALID: ${verdict.code}: ${verdict.message}`;
+  const facts = {
+    file: verdict.fileId,
+    licence: verdict.license?.id,
+    status: verdict.license?.status,
+    machine: verdict.machine?.id,
+    entitlements: verdict.entitlements.map(({ code }) => code),
+    expires: timeOf(verdict.expiresAtMs),
+    enforcement: verdict.enforcement,
+    'not checked': unchecked,
+  };
+  const dev = verdict.dev ? '\nThis file comes from a DEVELOPMENT appliance; release builds refuse it.' : '';
+  return `${head}\n${details(facts)}${dev}`;
+}
