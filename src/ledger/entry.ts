@@ -3,7 +3,7 @@ import { Fault } from '../faults.ts';
 import { type EpochMs, isoTime } from '../lib/clock.ts';
 import { invariant, present } from '../lib/invariant.ts';
 import type { Actor, DecidingColumns, EntryDraft } from '../storage/journal.ts';
-import { sha256 } from './merkle.ts';
+import { HASH_BYTES, sha256 } from './merkle.ts';
 
 /** Version of the entry's form. */
 const ENTRY_VERSION = 1;
@@ -51,9 +51,10 @@ export interface Entry {
 /**
  * The canonical bytes of an entry (RFC 8785): members in order of their names, no white space. These bytes are stored,
  * hashed as the leaf, exported, and never made a second time.
- * @throws InvariantViolation when a string is not plain ASCII, or the entry is over 65 535 bytes
+ * @throws InvariantViolation when a string is empty or not plain ASCII, a digest is none, or all is over 65 535 bytes
  */
 export function encodeEntry(entry: Entry): Buffer {
+  checkParts(entry);
   // Written out member by member in canonical order: five times as fast as a general canonicaliser, and equal to it
   // as long as no string needs an escape, which is looked at below.
   const text = JSON.stringify({
@@ -84,7 +85,10 @@ export function encodeEntry(entry: Entry): Buffer {
  * Who holds the row can check it, who does not can guess nothing.
  */
 export function decidingDigest(salt: Buffer, columns: DecidingColumns): Buffer {
-  return sha256(Buffer.concat([salt, canonicalBytes(columns)]));
+  const text = JSON.stringify(sorted(columns));
+  // A lone surrogate is the one thing a flat object of ours could hold that has no canonical form.
+  const canonical = text.includes('\\ud') ? canonicalBytes(columns) : Buffer.from(text, 'utf8');
+  return sha256(Buffer.concat([salt, canonical]));
 }
 
 /**
@@ -155,6 +159,7 @@ const matches =
   (pattern: RegExp) =>
   (value: unknown): boolean =>
     typeof value === 'string' && pattern.test(value);
+const ACTION = /^[a-z0-9-]+\.[a-z0-9_-]+$/;
 const isDigest = matches(/^[0-9a-f]{64}$/);
 const isIdentity =
   (...names: readonly string[]) =>
@@ -166,7 +171,7 @@ const isIdentity =
 /** Every member an entry may have, and what it must look like. */
 const MEMBERS = new Map<string, (value: unknown) => boolean>(
   Object.entries({
-    action: matches(/^[a-z0-9-]+\.[a-z0-9-_]+$/),
+    action: matches(ACTION),
     actor: isIdentity('id', 'kind', 'via'),
     after: isDigest,
     at: matches(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
@@ -183,14 +188,27 @@ const MEMBERS = new Map<string, (value: unknown) => boolean>(
   }),
 );
 
+/** What is written must be readable: an entry that does not parse would spoil every later verification. */
+function checkParts({ action, actor, target, ...entry }: Entry): void {
+  invariant(ACTION.test(action), 'an action is <noun>.<verb> in lower case');
+  const words = [entry.realm, entry.requestId, actor.id, actor.kind, actor.via, target.id, target.kind];
+  invariant(words.every(isText), 'an entry says who, what, where and why');
+  invariant(entry.salt.length === SALT_BYTES, 'the salt of an entry has 16 bytes');
+  const digests = [entry.before, entry.after, entry.private];
+  invariant(
+    digests.every((digest) => digest === undefined || digest.length === HASH_BYTES),
+    'a digest has 32 bytes',
+  );
+}
+
 const OPTIONAL = new Set(['after', 'before', 'facts', 'private']);
 const REQUIRED = [...MEMBERS.keys()].filter((name) => !OPTIONAL.has(name));
 
 const malformed = (why: string): Fault => new Fault('LEDGER_INVALID', `the entry is malformed: ${why}`);
 
-function sorted(facts: Facts): Facts {
-  const names = Object.keys(facts).sort();
+function sorted(values: DecidingColumns): DecidingColumns {
+  const names = Object.keys(values).sort();
   // An object lists names that look like array indexes first, whatever the order they were put in.
-  invariant(!names.some((name) => /^\d/.test(name)), 'the name of a fact begins with a letter');
-  return Object.fromEntries(names.map((name) => [name, facts[name] ?? null]));
+  invariant(!names.some((name) => /^\d/.test(name)), 'the name of a fact or column begins with a letter');
+  return Object.fromEntries(names.map((name) => [name, values[name] ?? null]));
 }

@@ -5,6 +5,9 @@ import { type Note, type VerifierKey, formatVerifierKey, isSignedBy, parseVerifi
 /** The action of the entry by which one ledger key hands over to the next. */
 export const LEDGER_KEY_CHANGED = 'ledger-key.changed';
 
+/** How the bytes of that entry begin: `action` is the first member of the canonical form. */
+export const KEY_CHANGE_PREFIX = Buffer.from(`{"action":"${LEDGER_KEY_CHANGED}",`);
+
 /** The facts of that entry: both keys in their one-line form. */
 export function keyChangeFacts(from: VerifierKey, to: VerifierKey): Facts {
   return { from: formatVerifierKey(from), to: formatVerifierKey(to) };

@@ -120,7 +120,10 @@ export class LedgerVerification {
 
   /** Ends the log and says what was found. */
   finish(): LedgerReport {
-    for (; this.#next !== undefined; this.#advance(this.#next.size)) this.#missing(this.#next);
+    while (this.#next !== undefined) {
+      this.#missing(this.#next);
+      this.#advance(this.#next.size);
+    }
     if (this.#suspicion !== undefined) this.#unproven(this.#suspicion.index);
     if (this.#signedSize === 0)
       this.#report('CHECKPOINT_MISSING', {}, 'no good checkpoint signs any of these entries');

@@ -13,11 +13,11 @@ import {
 import { InvariantViolation } from '../../src/lib/invariant.ts';
 import { testEntry } from './ledger-fixtures.ts';
 
-const plain = fc.string({ unit: fc.constantFrom(...'abcXYZ019-_./:+= '), minLength: 1, maxLength: 40 });
+const plain = fc.string({ unit: fc.constantFrom(...Array.from('abcXYZ019-_./:+= ')), minLength: 1, maxLength: 40 });
 const bytes = (length: number): fc.Arbitrary<Buffer> =>
   fc.uint8Array({ minLength: length, maxLength: length }).map((array) => Buffer.from(array));
 const name = fc
-  .string({ unit: fc.constantFrom(...'abcdefgXYZ09_'), maxLength: 12 })
+  .string({ unit: fc.constantFrom(...Array.from('abcdefgXYZ09_')), maxLength: 12 })
   .map((rest) => `f${rest}`);
 const value = fc.oneof(
   plain,
@@ -94,6 +94,17 @@ describe('the bytes of an entry', () => {
     expect(() => encodeEntry(testEntry(0, { target: { kind: 'license', id } }))).toThrow(InvariantViolation);
   });
 
+  it.each<[string, Partial<Entry>]>([
+    ['an action without a verb', { action: 'license' }],
+    ['an action in capitals', { action: 'license.Created' }],
+    ['a target without an id', { target: { kind: 'license', id: '' } }],
+    ['a request without an id', { requestId: '' }],
+    ['a short salt', { salt: Buffer.alloc(15) }],
+    ['a digest of another length', { after: Buffer.alloc(20) }],
+  ])('never have %s: what is written must be readable', (_, given) => {
+    expect(() => encodeEntry(testEntry(0, given))).toThrow(InvariantViolation);
+  });
+
   it('never have a fact whose name would sort differently in an object', () => {
     expect(() => encodeEntry(testEntry(0, { facts: { a: 1, 10: 2 } }))).toThrow(InvariantViolation);
   });
@@ -135,6 +146,17 @@ describe('digests', () => {
     const digest = decidingDigest(salt, { status: 'active', expires_at: null, max: 3 });
     expect(digest.toString('hex')).toBe(sha(salt, '{"expires_at":null,"max":3,"status":"active"}'));
     expect(decidingDigest(salt, { max: 3, status: 'active', expires_at: null })).toEqual(digest);
+  });
+
+  it('of deciding columns are those of RFC 8785 for any text and number', () => {
+    const text = fc.string({ unit: 'binary' });
+    const columns = fc.dictionary(name, fc.oneof(text, value), { maxKeys: 6 });
+    fc.assert(
+      fc.property(columns, bytes(16), (given, salt) => {
+        expect(decidingDigest(salt, given).toString('hex')).toBe(sha(salt, canonicalize(given) ?? ''));
+      }),
+    );
+    expect(() => decidingDigest(Buffer.alloc(16), { a: 'half \ud800' })).toThrow('surrogate');
   });
 
   it('of a private part cover its own salt of 32 bytes', () => {

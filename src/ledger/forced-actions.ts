@@ -1,0 +1,26 @@
+/**
+ * Nouns of actions after which a checkpoint is signed before anybody is answered. Until a checkpoint covers an entry,
+ * whoever holds the disk and no key can still rewrite it; who gets in, what signs and what time it is must not be
+ * rewritten unseen for a minute.
+ */
+const FORCING_NOUNS: ReadonlySet<string> = new Set([
+  // keys
+  'ledger-key',
+  'signing-key',
+  'data-key',
+  'index-key',
+  'slot',
+  'api-key',
+  // operators
+  'operator',
+  // restore
+  'appliance',
+  'restore',
+  // clock
+  'clock',
+]);
+
+/** Whether an entry of this action (`<noun>.<verb>`) is signed before the answer. */
+export function forcesCheckpoint(action: string): boolean {
+  return FORCING_NOUNS.has(action.slice(0, action.indexOf('.')));
+}
