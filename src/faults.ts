@@ -51,6 +51,11 @@ export const FAULTS = {
     'Database is newer than this program',
     'Run the version that wrote it, or a later one.',
   ),
+  DATA_KEY_EXHAUSTED: row(
+    503,
+    'Data key is used up',
+    'Look at `mintmark status`: the realm should have been given a new data key long ago.',
+  ),
   DEV_APPLIANCE: row(
     422,
     'Development appliance',
@@ -139,6 +144,11 @@ export const FAULTS = {
   SEALED: row(503, 'Appliance is sealed', 'Unseal it on the appliance.'),
   SIGNER_BUSY: row(503, 'Signer is busy', 'Try again shortly.'),
   SIGNER_UNAVAILABLE: row(503, 'Signer is unavailable', 'Try again later; reads and validation go on.'),
+  SLOT_SECRET_WRONG: row(
+    422,
+    'Secret does not open the slot',
+    'Look for a typing mistake, or open another slot.',
+  ),
   SUSPENDED: row(422, 'Licence is suspended', 'Reinstate the licence.'),
   REVOKED: row(422, 'Licence is revoked', 'Issue a new licence.'),
   BANNED: row(422, 'Licence is banned', 'Issue a new licence.'),

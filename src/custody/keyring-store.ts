@@ -1,0 +1,121 @@
+import { Fault } from '../faults.ts';
+import { invariant } from '../lib/invariant.ts';
+import { realmIdOf, type RealmId } from '../storage/realm-scope.ts';
+import { statement } from '../storage/statement.ts';
+import type { Reader, Tx } from '../storage/tx.ts';
+import type { KeyAlgorithm, KeyPurpose } from './custodian.ts';
+import { JOSE_ALGORITHMS, jwkOf } from './key-id.ts';
+import type { SigningKey, SigningKeyState } from './signing-key.ts';
+
+const LIST = statement()((db) =>
+  db
+    .selectFrom('signing_keys')
+    .leftJoin('realms', 'realms.realm_id', 'signing_keys.realm_id')
+    .select([
+      'signing_keys.kid',
+      'signing_keys.purpose',
+      'signing_keys.tenant_id as tenantId',
+      'signing_keys.realm_id as realm',
+      'realms.environment',
+      'signing_keys.algorithm',
+      'signing_keys.state',
+      'signing_keys.custodian',
+      'signing_keys.reference',
+      'signing_keys.public_key as publicKey',
+      'signing_keys.not_before as notBefore',
+      'signing_keys.not_after as notAfter',
+      'signing_keys.version',
+    ])
+    .orderBy('signing_keys.created_at')
+    .orderBy('signing_keys.kid'),
+);
+
+interface Inserted {
+  readonly kid: string;
+  readonly purpose: string;
+  readonly tenantId: string | null;
+  readonly owner: RealmId | null;
+  readonly keyAlgorithm: string;
+  readonly state: SigningKeyState;
+  readonly custodian: string;
+  readonly reference: string;
+  readonly publicKey: Buffer;
+  readonly notBefore: number;
+  readonly notAfter: number | null;
+  readonly now: number;
+}
+
+const INSERT = statement<Inserted>()((db, p) =>
+  db.insertInto('signing_keys').values({
+    kid: p.kid,
+    purpose: p.purpose,
+    tenant_id: p.tenantId,
+    realm_id: p.owner,
+    algorithm: p.keyAlgorithm,
+    state: p.state,
+    custodian: p.custodian,
+    reference: p.reference,
+    public_key: p.publicKey,
+    not_before: p.notBefore,
+    not_after: p.notAfter,
+    created_at: p.now,
+    updated_at: p.now,
+  }),
+);
+
+const SET_STATE = statement<{ kid: string; from: number; to: number; state: SigningKeyState; now: number }>()(
+  (db, p) =>
+    db
+      .updateTable('signing_keys')
+      .set({ state: p.state, version: p.to, updated_at: p.now })
+      .where('kid', '=', p.kid)
+      .where('version', '=', p.from),
+);
+
+const ALGORITHMS: readonly string[] = Object.keys(JOSE_ALGORITHMS) satisfies string[];
+
+/** Every signing key there is, oldest first. */
+export function listSigningKeys(reader: Reader): SigningKey[] {
+  return reader.all(LIST, {}).map((row) => {
+    const { environment, realm, purpose, algorithm, ...rest } = row;
+    invariant(isAlgorithm(algorithm), 'a stored signing key is of an algorithm we know');
+    return {
+      ...rest,
+      realm: realm === null ? null : realmIdOf(realm),
+      environment: environment === 'system' ? null : environment,
+      purpose: purpose as KeyPurpose, // written by insertSigningKey alone
+      algorithm: JOSE_ALGORITHMS[algorithm],
+      keyAlgorithm: algorithm,
+      jwk: jwkOf(row.publicKey),
+    };
+  });
+}
+
+/** Stores a signing key. The unit records it. */
+export function insertSigningKey(tx: Tx, key: SigningKey): void {
+  const { kid, purpose, tenantId, realm, keyAlgorithm, state, custodian, reference, publicKey } = key;
+  const { notBefore, notAfter } = key;
+  const where = { tenantId, owner: realm, custodian, reference };
+  tx.run(INSERT, {
+    ...{ kid, purpose, keyAlgorithm, publicKey, state, notBefore, notAfter },
+    ...where,
+    now: tx.now,
+  });
+}
+
+/**
+ * Writes a key's new state if the row is still the one that was read. The unit records it.
+ * @throws Fault CONFLICT when it was changed meanwhile
+ */
+export function writeSigningKeyState(tx: Tx, key: SigningKey, state: SigningKeyState): SigningKey {
+  const next = key.version + 1;
+  const written = tx.run(SET_STATE, { kid: key.kid, from: key.version, to: next, state, now: tx.now });
+  if (written.changes === 0) {
+    throw new Fault('CONFLICT', `signing key ${key.kid} was changed meanwhile; read it again`);
+  }
+  return { ...key, state, version: next };
+}
+
+function isAlgorithm(text: string): text is KeyAlgorithm {
+  return ALGORITHMS.includes(text);
+}

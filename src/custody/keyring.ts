@@ -1,0 +1,215 @@
+import { Fault } from '../faults.ts';
+import type { EpochMs } from '../lib/clock.ts';
+import { invariant } from '../lib/invariant.ts';
+import type { Reader, Tx } from '../storage/tx.ts';
+import type { KeyCustodian, KeyHandle, KeyPurpose, KeySpec } from './custodian.ts';
+import { JOSE_ALGORITHMS, jwkOf } from './key-id.ts';
+import { insertSigningKey, listSigningKeys, writeSigningKeyState } from './keyring-store.ts';
+import {
+  KEY_STATES,
+  type KeyScope,
+  placeOf,
+  requireTransition,
+  type SigningKey,
+  type SigningKeyState,
+} from './signing-key.ts';
+
+export {
+  APPLIANCE_SCOPE,
+  KEY_STATES,
+  type KeyScope,
+  realmScope,
+  type SigningKey,
+  signingKeyColumns,
+  type SigningKeyState,
+  tenantScope,
+} from './signing-key.ts';
+
+/** What a keyring stands on. */
+export interface KeyringDeps {
+  /** Every open custodian; a key is only ever used with the one it was stored with. */
+  readonly custodians: readonly KeyCustodian[];
+  /** The name of the custodian that new keys are made in. */
+  readonly makesIn: string;
+}
+
+/** What a new key is registered as. */
+export interface Registration extends KeyScope {
+  /** The environment of `realm`; null without one. */
+  readonly environment: 'live' | 'test' | null;
+  readonly state: 'pending' | 'active';
+  readonly notBefore: EpochMs;
+  readonly notAfter: EpochMs | null;
+}
+
+/** A key that was made and stands in no table yet: the custodian has it on disk, the keyring does not know it. */
+export interface NewKey {
+  readonly custodian: string;
+  readonly handle: KeyHandle;
+}
+
+/** The signing keys of the appliance: which there are, which one signs for whom, and the way to a signature. */
+export class Keyring {
+  readonly #custodians: ReadonlyMap<string, KeyCustodian>;
+  readonly #makesIn: string;
+  readonly #keys = new Map<string, SigningKey>();
+  /** Keys that may sign or may come to. */
+  readonly #handles = new Map<string, KeyHandle>();
+  /** kid of the active key of each purpose and scope. */
+  readonly #active = new Map<string, string>();
+
+  private constructor(deps: KeyringDeps) {
+    this.#custodians = new Map(deps.custodians.map((custodian) => [custodian.name, custodian]));
+    this.#makesIn = deps.makesIn;
+  }
+
+  /**
+   * Reads every signing key and finds those that can still sign in their custodians.
+   * @throws Fault KEY_STORAGE when one is missing, is another key, or its custodian is not configured; SEALED
+   */
+  static async open(deps: KeyringDeps, reader: Reader): Promise<Keyring> {
+    const keyring = new Keyring(deps);
+    for (const key of listSigningKeys(reader)) await keyring.#add(key);
+    return keyring;
+  }
+
+  /** Every key, oldest first. */
+  list(): SigningKey[] {
+    return [...this.#keys.values()];
+  }
+
+  /** A key by its kid; undefined when there is none. */
+  find(kid: string): SigningKey | undefined {
+    return this.#keys.get(kid);
+  }
+
+  /** The keys of a tenant and of its realms, oldest first. */
+  ofTenant(tenantId: string): SigningKey[] {
+    return this.list().filter((key) => key.tenantId === tenantId);
+  }
+
+  /**
+   * The one key that signs for a purpose and scope.
+   * @throws Fault SIGNER_UNAVAILABLE when none is active
+   */
+  activeKey(purpose: KeyPurpose, scope: KeyScope): SigningKey {
+    const kid = this.#active.get(placeOf(purpose, scope));
+    const key = kid === undefined ? undefined : this.#keys.get(kid);
+    if (key === undefined) throw new Fault('SIGNER_UNAVAILABLE', `there is no active ${purpose} key`);
+    return key;
+  }
+
+  /**
+   * Signs with a key of the ring: 64 raw bytes, verified.
+   * @throws Fault SIGNER_UNAVAILABLE when the key's state does not sign, or its custodian cannot; SIGNER_BUSY, SEALED
+   * @throws InvariantViolation when the message is not one that the key's purpose may sign
+   */
+  async sign(kid: string, message: Buffer, options?: { readonly deadlineMs?: number }): Promise<Buffer> {
+    const key = this.#keys.get(kid);
+    const handle = this.#handles.get(kid);
+    if (key === undefined || handle === undefined || !KEY_STATES[key.state].signs) {
+      throw new Fault(
+        'SIGNER_UNAVAILABLE',
+        `signing key ${kid} is ${key?.state ?? 'unknown'} and does not sign`,
+      );
+    }
+    return this.#custodian(key.custodian).sign(handle, message, options);
+  }
+
+  /** Signs with the active key of a purpose and scope. @throws as {@link activeKey} and {@link sign} */
+  signAs(purpose: KeyPurpose, scope: KeyScope, message: Buffer): Promise<Buffer> {
+    return this.sign(this.activeKey(purpose, scope).kid, message);
+  }
+
+  /**
+   * Makes a key, durable when this resolves and known to nobody until {@link register}. A crash in between leaves a
+   * key that nothing names.
+   */
+  async generate(spec: KeySpec): Promise<NewKey> {
+    const handle = await this.#custodian(this.#makesIn).generate(spec);
+    return { custodian: this.#makesIn, handle };
+  }
+
+  /** Signs with a key that is not registered yet: what must be signed for the unit that registers it. */
+  signNew({ custodian, handle }: NewKey, message: Buffer): Promise<Buffer> {
+    return this.#custodian(custodian).sign(handle, message);
+  }
+
+  /**
+   * Stores a new key inside a unit of the caller, who records `signing_key.created` with `signingKeyColumns`; from the
+   * commit on it can be used.
+   * @throws Fault CONFLICT when it is to be active and another key of its purpose and scope is
+   */
+  register(tx: Tx, made: NewKey, as: Registration): SigningKey {
+    const key = describeKey(made, as);
+    const holder = this.#active.get(placeOf(key.purpose, key));
+    if (key.state === 'active' && holder !== undefined) {
+      throw new Fault('CONFLICT', `signing key ${holder} is the active ${key.purpose} key; retire it first`);
+    }
+    insertSigningKey(tx, key);
+    tx.afterCommit(() => {
+      this.#handles.set(key.kid, made.handle);
+      this.#put(key);
+    });
+    return key;
+  }
+
+  /**
+   * Changes a key's state inside a unit of the caller, who records it. Activating a key makes the one before it
+   * `retiring` in the same unit. Returns every key that changed, as it is after the commit.
+   * @throws Fault CONFLICT when the state cannot be reached from the present one; NOT_FOUND
+   */
+  changeState(tx: Tx, kid: string, to: SigningKeyState): readonly SigningKey[] {
+    const key = this.#keys.get(kid);
+    if (key === undefined) throw new Fault('NOT_FOUND', `there is no signing key ${kid}`);
+    requireTransition(key, to);
+    const holder = to === 'active' ? this.#active.get(placeOf(key.purpose, key)) : undefined;
+    const before = holder === undefined ? undefined : this.#keys.get(holder);
+    const changed = [
+      ...(before === undefined ? [] : [writeSigningKeyState(tx, before, 'retiring')]),
+      writeSigningKeyState(tx, key, to),
+    ];
+    tx.afterCommit(() => {
+      for (const one of changed) this.#put(one);
+    });
+    return changed;
+  }
+
+  async #add(key: SigningKey): Promise<void> {
+    const mayCome = KEY_STATES[key.state].signs || KEY_STATES[key.state].next.includes('active');
+    if (mayCome) {
+      const { reference, purpose, publicKey } = key;
+      const handle = await this.#custodian(key.custodian).find({ reference, purpose, publicKey });
+      invariant(handle.kid === key.kid, 'a stored kid is that of its public key');
+      this.#handles.set(key.kid, handle);
+    }
+    this.#put(key);
+  }
+
+  #put(key: SigningKey): void {
+    const place = placeOf(key.purpose, key);
+    this.#keys.set(key.kid, key);
+    if (key.state === 'active') this.#active.set(place, key.kid);
+    else if (this.#active.get(place) === key.kid) this.#active.delete(place);
+  }
+
+  /** Never another custodian than the stored one: that would be signing in software for a key that has a token. */
+  #custodian(name: string): KeyCustodian {
+    const custodian = this.#custodians.get(name);
+    if (custodian !== undefined) return custodian;
+    throw new Fault('KEY_STORAGE', `custodian ${name} holds a signing key and is not configured`);
+  }
+}
+
+/** A new key as the keyring will know it. */
+export function describeKey({ custodian, handle }: NewKey, as: Registration): SigningKey {
+  const { kid, purpose, reference, publicKey, algorithm } = handle;
+  const named = { kid, purpose, custodian, reference, publicKey, keyAlgorithm: algorithm, version: 1 };
+  const { tenantId, realm, environment, state, notBefore, notAfter } = as;
+  return {
+    ...named,
+    ...{ tenantId, realm, environment, state, notBefore, notAfter },
+    algorithm: JOSE_ALGORITHMS[algorithm],
+    jwk: jwkOf(publicKey),
+  };
+}
