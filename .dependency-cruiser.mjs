@@ -124,7 +124,7 @@ const rooms = [
   {
     name: 'http-through-routes',
     comment:
-      'HTTP reaches a feature only through its routes.ts, which know http/route.ts and nothing else of it',
+      'HTTP reaches a feature only through its routes.ts',
     severity: 'error',
     from: { path: `^src/${FEATURES}/`, pathNot: '(^|/)routes\\.ts$' },
     to: { path: '^src/http/' },

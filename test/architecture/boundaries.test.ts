@@ -73,6 +73,7 @@ const LAWFUL: readonly (readonly [from: string, imports: string])[] = [
   ['src/http/server.ts', 'koa'],
   ['src/http/route.ts', 'src/faults.ts'],
   ['src/licensing/machines/routes.ts', 'src/http/route.ts'],
+  ['src/licensing/machines/routes.ts', 'src/http/list.ts'],
   ['src/licensing/machines/routes.ts', 'koa'],
   ['src/licensing/machines/routes.ts', 'src/licensing/machines/activate.ts'],
   ['src/licensing/machines/jobs.ts', 'src/jobs/schedule.ts'],
