@@ -1,0 +1,88 @@
+/**
+ * `npm run build:verify`: the verify library as applications embed it, in dist/verify: one ESM file with everything in
+ * it, type declarations, and a package.json. `--out <directory>` writes elsewhere.
+ */
+import { build } from 'esbuild';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { gzipSync } from 'node:zlib';
+
+const ROOT = join(import.meta.dirname, '..');
+const SOURCE = join(ROOT, 'src/verify');
+const TSC = join(ROOT, 'node_modules/typescript/bin/tsc');
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({ options: { out: { type: 'string', default: join(ROOT, 'dist/verify') } } });
+  rmSync(values.out, { recursive: true, force: true });
+  mkdirSync(values.out, { recursive: true });
+  const file = await bundle(values.out);
+  declarations(values.out);
+  writePackage(values.out);
+  const bytes = readFileSync(file);
+  console.log(`${file}: ${bytes.length.toString()} bytes, ${gzipSync(bytes).length.toString()} compressed`);
+}
+
+/** No engine API but ECMAScript 2022 is assumed: it must run on a plain-HTTP page and in an embedded engine. */
+async function bundle(out: string): Promise<string> {
+  const outfile = join(out, 'index.js');
+  await build({
+    entryPoints: [join(SOURCE, 'index.ts')],
+    outfile,
+    bundle: true,
+    minify: true,
+    format: 'esm',
+    platform: 'neutral',
+    target: 'es2022',
+    mainFields: ['module', 'main'],
+    logLevel: 'warning',
+  });
+  return outfile;
+}
+
+function declarations(out: string): void {
+  const settings = [
+    '--declaration',
+    '--emitDeclarationOnly',
+    ...['--module', 'nodenext', '--target', 'es2024', '--lib', 'es2024'],
+    ...['--strict', '--exactOptionalPropertyTypes', '--allowImportingTsExtensions', '--skipLibCheck'],
+    ...['--rootDir', SOURCE, '--outDir', out],
+  ];
+  const command = [TSC, '--ignoreConfig', ...settings, join(SOURCE, 'index.ts')];
+  const { status } = spawnSync(process.execPath, command, { cwd: ROOT, stdio: 'inherit' });
+  if (status !== 0) throw new Error('the type declarations could not be made');
+  for (const name of readdirSync(out).filter((file) => file.endsWith('.d.ts'))) nameAsBuilt(join(out, name));
+}
+
+/** Declarations refer to each other as they are after the build: `./trust.js`, not `./trust.ts`. */
+function nameAsBuilt(path: string): void {
+  const text = readFileSync(path, 'utf8').replaceAll(/(from '\.\/[a-z0-9-]+)\.ts'/g, "$1.js'");
+  writeFileSync(path, text);
+  if (statSync(path).size === 0) throw new Error(`${path} is empty`);
+}
+
+function writePackage(out: string): void {
+  const { version, license } = ownPackage();
+  const text = {
+    name: 'mintmark-verify',
+    version,
+    license,
+    description: 'Checks licence files, machine files and signed keys of Mintmark without a network',
+    type: 'module',
+    exports: { '.': { types: './index.d.ts', default: './index.js' } },
+    sideEffects: false,
+  };
+  writeFileSync(join(out, 'package.json'), `${JSON.stringify(text, undefined, 2)}\n`);
+}
+
+interface OwnPackage {
+  readonly version: string;
+  readonly license: string;
+}
+
+function ownPackage(): OwnPackage {
+  return JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as OwnPackage; // our own file
+}
+
+await main();
