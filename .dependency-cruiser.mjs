@@ -123,8 +123,7 @@ const rooms = [
   },
   {
     name: 'http-through-routes',
-    comment:
-      'HTTP reaches a feature only through its routes.ts',
+    comment: 'HTTP reaches a feature only through its routes.ts',
     severity: 'error',
     from: { path: `^src/${FEATURES}/`, pathNot: '(^|/)routes\\.ts$' },
     to: { path: '^src/http/' },

@@ -17,7 +17,13 @@ import {
 import { listTree, readTree } from './tree.ts';
 
 /** Files that hold something that looks like a secret on purpose. */
-const ALLOWED_SECRETS: readonly Allowance[] = [];
+const ALLOWED_SECRETS: readonly Allowance[] = [
+  {
+    path: 'test/vectors/',
+    pattern: 'JSON Web Token',
+    reason: 'signed by keys made for the vectors, to be verified by anybody',
+  },
+];
 
 const json = (path: string): unknown => JSON.parse(readFileSync(path, 'utf8'));
 

@@ -25,6 +25,7 @@ const PATTERNS: readonly { readonly name: string; readonly pattern: RegExp }[] =
 
 /** A file that may hold what looks like a secret, and why that is no leak. */
 export interface Allowance {
+  /** The file, or with `/` at its end a folder and all below. */
   readonly path: string;
   readonly pattern: string;
   readonly reason: string;
@@ -39,7 +40,7 @@ export function findSecrets(files: readonly TreeFile[], allowed: readonly Allowa
     PATTERNS.flatMap(({ name, pattern }) => {
       const at = pattern.exec(file.text)?.index;
       if (at === undefined) return [];
-      const allowance = allowed.find((one) => one.path === file.path && one.pattern === name);
+      const allowance = allowed.find((one) => one.pattern === name && covers(one.path, file.path));
       if (allowance === undefined) return [`${file.path}:${lineAt(file.text, at)}: ${name}`];
       used.add(allowance);
       return [];
@@ -49,6 +50,10 @@ export function findSecrets(files: readonly TreeFile[], allowed: readonly Allowa
     .filter((one) => !used.has(one))
     .map((one) => `${one.path}: the allowance for a ${one.pattern} is no longer needed; remove it`);
   return [...found, ...stale];
+}
+
+function covers(allowed: string, path: string): boolean {
+  return allowed.endsWith('/') ? path.startsWith(allowed) : path === allowed;
 }
 
 function lineAt(text: string, index: number): number {

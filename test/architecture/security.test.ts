@@ -45,6 +45,9 @@ describe('the secret scan', () => {
     const allowance = { path: 'test/vectors/key.pem', pattern, reason: 'published test vector' };
     expect(findSecrets([{ path: allowance.path, text }], [allowance])).toEqual([]);
     expect(findSecrets([{ path: 'src/key.pem', text }], [allowance])).toHaveLength(2);
+    const folder = { ...allowance, path: 'test/vectors/' };
+    expect(findSecrets([{ path: allowance.path, text }], [folder])).toEqual([]);
+    expect(findSecrets([{ path: 'test/vectors-of-others/key.pem', text }], [folder])).toHaveLength(2);
   });
 });
 
