@@ -25,3 +25,12 @@ export const idParams = z.strictObject({ id: idSchema });
 export interface Guarded {
   readonly versions: readonly number[] | null;
 }
+
+/** A resource as it is shown, with the row version of its entity tag. */
+export interface Shown<View> {
+  readonly view: View;
+  readonly version: number;
+}
+
+/** Sort of a list by order of creation, as its cursors name it. */
+export const NEWEST_FIRST = 'newest';

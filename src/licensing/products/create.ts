@@ -1,0 +1,69 @@
+import type { Permit } from '../../access/index.ts';
+import type { Sealer } from '../../custody/sealer.ts';
+import { append } from '../../ledger/append.ts';
+import type { EpochMs } from '../../lib/clock.ts';
+import type { Random } from '../../lib/random.ts';
+import { newId } from '../../lib/ulid.ts';
+import type { RealmId } from '../../storage/realm-scope.ts';
+import type { UnitOfWork } from '../../storage/unit-of-work.ts';
+import { realmOf } from '../caller.ts';
+import { refuseCardData, sealMetadata } from '../metadata.ts';
+import { refusal, settle } from '../refusal.ts';
+import { DEFAULT_KEY_PREFIX, type ProductInput } from './product-schema.ts';
+import { insertProduct } from './product-store.ts';
+import { type Product, productDecides, productView, type ProductView } from './product.ts';
+
+/** What creating a product needs. */
+export interface CreateProductDeps {
+  readonly work: UnitOfWork;
+  readonly sealer: Sealer;
+  readonly random: Random;
+  /** Trusted time. */
+  readonly time: { now(): EpochMs };
+  /** kid of the realm's licence key that is active now. */
+  readonly activeLicenseKid: (realm: RealmId) => string;
+}
+
+/**
+ * Creates a product.
+ * @throws Fault CONFLICT when a living product of the realm has this code; CARD_DATA_REFUSED
+ */
+export async function createProduct(
+  deps: CreateProductDeps,
+  permit: Permit,
+  request: ProductInput,
+): Promise<ProductView> {
+  const realm = realmOf(permit);
+  const { code, ...free } = request;
+  refuseCardData(free);
+  const product = newProduct(deps, realm, request);
+  const view = productView(product, request.metadata ?? {});
+  return settle('the product', () =>
+    deps.work.run(permit, (tx) => {
+      if (!insertProduct(tx.in(realm), product)) {
+        return refusal('CONFLICT', `code ${code} is in use by another product`);
+      }
+      const target = { kind: 'product', id: product.id };
+      append(tx, { action: 'product.created', target, after: productDecides(product) });
+      permit.remember(tx, view);
+      return { done: view };
+    }),
+  );
+}
+
+function newProduct(deps: CreateProductDeps, realm: RealmId, request: ProductInput): Omit<Product, 'seq'> {
+  const now = deps.time.now();
+  const id = newId('product', now, deps.random);
+  return {
+    id,
+    code: request.code,
+    name: request.name,
+    description: request.description ?? null,
+    keyPrefix: request.keyPrefix ?? DEFAULT_KEY_PREFIX,
+    signingKid: deps.activeLicenseKid(realm),
+    metadata: sealMetadata(deps.sealer, { realm, table: 'products', row: id }, request.metadata ?? {}),
+    version: 1,
+    createdAt: now,
+    updatedAt: now,
+  };
+}

@@ -1,0 +1,74 @@
+import type { Permit } from '../../access/index.ts';
+import type { Sealer } from '../../custody/sealer.ts';
+import { append } from '../../ledger/append.ts';
+import type { EpochMs } from '../../lib/clock.ts';
+import type { RealmId } from '../../storage/realm-scope.ts';
+import type { UnitOfWork } from '../../storage/unit-of-work.ts';
+import { realmOf } from '../caller.ts';
+import { openMetadata, refuseCardData, sealMetadata } from '../metadata.ts';
+import { notFound, requireVersion, settle, STALE } from '../refusal.ts';
+import type { Guarded, Shown } from '../schema.ts';
+import type { ProductPatch } from './product-schema.ts';
+import { findProduct, updateProduct as store } from './product-store.ts';
+import { type Product, productDecides, productView, type ProductView } from './product.ts';
+
+/** What changing a product needs. */
+export interface UpdateProductDeps {
+  readonly work: UnitOfWork;
+  readonly sealer: Sealer;
+  readonly time: { now(): EpochMs };
+}
+
+/** Which product, which versions of it the caller accepts, and what to change. */
+export interface UpdateProduct extends Guarded {
+  readonly id: string;
+  readonly change: ProductPatch;
+}
+
+/**
+ * Changes name, description, key prefix or metadata; members that are absent stay.
+ * @throws Fault NOT_FOUND, PRECONDITION_FAILED, CONFLICT, CARD_DATA_REFUSED
+ */
+export async function updateProduct(
+  deps: UpdateProductDeps,
+  permit: Permit,
+  request: UpdateProduct,
+): Promise<Shown<ProductView>> {
+  const realm = realmOf(permit);
+  refuseCardData(request.change);
+  return settle(`product ${request.id}`, async () => {
+    const product = findProduct(deps.work.read.in(realm), request.id);
+    if (product === undefined) throw notFound('product', request.id);
+    requireVersion(`product ${request.id}`, product.version, request.versions);
+    const { after, view } = changed(deps, realm, { product, change: request.change });
+    return deps.work.run(permit, (tx) => {
+      if (!store(tx.in(realm), after, product.version)) return STALE;
+      const target = { kind: 'product', id: product.id };
+      const [was, is] = [productDecides(product), productDecides(after)];
+      append(tx, { action: 'product.updated', target, before: was, after: is });
+      permit.remember(tx, view);
+      return { done: view };
+    });
+  });
+}
+
+function changed(
+  deps: UpdateProductDeps,
+  realm: RealmId,
+  given: { readonly product: Product; readonly change: ProductPatch },
+): { readonly after: Product; readonly view: Shown<ProductView> } {
+  const { product, change } = given;
+  const cell = { realm, table: 'products', row: product.id };
+  const metadata = change.metadata ?? openMetadata(deps.sealer, cell, product.metadata);
+  const after: Product = {
+    ...product,
+    name: change.name ?? product.name,
+    description: change.description === undefined ? product.description : change.description,
+    keyPrefix: change.keyPrefix ?? product.keyPrefix,
+    metadata:
+      change.metadata === undefined ? product.metadata : sealMetadata(deps.sealer, cell, change.metadata),
+    version: product.version + 1,
+    updatedAt: deps.time.now(),
+  };
+  return { after, view: { view: productView(after, metadata), version: after.version } };
+}
