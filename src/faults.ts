@@ -151,6 +151,11 @@ export const FAULTS = {
   ),
   SUSPENDED: row(422, 'Licence is suspended', 'Reinstate the licence.'),
   REVOKED: row(422, 'Licence is revoked', 'Issue a new licence.'),
+  TENANT_LIMIT: row(
+    422,
+    'Limit of the tenant reached',
+    'Delete what is no longer used, or have an operator raise the limit of the tenant.',
+  ),
   BANNED: row(422, 'Licence is banned', 'Issue a new licence.'),
   UNAUTHENTICATED: row(401, 'Credentials are missing or not valid', 'Send a valid API key or licence key.'),
   UNSUPPORTED_MEDIA_TYPE: row(415, 'Media type not supported', 'Send application/json.'),
