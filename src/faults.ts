@@ -82,6 +82,7 @@ export const FAULTS = {
   ),
   HAS_DEPENDENTS: row(409, 'Still in use', 'Delete what depends on it first.'),
   HEARTBEAT_REQUIRED: row(422, 'Heartbeat required', 'Send a heartbeat for the machine first.'),
+  HEADERS_TOO_LARGE: row(431, 'Request headers too large', 'Send at most 8 KB of headers.'),
   IDEMPOTENCY_KEY_REUSED: row(
     422,
     'Idempotency key was used for another request',
@@ -97,6 +98,11 @@ export const FAULTS = {
     500,
     'Internal error',
     'Try again; if it persists, look at the log entry with this request id.',
+  ),
+  ISSUE_LIMIT: row(
+    422,
+    'Issue limit of the API key is reached',
+    'Wait for the next day (UTC), or have an operator raise the limit of the key.',
   ),
   KEY_STORAGE: row(
     500,
@@ -126,6 +132,7 @@ export const FAULTS = {
     'Not found',
     'Check the id, and that the credential belongs to the same tenant and environment.',
   ),
+  NOT_READY: row(503, 'Not ready', 'Look at `mintmark status` on the appliance.'),
   NOT_YET_SUPPORTED: row(422, 'Not supported by this version', 'Leave the named field at its default.'),
   OFFLINE_NOT_ALLOWED: row(422, 'Offline use is not allowed', 'Allow it in the policy.'),
   OVERLOADED: row(503, 'Too busy', 'Try again shortly.'),
@@ -136,6 +143,7 @@ export const FAULTS = {
     'Realm is ambiguous',
     'Send a publishable key to name the tenant and environment.',
   ),
+  REQUEST_TIMEOUT: row(408, 'Request took too long to arrive', 'Send it again, without pauses.'),
   ROLLED_BACK: row(
     503,
     'Appliance was rolled back',
