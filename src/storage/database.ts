@@ -1,6 +1,6 @@
 import BetterSqlite3 from 'better-sqlite3';
 import { Fault } from '../faults.ts';
-import { invariant } from '../lib/invariant.ts';
+import { invariant, present } from '../lib/invariant.ts';
 import type { RealmId } from './realm-scope.ts';
 import { dynamicStatement, type QueryBuilder, type SqlValue, type Statement } from './statement.ts';
 import type { Compilable, OperationNode } from 'kysely';
@@ -9,6 +9,7 @@ import type { Compilable, OperationNode } from 'kysely';
 const OLDEST_SQLITE = [3, 51, 3] as const;
 /** Statements whose text depends on the request; bounded, since a caller chooses filters. */
 const DYNAMIC_STATEMENTS = 256;
+const LOG_BYTES = 16 * 1024 * 1024;
 const PAGE_CACHE_KIB = 32 * 1024;
 
 /** What a write changed. */
@@ -19,8 +20,15 @@ export interface Changes {
 /** Named values for a statement's parameters. */
 export type Parameters<P> = P extends object ? P : never;
 
+/** The answer of a checkpoint: whether a reader stood in the way, pages in the log, pages copied back. */
+interface Checkpointed {
+  readonly busy: number;
+  readonly log: number;
+  readonly checkpointed: number;
+}
+
 type Native = BetterSqlite3.Statement<SqlValue[]>;
-type Built = Compilable<unknown> & { toOperationNode(): OperationNode };
+type Built = Compilable & { toOperationNode(): OperationNode };
 type RowOf<Q> = Q extends Compilable<infer Row> ? Row : never;
 
 /**
@@ -31,6 +39,8 @@ export class Database {
   readonly #db: BetterSqlite3.Database;
   readonly #prepared = new Map<Statement<never, unknown>, Native>();
   readonly #dynamic = new Map<string, Native>();
+  readonly #checkpoints = new Map<string, BetterSqlite3.Statement<[], Checkpointed>>();
+  #onFailure: (error: Error) => void = () => undefined;
 
   private constructor(db: BetterSqlite3.Database) {
     this.#db = db;
@@ -73,20 +83,29 @@ export class Database {
     return this.#db.inTransaction;
   }
 
+  /** BEGIN, SAVEPOINT, COMMIT and their like. */
   exec(sql: string): void {
     this.#db.exec(sql);
   }
 
+  /** The first row of a SELECT. */
   get<P, Row>(statement: Statement<P, Row>, parameters: P, realm: RealmId | null): Row | undefined {
-    return this.#native(statement).get(...bind(statement, parameters, realm)) as Row | undefined; // typed by kysely
+    invariant(statement.facts.writes === 'nothing', 'get only reads');
+    const values = bind(statement, parameters, realm);
+    return this.#watched(() => this.#native(statement).get(...values)) as Row | undefined; // typed by kysely
   }
 
+  /** All rows of a SELECT. */
   all<P, Row>(statement: Statement<P, Row>, parameters: P, realm: RealmId | null): Row[] {
-    return this.#native(statement).all(...bind(statement, parameters, realm)) as Row[]; // typed by kysely
+    invariant(statement.facts.writes === 'nothing', 'all only reads');
+    const values = bind(statement, parameters, realm);
+    return this.#watched(() => this.#native(statement).all(...values)) as Row[]; // typed by kysely
   }
 
+  /** Runs a write. Only a unit of work calls it, inside its transaction. */
   run<P>(statement: Statement<P, unknown>, parameters: P, realm: RealmId | null): Changes {
-    return { changes: this.#native(statement).run(...bind(statement, parameters, realm)).changes };
+    const values = bind(statement, parameters, realm);
+    return { changes: this.#watched(() => this.#native(statement).run(...values)).changes };
   }
 
   /** Runs a SELECT whose text depends on the request. Checked and prepared once per distinct text. */
@@ -96,7 +115,8 @@ export class Database {
   ): RowOf<Q>[] {
     const made = dynamicStatement(build);
     invariant(made.facts.writes === 'nothing', 'a dynamic statement only reads');
-    return this.#dynamicNative(made.sql).all(...made.bind({}, realm)) as RowOf<Q>[]; // typed by kysely
+    const values = made.bind({}, realm);
+    return this.#watched(() => this.#dynamicNative(made.sql).all(...values)) as RowOf<Q>[]; // typed by kysely
   }
 
   /** Prepares statements ahead of use, so that a broken one stops the start and not a request. */
@@ -104,8 +124,44 @@ export class Database {
     for (const statement of statements) this.#native(statement);
   }
 
+  /** Tells of every statement that fails, before its error is thrown: whoever catches it cannot hide a failing disk. */
+  watch(onFailure: (error: Error) => void): void {
+    this.#onFailure = onFailure;
+  }
+
+  /** Pages committed to the log and not yet copied back into the file. */
+  pendingFrames(): number {
+    const { log, checkpointed } = this.#checkpointed('NOOP');
+    return log - checkpointed;
+  }
+
+  /**
+   * Copies committed pages back into the file; TRUNCATE empties the log too. Never waits: the busy timeout is 0.
+   * @returns false when a reader stood in the way.
+   * @throws SqliteError of the disk, which the built-in checkpoint would have swallowed.
+   */
+  checkpoint(mode: 'PASSIVE' | 'TRUNCATE'): boolean {
+    return this.#checkpointed(mode).busy === 0;
+  }
+
   close(): void {
     this.#db.close();
+  }
+
+  #checkpointed(mode: 'NOOP' | 'PASSIVE' | 'TRUNCATE'): Checkpointed {
+    const known = this.#checkpoints.get(mode);
+    const statement = known ?? this.#db.prepare<[], Checkpointed>(`PRAGMA wal_checkpoint(${mode})`);
+    this.#checkpoints.set(mode, statement);
+    return present(statement.get(), 'a checkpoint answers with one row');
+  }
+
+  #watched<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      if (error instanceof Error) this.#onFailure(error);
+      throw error;
+    }
   }
 
   #native<P, Row>(statement: Statement<P, Row>): Native {
@@ -141,7 +197,10 @@ function configure(db: BetterSqlite3.Database): void {
   // Memory-mapped I/O turns a disk error into a signal that kills the process in mid-sentence.
   db.pragma('mmap_size = 0');
   db.pragma(`cache_size = -${String(PAGE_CACHE_KIB)}`);
-  db.pragma('busy_timeout = 0');
+  // A checkpoint that waits for a reader would hold the event loop.
+  demand(db, 'busy_timeout = 0', { name: 'busy_timeout', value: 0 });
+  // A log that once grew behind a long reader gives its space back.
+  db.pragma(`journal_size_limit = ${String(LOG_BYTES)}`);
   db.pragma('temp_store = MEMORY');
 }
 

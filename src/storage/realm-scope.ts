@@ -1,5 +1,16 @@
 import type { OperationNode } from 'kysely';
 import { invariant } from '../lib/invariant.ts';
+import {
+  children,
+  demandKnown,
+  identifier,
+  isQuery,
+  member,
+  members,
+  nameOf,
+  type Node,
+  tableName,
+} from './statement-nodes.ts';
 import { type TableName, TABLES } from './tables.ts';
 
 declare const realmBrand: unique symbol;
@@ -33,8 +44,6 @@ export interface StatementFacts {
   readonly writes: 'nothing' | 'bookkeeping' | 'recorded';
 }
 
-type Node = OperationNode & Record<string, unknown>;
-
 /** One conjunct; `only` limits what it ties: the ON of an outer join restricts the joined table alone. */
 interface Condition {
   readonly node: Node;
@@ -42,8 +51,8 @@ interface Condition {
 }
 
 interface Scope {
-  /** alias → table, of the tables named in this query's FROM, JOIN, INTO or UPDATE. */
-  readonly tables: Map<string, TableName>;
+  /** alias → table, of everything named in this query's FROM, JOIN, INTO or UPDATE; null: a sub-query under an alias. */
+  readonly sources: Map<string, TableName | null>;
   readonly conditions: Condition[];
   readonly outer: Scope | null;
   readonly tied: Set<string>;
@@ -51,37 +60,65 @@ interface Scope {
 
 /**
  * Proves that every realm-owned table of a statement is tied to the realm parameter by `realm_id = …` (directly, or
- * through another tied table of the same query). An OR ties nothing. Raw SQL is refused.
+ * through another tied table of the same query). An OR ties nothing. What the checker does not know is refused.
  * @throws InvariantViolation when a table is not tied: the statement is never run.
  */
 export function checkRealmScope(root: OperationNode): StatementFacts {
+  const query = root as Node; // kysely's own type has no index signature; nothing is written
+  invariant(isQuery(query), 'a statement is a query');
   const seen = new Set<TableName>();
-  checkQuery(root as Node, null, seen);
+  checkQuery(query, null, seen);
   const tables = [...seen];
   return {
     tables,
     needsRealm: tables.some((name) => TABLES[name].scope === 'realm'),
-    writes: writesOf(root as Node),
+    writes: writesOf(query),
   };
 }
 
 function checkQuery(query: Node, outer: Scope | null, seen: Set<TableName>): void {
-  const scope: Scope = { tables: new Map(), conditions: [], outer, tied: new Set() };
-  collectTables(query, scope);
+  demandKnown(query);
+  const scope: Scope = { sources: new Map(), conditions: [], outer, tied: new Set() };
+  for (const place of placesOf(query)) addSource(place, null, scope);
   collectConditions(query, scope);
+  if (query.kind === 'InsertQueryNode') checkInsert(query, scope);
+  if (query.kind === 'UpdateQueryNode') checkAssignments(members(query, 'updates'), scope);
   tie(scope);
-  for (const [alias, table] of scope.tables) {
-    seen.add(table);
-    if (TABLES[table].scope !== 'realm') continue;
-    if (query.kind === 'InsertQueryNode') checkInsert(query);
-    else invariant(scope.tied.has(alias), `table ${table} is not tied to a realm in this statement`);
-  }
-  for (const child of children(query)) checkBelow(child, scope, seen);
+  demandTied(scope, seen);
+  checkParts(query, scope, seen);
 }
 
-function checkBelow(node: Node, scope: Scope, seen: Set<TableName>): void {
-  if (isDirection(node)) return;
-  invariant(node.kind !== 'RawNode', 'raw sql is refused outside storage/');
+function demandTied(scope: Scope, seen: Set<TableName>): void {
+  for (const [alias, table] of scope.sources) {
+    if (table === null) continue;
+    seen.add(table);
+    const tied = TABLES[table].scope !== 'realm' || scope.tied.has(alias);
+    invariant(tied, `table ${table} is not tied to a realm in this statement`);
+  }
+}
+
+/**
+ * Sub-queries in FROM, in a join and in a UNION see the query around this one; those in conditions and columns see
+ * this one. (A name must be looked up where SQLite will look it up.)
+ */
+function checkParts(query: Node, scope: Scope, seen: Set<TableName>): void {
+  const places = placesOf(query);
+  for (const place of places) checkBelow(place, scope.outer, seen);
+  for (const part of children(query)) {
+    if (part.kind === 'SetOperationNode') checkBelow(part, scope.outer, seen);
+    else if (part.kind === 'JoinNode') checkJoin(part, scope, seen);
+    else if (!places.includes(part)) checkBelow(part, scope, seen);
+  }
+}
+
+function checkJoin(join: Node, scope: Scope, seen: Set<TableName>): void {
+  demandKnown(join);
+  const on = member(join, 'on');
+  if (on !== undefined) checkBelow(on, scope, seen);
+}
+
+function checkBelow(node: Node, scope: Scope | null, seen: Set<TableName>): void {
+  demandKnown(node);
   if (isQuery(node)) {
     checkQuery(node, scope, seen);
     return;
@@ -89,89 +126,60 @@ function checkBelow(node: Node, scope: Scope, seen: Set<TableName>): void {
   for (const child of children(node)) checkBelow(child, scope, seen);
 }
 
-/** kysely itself writes `asc` and `desc` as fragments; they hold nothing else. */
-function isDirection(node: Node): boolean {
-  if (node.kind !== 'RawNode') return false;
-  const fragments = node['sqlFragments'];
-  return Array.isArray(fragments) && fragments.length === 1 && ['asc', 'desc'].includes(String(fragments[0]));
+/** Where a query names its tables. */
+function placesOf(query: Node): Node[] {
+  const joined = members(query, 'joins').map((join) => member(join, 'table'));
+  const places = [member(query, 'from'), member(query, 'into'), member(query, 'table'), ...joined];
+  return places.filter((place) => place !== undefined);
 }
 
-function isQuery(node: Node): boolean {
-  return ['SelectQueryNode', 'UpdateQueryNode', 'DeleteQueryNode', 'InsertQueryNode'].includes(node.kind);
-}
-
-function children(node: Node): Node[] {
-  const found: Node[] = [];
-  for (const value of Object.values(node)) {
-    for (const item of Array.isArray(value) ? (value as unknown[]) : [value]) {
-      if (isNode(item)) found.push(item);
-    }
-  }
-  return found;
-}
-
-function isNode(value: unknown): value is Node {
-  return typeof value === 'object' && value !== null && 'kind' in value && typeof value.kind === 'string';
-}
-
-/** The tables a query names itself; those of its sub-queries belong to their own scopes. */
-function collectTables(query: Node, scope: Scope): void {
-  const places = [query['from'], query['into'], query['table'], query['using']];
-  const joins = Array.isArray(query['joins']) ? (query['joins'] as unknown[]) : [];
-  for (const place of [...places, ...joins.map((join) => (isNode(join) ? join['table'] : undefined))]) {
-    if (isNode(place)) addTable(place, null, scope);
-  }
-}
-
-function addTable(node: Node, alias: string | null, scope: Scope): void {
-  if (node.kind === 'TableNode') {
-    const name = tableName(node);
-    scope.tables.set(alias ?? name, name);
-    return;
-  }
+function addSource(node: Node, alias: string | null, scope: Scope): void {
   if (node.kind === 'AliasNode') {
-    const as = isNode(node['alias']) ? nameOf(node['alias']) : null;
-    if (isNode(node['node'])) addTable(node['node'], as, scope);
-    return;
+    const inner = member(node, 'node');
+    invariant(inner !== undefined, 'an alias names something');
+    addSource(inner, nameOf(member(node, 'alias')) ?? '', scope);
+  } else if (node.kind === 'TableNode') {
+    const table = tableName(node);
+    name(scope, alias ?? table, table);
+  } else if (node.kind === 'FromNode') {
+    for (const from of members(node, 'froms')) addSource(from, null, scope);
+  } else {
+    invariant(node.kind === 'SelectQueryNode', `${node.kind} is not a source of rows`);
+    name(scope, alias ?? '', null);
   }
-  if (isQuery(node)) return;
-  for (const child of children(node)) addTable(child, null, scope);
 }
 
-function tableName(node: Node): TableName {
-  const schemable = node['table'];
-  const name = isNode(schemable) && isNode(schemable['identifier']) ? nameOf(schemable['identifier']) : null;
-  invariant(name !== null && name in TABLES, `table ${String(name)} is not listed in tables.ts`);
-  return name as TableName; // the line above proved it
-}
-
-function nameOf(identifier: Node): string | null {
-  return typeof identifier['name'] === 'string' ? identifier['name'] : null;
+function name(scope: Scope, alias: string, source: TableName | null): void {
+  // SQLite takes L and l for the same name.
+  const key = alias.toLowerCase();
+  invariant(!scope.sources.has(key), `alias ${alias} names one source`);
+  scope.sources.set(key, source);
 }
 
 function collectConditions(query: Node, scope: Scope): void {
-  const where = query['where'];
-  if (isNode(where) && isNode(where['where'])) addConjuncts(where['where'], null, scope);
-  for (const join of Array.isArray(query['joins']) ? (query['joins'] as unknown[]) : []) {
-    if (!isNode(join) || !isNode(join['on']) || !isNode(join['on']['on'])) continue;
-    if (join['joinType'] === 'InnerJoin') addConjuncts(join['on']['on'], null, scope);
-    if (join['joinType'] === 'LeftJoin') addConjuncts(join['on']['on'], joinedAlias(join), scope);
+  const where = member(query, 'where');
+  if (where !== undefined) addConjuncts(member(where, 'where'), null, scope);
+  for (const join of members(query, 'joins')) {
+    const on = member(join, 'on');
+    if (on === undefined) continue;
+    addConjuncts(member(on, 'on'), join['joinType'] === 'InnerJoin' ? null : joinedAlias(join), scope);
   }
 }
 
 function joinedAlias(join: Node): string {
-  const joined: Scope = { tables: new Map(), conditions: [], outer: null, tied: new Set() };
-  if (isNode(join['table'])) addTable(join['table'], null, joined);
-  return [...joined.tables.keys()][0] ?? '';
+  const joined: Scope = { sources: new Map(), conditions: [], outer: null, tied: new Set() };
+  const table = member(join, 'table');
+  if (table !== undefined) addSource(table, null, joined);
+  return [...joined.sources.keys()][0] ?? '';
 }
 
-function addConjuncts(node: Node, only: string | null, scope: Scope): void {
-  if (node.kind === 'AndNode') {
-    if (isNode(node['left'])) addConjuncts(node['left'], only, scope);
-    if (isNode(node['right'])) addConjuncts(node['right'], only, scope);
-  } else if (node.kind === 'ParensNode') {
-    if (isNode(node['node'])) addConjuncts(node['node'], only, scope);
-  } else {
+function addConjuncts(node: Node | undefined, only: string | null, scope: Scope): void {
+  if (node?.kind === 'AndNode') {
+    addConjuncts(member(node, 'left'), only, scope);
+    addConjuncts(member(node, 'right'), only, scope);
+  } else if (node?.kind === 'ParensNode') {
+    addConjuncts(member(node, 'node'), only, scope);
+  } else if (node !== undefined) {
     scope.conditions.push({ node, only });
   }
 }
@@ -185,18 +193,17 @@ function tie(scope: Scope): void {
 }
 
 function tieOne({ node, only }: Condition, scope: Scope): boolean {
-  if (node.kind !== 'BinaryOperationNode') return false;
-  const { leftOperand, operator, rightOperand } = node;
-  if (!isNode(operator) || operator['operator'] !== '=') return false;
-  if (!isNode(leftOperand) || !isNode(rightOperand)) return false;
+  const [left, right] = [member(node, 'leftOperand'), member(node, 'rightOperand')];
+  if (node.kind !== 'BinaryOperationNode' || left === undefined || right === undefined) return false;
+  if (member(node, 'operator')?.['operator'] !== '=') return false;
   const allowed = { scope, only };
-  return tieSide(leftOperand, rightOperand, allowed) || tieSide(rightOperand, leftOperand, allowed);
+  return tieSide(left, right, allowed) || tieSide(right, left, allowed);
 }
 
 function tieSide(column: Node, other: Node, { scope, only }: { scope: Scope; only: string | null }): boolean {
   const alias = realmColumnOf(column, scope);
   if (only !== null && alias !== only) return false;
-  if (alias === null || !scope.tables.has(alias) || scope.tied.has(alias)) return false;
+  if (alias === null || !scope.sources.has(alias) || scope.tied.has(alias)) return false;
   const source = realmColumnOf(other, scope);
   if (!isRealmParameter(other) && (source === null || !isTied(source, scope))) return false;
   scope.tied.add(alias);
@@ -205,48 +212,81 @@ function tieSide(column: Node, other: Node, { scope, only }: { scope: Scope; onl
 
 function isTied(alias: string, scope: Scope | null): boolean {
   if (scope === null) return false;
-  return scope.tables.has(alias) ? scope.tied.has(alias) : isTied(alias, scope.outer);
+  return scope.sources.has(alias) ? scope.tied.has(alias) : isTied(alias, scope.outer);
 }
 
-/** The alias whose `realm_id` this node is, or null. Without a table name it counts only where there is one table. */
+/** The alias whose `realm_id` this node is, or null. Without a table name it counts only where there is one source. */
 function realmColumnOf(node: Node, scope: Scope): string | null {
-  if (node.kind !== 'ReferenceNode' || !isNode(node['column'])) return null;
-  const column = node['column']['column'];
-  if (!isNode(column) || nameOf(column) !== 'realm_id') return null;
-  if (isNode(node['table'])) {
-    const schemable = node['table']['table'];
-    return isNode(schemable) && isNode(schemable['identifier']) ? nameOf(schemable['identifier']) : null;
-  }
-  return scope.tables.size === 1 ? ([...scope.tables.keys()][0] ?? null) : null;
+  const column = member(node, 'column');
+  if (node.kind !== 'ReferenceNode' || column === undefined) return null;
+  if (nameOf(member(column, 'column')) !== 'realm_id') return null;
+  const table = member(node, 'table');
+  if (table !== undefined) return identifier(member(table, 'table'))?.toLowerCase() ?? null;
+  return scope.sources.size === 1 ? ([...scope.sources.keys()][0] ?? null) : null;
 }
 
-function isRealmParameter(node: Node): boolean {
-  return node.kind === 'ValueNode' && node['value'] === REALM_PARAMETER;
+function isRealmParameter(node: unknown): boolean {
+  if (node === REALM_PARAMETER) return true;
+  const value = node as Partial<Node> | null; // a member of kysely's tree: a node, or a value
+  return value?.kind === 'ValueNode' && value['value'] === REALM_PARAMETER;
 }
 
-/** An INSERT names `realm_id` among its columns and binds the parameter there in every row. */
-function checkInsert(query: Node): void {
-  const columns = Array.isArray(query['columns']) ? (query['columns'] as unknown[]) : [];
-  const at = columns.findIndex((c) => isNode(c) && isNode(c['column']) && nameOf(c['column']) === 'realm_id');
+/** An INSERT into a realm-owned table names `realm_id` among its columns and binds the parameter there in every row. */
+function checkInsert(query: Node, scope: Scope): void {
+  const [alias, table] = [...scope.sources][0] ?? [];
+  if (alias === undefined || table === undefined || table === null) return;
+  if (TABLES[table].scope !== 'realm') return;
+  checkRows(query);
+  checkConflict(member(query, 'onConflict'), scope);
+  scope.tied.add(alias);
+}
+
+function checkRows(query: Node): void {
+  // REPLACE INTO deletes whatever row is in the way, another realm's too.
+  invariant(query['replace'] !== true, 'a row of a realm-owned table is never replaced');
+  const at = members(query, 'columns').findIndex((c) => nameOf(member(c, 'column')) === 'realm_id');
   invariant(at >= 0, 'an insert into a realm-owned table names realm_id');
-  const values = query['values'];
-  invariant(
-    isNode(values) && values.kind === 'ValuesNode',
-    'an insert into a realm-owned table lists its values',
-  );
-  for (const row of values['values'] as Node[]) {
-    const cell = (row['values'] as unknown[])[at];
-    const bound = cell === REALM_PARAMETER || (isNode(cell) && isRealmParameter(cell));
+  const values = member(query, 'values');
+  invariant(values?.kind === 'ValuesNode', 'an insert into a realm-owned table lists its values');
+  for (const row of members(values, 'values')) {
+    const cells = row['values'];
+    const bound = Array.isArray(cells) && isRealmParameter(cells[at]);
     invariant(bound, 'an insert into a realm-owned table binds the realm parameter');
   }
 }
 
+/** What an upsert changes is the row it met: in another realm, unless `realm_id` is part of what they have in common. */
+function checkConflict(conflict: Node | undefined, scope: Scope): void {
+  if (conflict === undefined || conflict['doNothing'] === true) return;
+  const target = members(conflict, 'columns').map((column) => nameOf(member(column, 'column')));
+  invariant(target.includes('realm_id'), 'an upsert of a realm-owned table meets its row by realm_id');
+  checkAssignments(members(conflict, 'updates'), scope);
+}
+
+/** A row never moves to another realm. */
+function checkAssignments(assignments: readonly Node[], scope: Scope): void {
+  const owned = [...scope.sources.values()].some(
+    (table) => table !== null && TABLES[table].scope === 'realm',
+  );
+  for (const assignment of assignments) {
+    const column = assignedColumn(assignment);
+    invariant(column !== undefined, 'an assignment names its column');
+    invariant(!owned || column !== 'realm_id', 'a row never moves to another realm');
+  }
+}
+
+function assignedColumn(assignment: Node): string | undefined {
+  let node: Node | undefined = member(assignment, 'column');
+  while (node !== undefined && node.kind !== 'IdentifierNode') node = member(node, 'column');
+  return nameOf(node)?.toLowerCase();
+}
+
 function writesOf(root: Node): StatementFacts['writes'] {
   if (root.kind === 'SelectQueryNode') return 'nothing';
-  const scope: Scope = { tables: new Map(), conditions: [], outer: null, tied: new Set() };
-  const target = root['into'] ?? root['table'] ?? root['from'];
-  invariant(isNode(target), 'a write names its table');
-  addTable(target, null, scope);
-  const kinds = [...scope.tables.values()].map((name) => TABLES[name].kind);
+  const scope: Scope = { sources: new Map(), conditions: [], outer: null, tied: new Set() };
+  const target = member(root, 'into') ?? member(root, 'table') ?? member(root, 'from');
+  invariant(target !== undefined, 'a write names its table');
+  addSource(target, null, scope);
+  const kinds = [...scope.sources.values()].map((table) => table !== null && TABLES[table].kind);
   return kinds.includes('recorded') ? 'recorded' : 'bookkeeping';
 }

@@ -47,7 +47,7 @@ export class Statement<P, Row> {
   declare readonly row: Row;
   declare readonly parameters: P;
 
-  constructor(query: Compilable<unknown> & { toOperationNode(): OperationNode }) {
+  constructor(query: Compilable & { toOperationNode(): OperationNode }) {
     this.facts = checkRealmScope(query.toOperationNode());
     const compiled = query.compile();
     this.sql = compiled.sql;
@@ -79,7 +79,7 @@ function boundRealm(realm: RealmId | null): number {
   return realm;
 }
 
-type Built = Compilable<unknown> & { toOperationNode(): OperationNode };
+type Built = Compilable & { toOperationNode(): OperationNode };
 type RowOf<Q> = Q extends Compilable<infer Row> ? Row : never;
 type Holes<P> = P & { readonly realm: RealmId };
 

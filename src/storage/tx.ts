@@ -6,7 +6,7 @@ import type { Authority, EntryDraft } from './journal.ts';
 import type { RealmId } from './realm-scope.ts';
 import type { QueryBuilder, Statement } from './statement.ts';
 
-type Built = Compilable<unknown> & { toOperationNode(): OperationNode };
+type Built = Compilable & { toOperationNode(): OperationNode };
 type RowOf<Q> = Q extends Compilable<infer Row> ? Row : never;
 type Build<Q> = (db: QueryBuilder, p: { realm: RealmId }) => Q;
 
@@ -53,6 +53,9 @@ export interface TxGiven {
   readonly mayRecord: boolean;
 }
 
+/** What a unit may still do: everything, write its entries, or nothing. */
+type Stage = 'open' | 'closing' | 'ended';
+
 /** The unit of work's own view of a `Tx`: it ends it and takes what it left. Nothing else constructs one. */
 export class OpenTx implements Tx {
   readonly now: EpochMs;
@@ -62,7 +65,7 @@ export class OpenTx implements Tx {
   readonly #mayRecord: boolean;
   readonly #drafts: EntryDraft[] = [];
   #recordedChange = false;
-  #open = true;
+  #stage: Stage = 'open';
 
   constructor(database: Database, given: TxGiven) {
     this.#database = database;
@@ -72,20 +75,22 @@ export class OpenTx implements Tx {
   }
 
   in(realm: RealmId): RealmTx {
+    const own = this.authority.realm;
+    invariant(own === null || own === realm, 'a unit in the name of a realm touches that realm only');
     return {
-      get: (statement, parameters) => this.#database.get(statement, parameters, realm),
-      all: (statement, parameters) => this.#database.all(statement, parameters, realm),
-      find: (build) => this.#database.find(build, realm),
+      get: (statement, parameters) => this.#alive().get(statement, parameters, realm),
+      all: (statement, parameters) => this.#alive().all(statement, parameters, realm),
+      find: (build) => this.#alive().find(build, realm),
       run: (statement, parameters) => this.#write(statement, parameters, realm),
     };
   }
 
   get<P, Row>(statement: Statement<P, Row>, parameters: P): Row | undefined {
-    return this.#database.get(statement, parameters, null);
+    return this.#alive().get(statement, parameters, null);
   }
 
   all<P, Row>(statement: Statement<P, Row>, parameters: P): Row[] {
-    return this.#database.all(statement, parameters, null);
+    return this.#alive().all(statement, parameters, null);
   }
 
   run<P>(statement: Statement<P, unknown>, parameters: P): Changes {
@@ -93,11 +98,15 @@ export class OpenTx implements Tx {
   }
 
   record(draft: EntryDraft): void {
-    invariant(this.#open && this.#mayRecord, 'an entry is recorded inside a unit that may record');
+    invariant(
+      this.#stage === 'open' && this.#mayRecord,
+      'an entry is recorded inside a unit that may record',
+    );
     this.#drafts.push(draft);
   }
 
   afterCommit(change: () => void): void {
+    invariant(this.#stage !== 'ended', 'what follows the commit is named inside the unit');
     this.changes.push(change);
   }
 
@@ -110,14 +119,31 @@ export class OpenTx implements Tx {
       !this.#recordedChange || this.#drafts.length > 0,
       'a recorded table changed without a ledger entry',
     );
-    this.#open = false;
+    this.#stage = 'closing';
     return this.#drafts;
+  }
+
+  /** The unit is over, for good or ill: a Tx that somebody kept does nothing any more. */
+  end(): void {
+    this.#stage = 'ended';
+  }
+
+  /**
+   * The connection, as long as the unit's transaction lives. A unit that caught the error of a full disk and goes on
+   * would write outside of any transaction otherwise, and be refused and stored at once.
+   */
+  #alive(): Database {
+    invariant(this.#stage !== 'ended' && this.#database.inTransaction, 'the unit of work is over');
+    return this.#database;
   }
 
   #write<P>(statement: Statement<P, unknown>, parameters: P, realm: RealmId | null): Changes {
     const recorded = statement.facts.writes === 'recorded';
-    invariant(!recorded || (this.#mayRecord && this.#open), 'recorded tables are written by work.run only');
-    const changed = this.#database.run(statement, parameters, realm);
+    invariant(
+      !recorded || (this.#mayRecord && this.#stage === 'open'),
+      'recorded tables are written by work.run only',
+    );
+    const changed = this.#alive().run(statement, parameters, realm);
     if (recorded && changed.changes > 0) this.#recordedChange = true;
     return changed;
   }

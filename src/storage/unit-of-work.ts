@@ -1,9 +1,10 @@
 import { Fault } from '../faults.ts';
 import type { EpochMs } from '../lib/clock.ts';
-import { invariant } from '../lib/invariant.ts';
 import type { Database } from './database.ts';
+import { OpenBatch, type Outcome, type Pending } from './batch.ts';
+import { asError, diskFull, isFatal, isFull } from './disk-errors.ts';
 import type { Authority, Journal } from './journal.ts';
-import { OpenTx, type Reader, readerOf, type Synchronous, type Tx } from './tx.ts';
+import { type Reader, readerOf, type Synchronous, type Tx } from './tx.ts';
 
 /** Trusted time as storage needs it: read for each unit, and its high-water mark persisted with every commit. */
 export interface TrustedTime {
@@ -22,10 +23,8 @@ export interface WorkDeps<Head> {
   readonly monotonic: () => number;
 }
 
-/** A batch holds the event loop: at most this many units … */
+/** A batch holds the event loop: at most this many units, the rest waits for the next turn. */
 const BATCH_UNITS = 64;
-/** … or this long, the rest waits for the next turn. */
-const BATCH_MS = 10;
 /** More waiting writers than this are turned away at once instead of waiting for seconds. */
 const QUEUE_UNITS = 8192;
 /** Pages not yet copied back into the database file before a checkpoint is due: 4 MB of 4 KB pages. */
@@ -33,16 +32,6 @@ const CHECKPOINT_FRAMES = 1024;
 /** With a full disk, one probe write a second finds out whether there is room again. */
 const PROBE_INTERVAL_MS = 1000;
 const PROBE_FILLER = Buffer.alloc(16 * 1024);
-
-interface Pending {
-  readonly authority: Authority;
-  readonly mayRecord: boolean;
-  readonly unit: (tx: Tx) => unknown;
-  readonly settle: (outcome: Outcome) => void;
-}
-
-type Outcome =
-  { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: unknown };
 
 /**
  * The one writer. Units submitted in the same turn of the event loop share one transaction, each inside its own
@@ -54,6 +43,8 @@ export class UnitOfWork<Head = unknown> {
   #queue: Pending[] = [];
   #scheduled = false;
   #fatal = false;
+  /** A failure of the disk met by a statement of the open batch. */
+  #failure: Error | null = null;
   #stopped: (() => void) | null = null;
   #full = false;
   #lastProbe = Number.NEGATIVE_INFINITY;
@@ -62,6 +53,7 @@ export class UnitOfWork<Head = unknown> {
   constructor(deps: WorkDeps<Head>) {
     this.#deps = deps;
     this.read = readerOf(deps.database);
+    deps.database.watch((error) => this.#notice(error));
   }
 
   /** True while the disk is full: writes are refused until a probe write succeeds. */
@@ -91,8 +83,23 @@ export class UnitOfWork<Head = unknown> {
 
   /** Copies committed pages back into the database file; called by the schedule when there is nothing else to do. */
   checkpointWhenIdle(): void {
-    if (this.#queue.length === 0 && !this.#fatal && pendingFrames(this.#deps.database) > 0)
-      this.#checkpoint();
+    if (this.#queue.length > 0 || this.#over) return;
+    this.#guarded(() => {
+      if (this.#deps.database.pendingFrames() > 0) this.#deps.database.checkpoint('PASSIVE');
+    });
+  }
+
+  /**
+   * Copies everything back and empties the log file, so that nothing erased is left in it.
+   * @returns false when a reader stood in the way: try again later. It is never waited for.
+   */
+  emptyLog(): boolean {
+    if (this.#over) return false;
+    let emptied = false;
+    this.#guarded(() => {
+      emptied = this.#deps.database.checkpoint('TRUNCATE');
+    });
+    return emptied;
   }
 
   /** Tries whether a full disk has room again, so that writes resume without waiting for one to be refused. */
@@ -100,11 +107,16 @@ export class UnitOfWork<Head = unknown> {
     if (this.#full) this.#probe();
   }
 
+  get #over(): boolean {
+    return this.#fatal || this.#stopped !== null;
+  }
+
   /**
    * Turns further units away, commits those that wait, and resolves when nothing will touch the database any more:
    * it may be closed then.
    */
   stop(): Promise<void> {
+    if (this.#fatal) return Promise.resolve();
     return new Promise((resolve) => {
       this.#stopped = resolve;
       this.#schedule();
@@ -113,6 +125,8 @@ export class UnitOfWork<Head = unknown> {
 
   #submit<T>(authority: Authority, mayRecord: boolean, unit: (tx: Tx) => Synchronous<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
+      // After a fatal error nobody is answered: the process ends, and the client's retry finds out what is stored.
+      if (this.#fatal) return;
       if (this.#stopped !== null) {
         reject(new Fault('OVERLOADED', 'the appliance is stopping', { retryAfterMs: 10_000 }));
         return;
@@ -124,7 +138,7 @@ export class UnitOfWork<Head = unknown> {
       const settle = (outcome: Outcome): void => {
         if (outcome.ok)
           resolve(outcome.value as T); // the value this very unit returned
-        else reject(outcome.error as Error); // whatever the unit threw, handed on unchanged
+        else reject(outcome.error); // whatever the unit threw, handed on unchanged
       };
       this.#queue.push({ authority, mayRecord, unit, settle });
       this.#schedule();
@@ -141,29 +155,39 @@ export class UnitOfWork<Head = unknown> {
   }
 
   #flush(): void {
-    if (this.#fatal) return;
-    const room = !this.#full || this.#probe();
+    if (this.#isDead()) return;
+    // Everybody of the last batch has been answered by now.
+    this.#checkpointWhenDue();
     const batch = this.#queue.splice(0, BATCH_UNITS);
-    if (batch.length === 0) {
-      this.#stopped?.();
-      return;
-    }
-    const answers = room ? this.#commit(batch) : batch.map(() => refused(diskFull()));
-    if (this.#fatal) return;
-    for (const [i, pending] of batch.entries()) {
-      const answer = answers[i];
-      // A unit the batch had no time for goes back to the head of the queue, in order.
-      if (answer === undefined) this.#queue.splice(i - answers.length, 0, pending);
-      else pending.settle(answer);
-    }
-    if (this.#queue.length > 0 || this.#stopped !== null) this.#schedule();
-    if (this.#stopped === null) this.#checkpointSoon();
+    const answers = this.#answer(batch);
+    if (this.#isDead()) return;
+    // Units the batch had no time for go back to the head of the queue, in order.
+    this.#queue.unshift(...batch.slice(answers.length));
+    for (const [i, answer] of answers.entries()) batch[i]?.settle(answer);
+    if (batch.length > 0) this.#schedule();
+    else if (this.#stopped !== null) this.#finish(this.#stopped);
   }
 
-  #checkpointSoon(): void {
-    setImmediate(() => {
-      this.#checkpointWhenDue();
+  #answer(batch: readonly Pending[]): Outcome[] {
+    if (batch.length === 0) return [];
+    const room = !this.#full || this.#probe();
+    return room ? this.#commit(batch) : batch.map(() => refused(diskFull()));
+  }
+
+  #checkpointWhenDue(): void {
+    const { database } = this.#deps;
+    this.#guarded(() => {
+      if (database.pendingFrames() >= CHECKPOINT_FRAMES) database.checkpoint('PASSIVE');
     });
+  }
+
+  #finish(stopped: () => void): void {
+    this.#guarded(() => this.#deps.database.checkpoint('TRUNCATE'));
+    stopped();
+  }
+
+  #isDead(): boolean {
+    return this.#fatal;
   }
 
   /**
@@ -174,126 +198,96 @@ export class UnitOfWork<Head = unknown> {
    * 4. Memory follows (heads, caches), then the callers are answered.
    */
   #commit(batch: readonly Pending[]): Outcome[] {
-    const { database, journal, time } = this.#deps;
-    const open = new OpenBatch(this.#deps, journal.head());
+    const { database, journal, time, monotonic } = this.#deps;
+    this.#failure = null;
+    const now = time.now();
+    const open = new OpenBatch({ database, journal, now, monotonic, failure: () => this.#failure });
     try {
       database.exec('BEGIN IMMEDIATE');
       open.runAll(batch);
-      time.persist(open.systemTx());
+      open.writeBeside((tx) => time.persist(tx));
       database.exec('COMMIT');
     } catch (error) {
-      return this.#abandon(error, batch);
+      return this.#abandon(this.#causeOf(error), batch);
     }
-    journal.publish(open.head);
-    for (const change of open.afterCommit) change();
+    return this.#follow(open);
+  }
+
+  /** Memory follows the disk. If it cannot, it is wrong from here on, and nobody may be answered from it. */
+  #follow(open: OpenBatch<Head>): Outcome[] {
+    try {
+      this.#deps.journal.publish(open.head);
+      for (const change of open.afterCommit) change();
+    } catch (error) {
+      this.#die(error);
+      return [];
+    }
     return open.outcomes;
   }
 
   /** The transaction is gone, and with it every unit of the batch: all callers get the fault. */
   #abandon(error: unknown, batch: readonly Pending[]): Outcome[] {
-    if (isFatal(error)) {
+    if (isFatal(error) || !this.#rollBack()) {
       this.#die(error);
       return [];
     }
-    if (this.#deps.database.inTransaction) this.#deps.database.exec('ROLLBACK');
     if (!isFull(error)) return batch.map(() => refused(error));
     this.#full = true;
     this.#lastProbe = this.#deps.monotonic();
     return batch.map(() => refused(diskFull()));
   }
 
-  #die(error: Error): void {
-    this.#fatal = true;
-    this.#queue = [];
-    this.#deps.onFatal(error);
+  /** What the disk said first; a unit may have caught it and run into something else. */
+  #causeOf(error: unknown): unknown {
+    return this.#failure ?? error;
   }
 
-  /** One real write of a few pages; true when the disk took it. */
+  #rollBack(): boolean {
+    const { database } = this.#deps;
+    try {
+      if (database.inTransaction) database.exec('ROLLBACK');
+    } catch (error) {
+      this.#failure = asError(error);
+    }
+    return !database.inTransaction;
+  }
+
+  /** A statement met a failing disk, in a unit or in a read: what is fatal ends the process, whoever met it. */
+  #notice(error: Error): void {
+    if (isFull(error)) this.#failure ??= error;
+    if (!isFatal(error)) return;
+    this.#failure = error;
+    if (!this.#deps.database.inTransaction) this.#die(error);
+  }
+
+  #die(error: unknown): void {
+    if (this.#fatal) return;
+    this.#fatal = true;
+    this.#queue = [];
+    this.#stopped?.();
+    this.#deps.onFatal(asError(error));
+  }
+
+  /** One real write of a few pages and a checkpoint; true when the disk took them. */
   #probe(): boolean {
-    if (this.#fatal) return false;
     const now = this.#deps.monotonic();
     if (now - this.#lastProbe < PROBE_INTERVAL_MS) return false;
     this.#lastProbe = now;
+    this.#full = false;
+    this.#guarded(() => writeProbe(this.#deps.database));
+    return !this.diskFull && !this.#isDead();
+  }
+
+  /**
+   * Touches the disk outside of a batch. A full disk fails a checkpoint without harm: the pages stay in the log.
+   * Anything else is the disk lying.
+   */
+  #guarded(touch: () => void): void {
     try {
-      writeProbe(this.#deps.database);
-      this.#full = false;
+      touch();
     } catch (error) {
-      if (isFatal(error)) this.#die(error);
-      else if (this.#deps.database.inTransaction) this.#deps.database.exec('ROLLBACK');
-    }
-    return !this.#full;
-  }
-
-  #checkpointWhenDue(): void {
-    if (this.#fatal || this.#stopped !== null || pendingFrames(this.#deps.database) < CHECKPOINT_FRAMES)
-      return;
-    this.#checkpoint();
-  }
-
-  #checkpoint(): void {
-    try {
-      this.#deps.database.native.pragma('wal_checkpoint(PASSIVE)');
-    } catch (error) {
-      // A full disk fails a checkpoint without harm: the pages stay in the log. Anything else is the disk lying.
-      if (isFull(error)) this.#full = true;
-      else this.#die(error instanceof Error ? error : new Error(String(error)));
-    }
-  }
-}
-
-/** The units of one transaction, one after the other. */
-class OpenBatch<Head> {
-  readonly #deps: WorkDeps<Head>;
-  readonly #now: EpochMs;
-  head: Head;
-  readonly outcomes: Outcome[] = [];
-  readonly afterCommit: (() => void)[] = [];
-
-  constructor(deps: WorkDeps<Head>, head: Head) {
-    this.#deps = deps;
-    this.#now = deps.time.now();
-    this.head = head;
-  }
-
-  runAll(batch: readonly Pending[]): void {
-    const started = this.#deps.monotonic();
-    for (const pending of batch) {
-      this.outcomes.push(this.#runOne(pending));
-      if (this.#deps.monotonic() - started > BATCH_MS) return;
-    }
-  }
-
-  /** What the clock writes beside every batch. */
-  systemTx(): Tx {
-    const authority = {
-      actor: { kind: 'system', id: 'commit', via: 'job' },
-      requestId: 'commit',
-      realm: null,
-    } as const;
-    return new OpenTx(this.#deps.database, { now: this.#now, authority, mayRecord: false });
-  }
-
-  #runOne(pending: Pending): Outcome {
-    const { database } = this.#deps;
-    const tx = new OpenTx(database, {
-      now: this.#now,
-      authority: pending.authority,
-      mayRecord: pending.mayRecord,
-    });
-    invariant(database.inTransaction, 'a savepoint is only ever opened inside the transaction of its batch');
-    database.exec('SAVEPOINT unit');
-    try {
-      const value = pending.unit(tx);
-      const head = this.#deps.journal.append(tx, this.head, tx.close());
-      database.exec('RELEASE unit');
-      this.head = head;
-      this.afterCommit.push(...tx.changes);
-      return { ok: true, value };
-    } catch (error) {
-      // FULL, IOERR and NOMEM have rolled everything back already: the batch is over, for everybody.
-      if (isFatal(error) || !database.inTransaction) throw error;
-      database.exec('ROLLBACK TO unit; RELEASE unit');
-      return refused(error);
+      if (isFull(error) && this.#rollBack()) this.#full = true;
+      else this.#die(error);
     }
   }
 }
@@ -303,36 +297,9 @@ function writeProbe(database: Database): void {
   native.exec('BEGIN IMMEDIATE');
   native.prepare('INSERT OR REPLACE INTO write_probe (id, filler) VALUES (1, ?)').run(PROBE_FILLER);
   native.exec('COMMIT');
-}
-
-/** Pages committed to the log and not yet copied back. */
-function pendingFrames(database: Database): number {
-  const row = database.native.prepare('PRAGMA wal_checkpoint(NOOP)').get() as {
-    log: number;
-    checkpointed: number;
-  };
-  return row.log - row.checkpointed;
+  database.checkpoint('PASSIVE');
 }
 
 function refused(error: unknown): Outcome {
-  return { ok: false, error };
-}
-
-function diskFull(): Fault {
-  return new Fault('DISK_FULL', 'the disk of the appliance is full; reads and validation go on', {
-    retryAfterMs: 10_000,
-  });
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : '';
-}
-
-function isFull(error: unknown): boolean {
-  return codeOf(error) === 'SQLITE_FULL';
-}
-
-/** The file may be damaged, or an fsync failed and the kernel has dropped the pages: going on would be guessing. */
-function isFatal(error: unknown): error is Error {
-  return /^SQLITE_(IOERR|CORRUPT|NOTADB)/.test(codeOf(error));
+  return { ok: false, error: asError(error) };
 }
