@@ -175,7 +175,9 @@ export function resolvePolicySettings(basis: PolicyBasis, overrides: PolicyOverr
 
 /**
  * Checks settings that a request is about to store.
- * @param allowUnlimited the request's `allowUnlimitedActivations`
+ * @param allowUnlimited whether `maxMachines: null` is meant: the request's `allowUnlimitedActivations`
+ * @returns the resolved settings, and what to store of the overrides: a setting without effect in this version is at its
+ *   default and not stored, so that it follows its default when that follows another setting
  * @throws Fault VALIDATION_FAILED for settings that contradict each other, naming each
  * @throws Fault NOT_YET_SUPPORTED for settings that this version would not honour, naming each
  */
@@ -183,13 +185,15 @@ export function checkPolicyOverrides(
   basis: PolicyBasis,
   overrides: PolicyOverrides,
   allowUnlimited: boolean,
-): PolicySettings {
+): { readonly settings: PolicySettings; readonly overrides: PolicyOverrides } {
   const settings = resolvePolicySettings(basis, overrides);
   const unlimited = overrides.maxMachines === null && !allowUnlimited ? [CONSENT_REQUIRED] : [];
   const errors = [...unlimited, ...contradictions(settings)];
   if (errors.length > 0) throw invalid(errors);
-  refuseUnsupported(basis, overrides);
-  return settings;
+  const supported = { ...overrides };
+  for (const field of NOT_YET_SUPPORTED) Reflect.deleteProperty(supported, field);
+  refuseUnsupported(settings, resolvePolicySettings(basis, supported));
+  return { settings, overrides: supported };
 }
 
 /** The overrides among the members of a parsed request body, without members that are only nominally there. */
@@ -237,11 +241,7 @@ function contradictions(settings: PolicySettings): FieldError[] {
   return errors;
 }
 
-function refuseUnsupported(basis: PolicyBasis, overrides: PolicyOverrides): void {
-  const plain = { ...overrides };
-  for (const field of NOT_YET_SUPPORTED) Reflect.deleteProperty(plain, field);
-  const wanted = resolvePolicySettings(basis, overrides);
-  const supported = resolvePolicySettings(basis, plain);
+function refuseUnsupported(wanted: PolicySettings, supported: PolicySettings): void {
   const refused = NOT_YET_SUPPORTED.filter((field) => wanted[field] !== supported[field]);
   if (refused.length === 0) return;
   const errors = refused.map((field) => ({

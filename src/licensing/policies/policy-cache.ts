@@ -1,0 +1,72 @@
+import { invariant, present } from '../../lib/invariant.ts';
+import type { RealmId } from '../../storage/realm-scope.ts';
+import type { Reader } from '../../storage/tx.ts';
+import type { PolicySettings } from './policy-settings.ts';
+import { entitlementsOfPolicies, findPolicy } from './policy-store.ts';
+import { type EntitlementRef, settingsOf } from './policy.ts';
+
+/** A policy as decisions use it; frozen, shared by everybody who reads this version. */
+export interface CachedPolicy {
+  readonly id: string;
+  readonly productId: string;
+  readonly name: string;
+  readonly code: string;
+  readonly version: number;
+  readonly settings: PolicySettings;
+  readonly entitlements: readonly EntitlementRef[];
+}
+
+/** Which version of which policy. */
+export interface PolicyVersion {
+  readonly realm: RealmId;
+  readonly id: string;
+  readonly version: number;
+}
+
+/** About 2 KB each: enough for every policy of a busy appliance, and a bound for one with millions. */
+const POLICIES_MAX = 10_000;
+
+/**
+ * Parsed policies by (id, version). A version never changes, so nothing has to be told to forget: a newer version takes
+ * the place of the older one when it is first asked for.
+ */
+export class PolicyCache {
+  readonly #reader: Reader;
+  readonly #policies = new Map<string, CachedPolicy>();
+
+  /** @param reader of committed rows (`work.read`) */
+  constructor(reader: Reader) {
+    this.#reader = reader;
+  }
+
+  /**
+   * The policy in the version that the caller has just read with its licence. Never called inside a unit of work: what a
+   * unit has changed may still be thrown away, and would stay here.
+   */
+  get({ realm, id, version }: PolicyVersion): CachedPolicy {
+    const key = `${String(realm)} ${id}`;
+    const known = this.#policies.get(key);
+    if (known?.version === version) return known;
+    const loaded = this.#load(realm, id);
+    invariant(loaded.version === version, 'a policy is read in the same turn as its version');
+    this.#policies.delete(key);
+    if (this.#policies.size >= POLICIES_MAX) this.#forgetOldest();
+    this.#policies.set(key, loaded);
+    return loaded;
+  }
+
+  #load(realm: RealmId, id: string): CachedPolicy {
+    const reader = this.#reader.in(realm);
+    const policy = present(findPolicy(reader, id), 'a living licence follows a living policy');
+    const { productId, name, code, version } = policy;
+    const entitlements = entitlementsOfPolicies(reader, [id]).get(id) ?? [];
+    return Object.freeze({ id, productId, name, code, version, settings: settingsOf(policy), entitlements });
+  }
+
+  #forgetOldest(): void {
+    for (const key of this.#policies.keys()) {
+      this.#policies.delete(key);
+      return;
+    }
+  }
+}
