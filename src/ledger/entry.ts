@@ -159,7 +159,7 @@ const matches =
   (pattern: RegExp) =>
   (value: unknown): boolean =>
     typeof value === 'string' && pattern.test(value);
-const ACTION = /^[a-z0-9-]+\.[a-z0-9_-]+$/;
+const ACTION = /^[a-z0-9_-]+\.[a-z0-9_-]+$/;
 const isDigest = matches(/^[0-9a-f]{64}$/);
 const isIdentity =
   (...names: readonly string[]) =>

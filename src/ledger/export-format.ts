@@ -36,7 +36,7 @@ entries.jsonl   one line per leaf, from number 0 on. A line that begins with { i
                 base64 of the hash of an entry that is not shown.
 checkpoints     signed notes (C2SP signed-note and tlog-checkpoint, Ed25519), in order of size, an empty line after each.
 verifier-keys   verifier keys (name+id+base64), in the order they were in force. Every key after the first is proven by an
-                entry of the action ledger-key.changed and by a checkpoint that both keys have signed.
+                entry of the action ledger_key.changed and by a checkpoint that both keys have signed.
 tile/           the hashes of the tree (C2SP tlog-tiles): with them any transparency-log tool can prove that an entry is
                 in the log, and the verification can name the very entry that was altered.
 `;

@@ -5,12 +5,13 @@
  */
 const FORCING_NOUNS: ReadonlySet<string> = new Set([
   // keys
-  'ledger-key',
-  'signing-key',
-  'data-key',
-  'index-key',
+  'ledger_key',
+  'signing_key',
+  'data_key',
+  'index_key',
   'slot',
-  'api-key',
+  'api_key',
+  'key',
   // operators
   'operator',
   // restore

@@ -3,7 +3,7 @@ import type { EntryDocument, Facts } from './entry.ts';
 import { type Note, type VerifierKey, formatVerifierKey, isSignedBy, parseVerifierKey } from './note.ts';
 
 /** The action of the entry by which one ledger key hands over to the next. */
-export const LEDGER_KEY_CHANGED = 'ledger-key.changed';
+export const LEDGER_KEY_CHANGED = 'ledger_key.changed';
 
 /** How the bytes of that entry begin: `action` is the first member of the canonical form. */
 export const KEY_CHANGE_PREFIX = Buffer.from(`{"action":"${LEDGER_KEY_CHANGED}",`);
@@ -39,7 +39,7 @@ export class KeyChain {
   }
 
   /**
-   * Takes in an entry of the action `ledger-key.changed`.
+   * Takes in an entry of the action `ledger_key.changed`.
    * @throws Fault LEDGER_INVALID when it does not continue the chain
    */
   change(entry: EntryDocument): void {

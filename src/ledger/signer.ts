@@ -1,4 +1,3 @@
-import type { KeyCustodian, KeyHandle } from '../custody/custodian.ts';
 import { invariant } from '../lib/invariant.ts';
 import { type NoteSigner, type VerifierKey, verifierKey } from './note.ts';
 
@@ -12,14 +11,15 @@ export function ledgerVerifierKey(origin: string, spki: Buffer): VerifierKey {
   return verifierKey(origin, spki.subarray(ED25519_SPKI.length));
 }
 
-/** Signs checkpoints with a key that its custodian holds; the custodian sees that it signs nothing else. */
+/**
+ * Signs checkpoints with a ledger key.
+ * @param key its public key (SPKI, DER)
+ * @param sign the keyring's signature with that key; its custodian sees that it signs nothing but checkpoints
+ */
 export function ledgerSigner(
   origin: string,
-  custodian: Pick<KeyCustodian, 'sign'>,
-  handle: KeyHandle,
+  key: { readonly publicKey: Buffer },
+  sign: (message: Buffer) => Promise<Buffer>,
 ): NoteSigner {
-  return {
-    key: ledgerVerifierKey(origin, handle.publicKey),
-    sign: (message) => custodian.sign(handle, message),
-  };
+  return { key: ledgerVerifierKey(origin, key.publicKey), sign };
 }

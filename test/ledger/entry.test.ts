@@ -13,7 +13,11 @@ import {
 import { InvariantViolation } from '../../src/lib/invariant.ts';
 import { testEntry } from './ledger-fixtures.ts';
 
-const plain = fc.string({ unit: fc.constantFrom(...Array.from('abcXYZ019-_./:+= ')), minLength: 1, maxLength: 40 });
+const plain = fc.string({
+  unit: fc.constantFrom(...Array.from('abcXYZ019-_./:+= ')),
+  minLength: 1,
+  maxLength: 40,
+});
 const bytes = (length: number): fc.Arbitrary<Buffer> =>
   fc.uint8Array({ minLength: length, maxLength: length }).map((array) => Buffer.from(array));
 const name = fc

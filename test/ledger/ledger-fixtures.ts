@@ -45,8 +45,8 @@ export function testEntry(index: number, given: Partial<Entry> = {}): Entry {
 export const keyChange = (index: number, facts: Facts): Entry =>
   testEntry(index, {
     realm: 'system',
-    action: 'ledger-key.changed',
-    target: { kind: 'signing-key', id: 'k' },
+    action: 'ledger_key.changed',
+    target: { kind: 'signing_key', id: 'k' },
     facts,
   });
 
