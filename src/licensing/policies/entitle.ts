@@ -1,0 +1,71 @@
+import type { Permit } from '../../access/index.ts';
+import { append } from '../../ledger/append.ts';
+import type { RealmId } from '../../storage/realm-scope.ts';
+import type { Tx } from '../../storage/tx.ts';
+import type { UnitOfWork } from '../../storage/unit-of-work.ts';
+import { realmOf } from '../caller.ts';
+import { notFound, type Outcome, refusal, settle } from '../refusal.ts';
+import { attachToPolicy, detachFromPolicy, entitlementLives } from './policy-entitlement-store.ts';
+import { findPolicy } from './policy-store.ts';
+import { type Policy, policyDecides } from './policy.ts';
+
+/** Which entitlement of which policy. */
+export interface PolicyEntitlement {
+  readonly policyId: string;
+  readonly entitlementId: string;
+}
+
+/**
+ * Gives an entitlement to every licence of a policy. Attached already: nothing changes.
+ * @throws Fault NOT_FOUND
+ */
+export async function entitlePolicy(
+  deps: { readonly work: UnitOfWork },
+  permit: Permit,
+  request: PolicyEntitlement,
+): Promise<void> {
+  const realm = realmOf(permit);
+  await settle(`policy ${request.policyId}`, () =>
+    deps.work.run(permit, (tx): Outcome<null> => {
+      const policy = findPolicy(tx.in(realm), request.policyId);
+      if (policy === undefined) return { refused: notFound('policy', request.policyId) };
+      if (!entitlementLives(tx.in(realm), request.entitlementId)) {
+        return { refused: notFound('entitlement', request.entitlementId) };
+      }
+      if (attachToPolicy(tx.in(realm), request, tx.now)) record(tx, policy, ['policy.entitled', request]);
+      return { done: null };
+    }),
+  );
+}
+
+/**
+ * Takes an entitlement from a policy.
+ * @throws Fault NOT_FOUND, also when it is not attached
+ */
+export async function disentitlePolicy(
+  deps: { readonly work: UnitOfWork },
+  permit: Permit,
+  request: PolicyEntitlement,
+): Promise<void> {
+  const realm = realmOf(permit);
+  await settle(`policy ${request.policyId}`, () => deps.work.run(permit, (tx) => detach(tx, realm, request)));
+}
+
+function detach(tx: Tx, realm: RealmId, request: PolicyEntitlement): Outcome<null> {
+  const policy = findPolicy(tx.in(realm), request.policyId);
+  if (policy === undefined) return { refused: notFound('policy', request.policyId) };
+  if (!detachFromPolicy(tx.in(realm), request, tx.now)) {
+    return refusal(
+      'NOT_FOUND',
+      `policy ${request.policyId} does not have entitlement ${request.entitlementId}`,
+    );
+  }
+  record(tx, policy, ['policy.disentitled', request]);
+  return { done: null };
+}
+
+function record(tx: Tx, policy: Policy, [action, { entitlementId }]: [string, PolicyEntitlement]): void {
+  const decides = policyDecides(policy);
+  const target = { kind: 'policy', id: policy.id };
+  append(tx, { action, target, before: decides, after: decides, facts: { entitlementId } });
+}
