@@ -4,12 +4,11 @@
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { format } from 'prettier';
 import { vectorFiles } from './vectors/vector-files.ts';
 
 const OUT = join(import.meta.dirname, '../test/vectors');
 
-for (const [name, text] of await vectorFiles((json) => format(json, { parser: 'json', printWidth: 110 }))) {
+for (const [name, text] of vectorFiles()) {
   const path = join(OUT, name);
   mkdirSync(dirname(path), { recursive: true });
   writeFileSync(path, text);

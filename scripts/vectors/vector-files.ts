@@ -31,18 +31,13 @@ trust them. The formats are described in docs/formats/.
 | sequences.json | trust bundles and revocation lists, given one after the other, and the code of each |
 `;
 
-/**
- * Name and text of every vector file.
- * @param formatted lays out a JSON text as the repository keeps it
- */
-export async function vectorFiles(
-  formatted: (json: string) => Promise<string>,
-): Promise<readonly (readonly [name: string, text: string])[]> {
+/** Name and text of every vector file. */
+export function vectorFiles(): readonly (readonly [name: string, text: string])[] {
   const plain = { protection: PROTECTION.plain };
-  const json = (value: unknown): Promise<string> => formatted(JSON.stringify(value));
+  const json = (value: unknown): string => `${JSON.stringify(value, undefined, 2)}\n`;
   return [
     ['README.md', README],
-    ['keys.json', await json(keys())],
+    ['keys.json', json(keys())],
     ['license.lic', sampleLicenseFile()],
     ['license-plain.lic', sampleLicenseFile(plain)],
     ['machine.lic', sampleMachineFile()],
@@ -52,8 +47,8 @@ export async function vectorFiles(
     ['trust-bundle.jws', `${sampleBundle()}\n`],
     ['trust-bundle-rotation.json', `${sampleRotation()}\n`],
     ['revocation-list.jws', `${sampleList()}\n`],
-    ['cases.json', await json([...judgementCases(), ...structureCases()])],
-    ['sequences.json', await json(sequenceCases())],
+    ['cases.json', json([...judgementCases(), ...structureCases()])],
+    ['sequences.json', json(sequenceCases())],
   ];
 }
 

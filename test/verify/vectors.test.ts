@@ -1,4 +1,3 @@
-import { format } from 'prettier';
 import { describe, expect, it } from 'vitest';
 import { vectorFiles } from '../../scripts/vectors/vector-files.ts';
 import { VERDICT_CODES } from '../../src/verify/index.ts';
@@ -35,9 +34,7 @@ describe('the published vectors', () => {
     expect(VERDICT_CODES.filter((code) => !shown.has(code))).toEqual(LATER);
   });
 
-  it('are what the generator writes', async () => {
-    const formatted = (json: string): Promise<string> => format(json, { parser: 'json', printWidth: 110 });
-    for (const [name, text] of await vectorFiles(formatted))
-      expect([name, text]).toEqual([name, readVector(name)]);
+  it('are what the generator writes', () => {
+    for (const [name, text] of vectorFiles()) expect([name, text]).toEqual([name, readVector(name)]);
   });
 });
