@@ -2,7 +2,7 @@ import type { Compilable, OperationNode } from 'kysely';
 import type { EpochMs } from '../lib/clock.ts';
 import { invariant } from '../lib/invariant.ts';
 import type { Changes, Database } from './database.ts';
-import type { Authority, EntryDraft } from './journal.ts';
+import type { Authority, EntryDraft } from './entry.ts';
 import type { RealmId } from './realm-scope.ts';
 import type { QueryBuilder, Statement } from './statement.ts';
 
