@@ -9,7 +9,17 @@ export type {
   KeyPurpose,
   KeySpec,
 } from './custodian.ts';
+export { type BackupKey, openBackupKey, type OpenedBackupKey } from './backup-key.ts';
+export { Custody, type CustodyDeps, type SlotToAdd } from './custody.ts';
 export type { DataKeyStatus, KeyWork } from './data-keys.ts';
+export {
+  initialiseCustody,
+  type InitialisedCustody,
+  type NewCustody,
+  openCustody,
+  slotSecret,
+  type Unsealing,
+} from './initialise.ts';
 export type { JoseAlgorithm, KeyJwk } from './key-id.ts';
 export {
   APPLIANCE_SCOPE,
@@ -23,6 +33,18 @@ export {
   tenantScope,
 } from './keyring.ts';
 export type { Cell, Indexer, IndexName, KeyedDigest, Sealer } from './sealer.ts';
+export { DEFAULT_CREDENTIAL_PATH } from './slots/credential.ts';
+export { generatePassphrase } from './slots/passphrase.ts';
+export { requireStrongPassphrase } from './slots/passphrase-strength.ts';
+export { generateRecoveryCode } from './slots/recovery-code.ts';
+export {
+  credentialSecret,
+  passphraseSecret,
+  recoverySecret,
+  type SlotKind,
+  type SlotSecret,
+} from './slots/slot-secret.ts';
+export type { SlotInfo } from './slots/slots.ts';
 export {
   describeTenantKeys,
   generateLedgerKey,

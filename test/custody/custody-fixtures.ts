@@ -69,7 +69,7 @@ export function recorded<T>(store: KeyStore, unit: (tx: Tx) => T): Promise<T> {
   return store.work.run(TEST_AUTHORITY, ((tx: Tx) => {
     tx.record({ realm: null, action: 'test.done', target: { kind: 'test', id: 'test' }, outcome: 'done' });
     return unit(tx);
-  }) as (tx: Tx) => never) as Promise<T>; // units here are synchronous; the compiler cannot see it of a free T
+  }) as (tx: Tx) => never); // units here are synchronous; the compiler cannot see it of a free T
 }
 
 /** A stored tenant with its two realms. */

@@ -1,0 +1,187 @@
+import type { EpochMs } from '../lib/clock.ts';
+import type { Random } from '../lib/random.ts';
+import type { RealmId } from '../storage/realm-scope.ts';
+import type { Reader, Tx } from '../storage/tx.ts';
+import { type BackupKey, makeBackupKey } from './backup-key.ts';
+import type { CustodianHealth, KeyCustodian } from './custodian.ts';
+import { DataKeys, type DataKeyStatus, type KeyWork } from './data-keys.ts';
+import { IndexKeys } from './index-keys.ts';
+import { type Kek, sealed } from './kek.ts';
+import type { UsageLimits } from './key-usage.ts';
+import { Keyring } from './keyring.ts';
+import { CUSTODIANS, DEFAULT_CUSTODIAN } from './registry.ts';
+import type { Indexer, Sealer } from './sealer.ts';
+import type { SlotSecret } from './slots/slot-secret.ts';
+import {
+  addSlot,
+  listSlots,
+  openAnySlot,
+  readSlotFiles,
+  removeSlot,
+  type SlotInfo,
+  testSlot,
+} from './slots/slots.ts';
+
+/** What custody stands on. */
+export interface CustodyDeps {
+  /** The data directory; `slots/` and `keys/` of it belong to custody. */
+  readonly directory: string;
+  readonly random: Random;
+  /** Lowered by tests. */
+  readonly limits?: UsageLimits;
+}
+
+/** A slot to add. */
+export interface SlotToAdd {
+  readonly name: string;
+  readonly secret: SlotSecret;
+  readonly now: EpochMs;
+}
+
+/**
+ * Everything that needs a key of the appliance, and the one owner of its key-encryption key. Sealed at first: no key is
+ * in memory and everything answers Fault SEALED, until a slot is opened.
+ */
+export class Custody implements AsyncDisposable {
+  readonly #deps: CustodyDeps;
+  readonly #dataKeys: DataKeys;
+  readonly #indexKeys: IndexKeys;
+  readonly #custodians: readonly (KeyCustodian & { lock(): void })[];
+  #kek: Kek | null = null;
+
+  constructor(deps: CustodyDeps) {
+    this.#deps = deps;
+    this.#dataKeys = new DataKeys(deps);
+    this.#indexKeys = new IndexKeys(deps);
+    const config = { directory: deps.directory, random: deps.random, kek: () => this.#kek };
+    this.#custodians = Object.values(CUSTODIANS).map((row) => row.open(config));
+  }
+
+  get state(): 'sealed' | 'unsealed' {
+    return this.#kek === null ? 'sealed' : 'unsealed';
+  }
+
+  /** Seals and opens stored values. */
+  get sealer(): Sealer {
+    return this.#dataKeys;
+  }
+
+  /** Makes keyed digests. */
+  get indexer(): Indexer {
+    return this.#indexKeys;
+  }
+
+  /**
+   * Opens a slot. What is in the database becomes usable with {@link loadRealmKeys}. Resolves to the slot's name.
+   * @throws Fault SLOT_SECRET_WRONG, KEY_STORAGE
+   */
+  async unseal(secret: SlotSecret): Promise<string> {
+    const { slot, kek } = await openAnySlot(this.#deps.directory, secret);
+    this.adopt(kek);
+    return slot;
+  }
+
+  /** Takes over a key-encryption key that was just made; only `initialiseCustody` has one. */
+  adopt(kek: Kek): void {
+    this.seal();
+    this.#kek = kek;
+    this.#dataKeys.begin(kek);
+    this.#indexKeys.begin(kek);
+  }
+
+  /** Unwraps the data and index keys of every realm. @throws Fault SEALED; KEY_STORAGE when one cannot be opened */
+  loadRealmKeys(reader: Reader): void {
+    const kek = this.#open();
+    this.#dataKeys.unlock(kek, reader);
+    this.#indexKeys.unlock(kek, reader);
+  }
+
+  /** Lets values be sealed: the uses of each data key are counted on disk from here on. @throws Fault DISK_FULL */
+  startCounting(work: KeyWork): Promise<void> {
+    return this.#dataKeys.start(work);
+  }
+
+  /** Gives uncounted uses back at an orderly stop, while the database still takes writes. Nothing is sealed any more. */
+  stopCounting(): Promise<void> {
+    return this.#dataKeys.stop();
+  }
+
+  /**
+   * Makes the data key and the index key of a realm inside the unit that makes it; both can be used at once, for this
+   * realm and inside this unit. The caller records it. The system realm gets its keys in the first unit of `init`.
+   * @throws Fault SEALED
+   */
+  createRealmKeys(tx: Tx, realm: RealmId): void {
+    this.#dataKeys.create(tx, realm);
+    this.#indexKeys.create(tx, realm);
+  }
+
+  /** A new data key for a realm, inside a unit of the caller, who records it. Old values open as before. */
+  rotateDataKey(tx: Tx, realm: RealmId): { readonly version: number } {
+    return this.#dataKeys.rotate(tx, realm);
+  }
+
+  /** A new index key for a realm, inside a unit of the caller, who records it. Look-ups try every version. */
+  rotateIndexKey(tx: Tx, realm: RealmId): { readonly version: number } {
+    return this.#indexKeys.rotate(tx, realm);
+  }
+
+  /** How much of the life of each data key is spent. */
+  dataKeyStatus(): DataKeyStatus[] {
+    return this.#dataKeys.status();
+  }
+
+  /** Reads the signing keys and finds them in their custodians. @throws Fault SEALED, KEY_STORAGE */
+  openKeyring(reader: Reader): Promise<Keyring> {
+    return Keyring.open({ custodians: this.#custodians, makesIn: DEFAULT_CUSTODIAN }, reader);
+  }
+
+  /** Whether each custodian can sign, by name. */
+  health(): { readonly custodian: string; readonly health: CustodianHealth }[] {
+    return this.#custodians.map((custodian) => ({ custodian: custodian.name, health: custodian.health() }));
+  }
+
+  /** Adds a slot; the caller records it. @throws Fault SEALED, KEY_STORAGE, VALIDATION_FAILED */
+  async addSlot(slot: SlotToAdd): Promise<void> {
+    await addSlot(this.#deps.directory, { ...slot, kek: this.#open() }, this.#deps.random);
+  }
+
+  /** Removes a slot; the caller records it. @throws Fault CONFLICT for the last one that recovers; NOT_FOUND */
+  removeSlot(name: string): void {
+    removeSlot(this.#deps.directory, name);
+  }
+
+  /** Proves that a secret opens a slot. @throws Fault SLOT_SECRET_WRONG, KEY_STORAGE, NOT_FOUND */
+  testSlot(name: string, secret: SlotSecret): Promise<void> {
+    return testSlot(this.#deps.directory, name, secret);
+  }
+
+  /** Every slot; works sealed too. */
+  listSlots(): SlotInfo[] {
+    return listSlots(this.#deps.directory);
+  }
+
+  /** The key and header of a new backup, which every slot of today opens. @throws Fault SEALED, KEY_STORAGE */
+  newBackupKey(): BackupKey {
+    return makeBackupKey(this.#open(), readSlotFiles(this.#deps.directory), this.#deps.random);
+  }
+
+  /** Wipes the key-encryption key and drops every key made from it; everything answers Fault SEALED from here on. */
+  seal(): void {
+    this.#kek?.wipe();
+    this.#kek = null;
+    this.#dataKeys.lock();
+    this.#indexKeys.lock();
+    for (const custodian of this.#custodians) custodian.lock();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.seal();
+    return Promise.resolve();
+  }
+
+  #open(): Kek {
+    if (this.#kek === null) throw sealed();
+    return this.#kek;
+  }
+}

@@ -1,0 +1,45 @@
+import type { Secret } from '../../lib/secret.ts';
+import { passphraseBytes, stretch } from './passphrase.ts';
+import { parseRecoveryCode } from './recovery-code.ts';
+
+/** What a slot is opened with. */
+export type SlotKind = 'passphrase' | 'credential' | 'recovery';
+
+/** What is known of a kind of slot. */
+interface SlotKindRow {
+  /** Meant to be kept on paper: one such slot always stays. */
+  readonly recovers: boolean;
+}
+
+/** Every kind of slot. */
+export const SLOT_KINDS: Readonly<Record<SlotKind, SlotKindRow>> = {
+  passphrase: { recovers: false },
+  credential: { recovers: false },
+  recovery: { recovers: true },
+};
+
+/** A secret that opens the slots of one kind; it knows how to become a key. */
+export interface SlotSecret {
+  readonly kind: SlotKind;
+  /**
+   * 32 bytes from the secret and the salt of the slot; the caller wipes them.
+   * @throws Fault SLOT_SECRET_WRONG when the secret cannot be one of its kind
+   */
+  derive(salt: Buffer): Promise<Buffer>;
+}
+
+/** A passphrase somebody types: scrypt (RFC 7914) with N=2^17, r=8, p=1; about half a second and 128 MB. */
+export function passphraseSecret(passphrase: Secret): SlotSecret {
+  return { kind: 'passphrase', derive: (salt) => stretch(passphraseBytes(passphrase), salt) };
+}
+
+/** The 32 bytes of a key file. */
+export function credentialSecret(key: Secret<Buffer>): SlotSecret {
+  return { kind: 'credential', derive: () => Promise.resolve(Buffer.from(key.expose())) };
+}
+
+/** The recovery code as it was printed, or typed from the print. */
+export function recoverySecret(code: Secret): SlotSecret {
+  // Thrown inside the promise, as the other kinds do.
+  return { kind: 'recovery', derive: () => Promise.resolve().then(() => parseRecoveryCode(code)) };
+}

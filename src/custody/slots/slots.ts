@@ -1,0 +1,133 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { Fault } from '../../faults.ts';
+import { invariant } from '../../lib/invariant.ts';
+import type { Random } from '../../lib/random.ts';
+import { readSmallFile, removeDurably, writeDurably } from '../durable-file.ts';
+import type { Kek } from '../kek.ts';
+import { makeSlotFile, type NewSlot, openSlotFile, readSlotFile, SLOT_NAME } from './slot-file.ts';
+import { SLOT_KINDS, type SlotKind, type SlotSecret } from './slot-secret.ts';
+
+/** A slot as `keys slot list` shows it. */
+export type SlotInfo =
+  | { readonly name: string; readonly damaged: false; readonly kind: SlotKind; readonly createdAt: string }
+  | { readonly name: string; readonly damaged: true };
+
+/** The bytes of a slot file under the slot's name. */
+export interface SlotFile {
+  readonly name: string;
+  readonly bytes: Buffer;
+}
+
+/** A slot that was opened, and what was in it. */
+export interface OpenedSlot {
+  readonly slot: string;
+  readonly kek: Kek;
+}
+
+const SUFFIX = '.json';
+/** More slots than anybody has reasons for. */
+const MAX_SLOTS = 32;
+
+/**
+ * Adds a slot: durable when this resolves.
+ * @throws Fault KEY_STORAGE when there is one of that name; VALIDATION_FAILED when the name is not one; DISK_FULL
+ */
+export async function addSlot(directory: string, slot: NewSlot, random: Random): Promise<void> {
+  if (!SLOT_NAME.test(slot.name)) {
+    throw new Fault('VALIDATION_FAILED', 'a slot is named with up to 32 small letters, digits and dashes');
+  }
+  if (slotNames(directory).length >= MAX_SLOTS) {
+    throw new Fault('KEY_STORAGE', `there are ${MAX_SLOTS} slots already; remove one first`);
+  }
+  writeDurably(pathOf(directory, slot.name), await makeSlotFile(slot, random), { replace: false });
+}
+
+/** Every slot, by name. A damaged one is listed as such. */
+export function listSlots(directory: string): SlotInfo[] {
+  return readSlotFiles(directory).map(({ name, bytes }) => {
+    try {
+      const { kind, createdAt } = readSlotFile(name, bytes);
+      return { name, damaged: false, kind, createdAt };
+    } catch (error) {
+      invariant(error instanceof Fault, 'a slot that cannot be read is a fault');
+      return { name, damaged: true };
+    }
+  });
+}
+
+/**
+ * Opens the first slot that the secret opens.
+ * @throws Fault SLOT_SECRET_WRONG when it opens none; KEY_STORAGE when there is none of its kind, or only damaged ones
+ */
+export function openAnySlot(directory: string, secret: SlotSecret): Promise<OpenedSlot> {
+  return openFirst(readSlotFiles(directory), secret);
+}
+
+/** As {@link openAnySlot}, from slot files wherever they are: those in a backup's header. */
+export async function openFirst(files: readonly SlotFile[], secret: SlotSecret): Promise<OpenedSlot> {
+  let reason = new Fault('KEY_STORAGE', `there is no ${secret.kind} slot; open a slot of another kind`);
+  for (const { name, bytes } of files) {
+    try {
+      if (readSlotFile(name, bytes).kind !== secret.kind) continue;
+      return { slot: name, kek: await openSlotFile(name, bytes, secret) };
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      reason = error;
+    }
+  }
+  throw reason;
+}
+
+/**
+ * Proves that a secret opens a slot, and which; nothing else changes.
+ * @throws Fault SLOT_SECRET_WRONG; KEY_STORAGE when the slot is damaged; NOT_FOUND
+ */
+export async function testSlot(directory: string, name: string, secret: SlotSecret): Promise<void> {
+  const kek = await openSlotFile(name, requireSlot(directory, name), secret);
+  kek.wipe();
+}
+
+/**
+ * Removes a slot, damaged or not.
+ * @throws Fault CONFLICT when it is the last one that recovers, or the last at all; NOT_FOUND
+ */
+export function removeSlot(directory: string, name: string): void {
+  requireSlot(directory, name);
+  const others = listSlots(directory).filter((slot) => slot.name !== name);
+  if (!others.some((slot) => !slot.damaged && SLOT_KINDS[slot.kind].recovers)) {
+    throw new Fault('CONFLICT', `slot ${name} is the last way to recover; add another recovery slot first`);
+  }
+  removeDurably(pathOf(directory, name));
+}
+
+/** The slot files as they are, for a backup. */
+export function readSlotFiles(directory: string): SlotFile[] {
+  return slotNames(directory).map((name) => ({ name, bytes: requireSlot(directory, name) }));
+}
+
+function slotNames(directory: string): string[] {
+  return slotDirectory(directory)
+    .filter((file) => file.endsWith(SUFFIX) && !file.startsWith('.'))
+    .map((file) => file.slice(0, -SUFFIX.length))
+    .sort();
+}
+
+function slotDirectory(directory: string): string[] {
+  try {
+    return readdirSync(join(directory, 'slots'));
+  } catch (cause) {
+    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return [];
+    throw new Fault('KEY_STORAGE', 'the slots of the data directory cannot be read', { cause });
+  }
+}
+
+function requireSlot(directory: string, name: string): Buffer {
+  const bytes = SLOT_NAME.test(name) ? readSmallFile(pathOf(directory, name)) : undefined;
+  if (bytes === undefined) throw new Fault('NOT_FOUND', `there is no slot ${name}`);
+  return bytes;
+}
+
+function pathOf(directory: string, name: string): string {
+  return join(directory, 'slots', `${name}${SUFFIX}`);
+}
