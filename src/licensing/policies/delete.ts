@@ -6,6 +6,7 @@ import type { UnitOfWork } from '../../storage/unit-of-work.ts';
 import { realmOf } from '../caller.ts';
 import { notFound, type Outcome, refusal, requireVersion, settle, STALE } from '../refusal.ts';
 import type { Guarded } from '../schema.ts';
+import type { PolicyCache } from './policy-cache.ts';
 import { detachAllFromPolicy } from './policy-entitlement-store.ts';
 import { deletePolicy as store, findPolicy, policyIsFollowed } from './policy-store.ts';
 import { type Policy, policyDecides } from './policy.ts';
@@ -20,7 +21,7 @@ export interface DeletePolicy extends Guarded {
  * @throws Fault NOT_FOUND, PRECONDITION_FAILED, HAS_DEPENDENTS, CONFLICT
  */
 export async function deletePolicy(
-  deps: { readonly work: UnitOfWork },
+  deps: { readonly work: UnitOfWork; readonly policies: Pick<PolicyCache, 'forget'> },
   permit: Permit,
   request: DeletePolicy,
 ): Promise<void> {
@@ -29,7 +30,10 @@ export async function deletePolicy(
     const policy = findPolicy(deps.work.read.in(realm), request.id);
     if (policy === undefined) throw notFound('policy', request.id);
     requireVersion(`policy ${request.id}`, policy.version, request.versions);
-    return deps.work.run(permit, (tx) => remove(tx, realm, policy));
+    return deps.work.run(permit, (tx) => {
+      tx.afterCommit(() => deps.policies.forget(realm, policy.id));
+      return remove(tx, realm, policy);
+    });
   });
 }
 

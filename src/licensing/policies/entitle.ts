@@ -5,9 +5,16 @@ import type { Tx } from '../../storage/tx.ts';
 import type { UnitOfWork } from '../../storage/unit-of-work.ts';
 import { realmOf } from '../caller.ts';
 import { notFound, type Outcome, refusal, settle } from '../refusal.ts';
+import type { PolicyCache } from './policy-cache.ts';
 import { attachToPolicy, detachFromPolicy, entitlementLives } from './policy-entitlement-store.ts';
 import { findPolicy } from './policy-store.ts';
 import { type Policy, policyDecides } from './policy.ts';
+
+/** What attaching and detaching need. */
+export interface EntitlePolicyDeps {
+  readonly work: UnitOfWork;
+  readonly policies: Pick<PolicyCache, 'forget'>;
+}
 
 /** Which entitlement of which policy. */
 export interface PolicyEntitlement {
@@ -20,13 +27,14 @@ export interface PolicyEntitlement {
  * @throws Fault NOT_FOUND
  */
 export async function entitlePolicy(
-  deps: { readonly work: UnitOfWork },
+  deps: EntitlePolicyDeps,
   permit: Permit,
   request: PolicyEntitlement,
 ): Promise<void> {
   const realm = realmOf(permit);
   await settle(`policy ${request.policyId}`, () =>
     deps.work.run(permit, (tx): Outcome<null> => {
+      tx.afterCommit(() => deps.policies.forget(realm, request.policyId));
       const policy = findPolicy(tx.in(realm), request.policyId);
       if (policy === undefined) return { refused: notFound('policy', request.policyId) };
       if (!entitlementLives(tx.in(realm), request.entitlementId)) {
@@ -43,12 +51,17 @@ export async function entitlePolicy(
  * @throws Fault NOT_FOUND, also when it is not attached
  */
 export async function disentitlePolicy(
-  deps: { readonly work: UnitOfWork },
+  deps: EntitlePolicyDeps,
   permit: Permit,
   request: PolicyEntitlement,
 ): Promise<void> {
   const realm = realmOf(permit);
-  await settle(`policy ${request.policyId}`, () => deps.work.run(permit, (tx) => detach(tx, realm, request)));
+  await settle(`policy ${request.policyId}`, () =>
+    deps.work.run(permit, (tx) => {
+      tx.afterCommit(() => deps.policies.forget(realm, request.policyId));
+      return detach(tx, realm, request);
+    }),
+  );
 }
 
 function detach(tx: Tx, realm: RealmId, request: PolicyEntitlement): Outcome<null> {

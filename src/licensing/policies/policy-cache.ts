@@ -1,6 +1,6 @@
 import { invariant, present } from '../../lib/invariant.ts';
 import type { RealmId } from '../../storage/realm-scope.ts';
-import type { Reader } from '../../storage/tx.ts';
+import type { RealmReader } from '../../storage/tx.ts';
 import type { PolicySettings } from './policy-settings.ts';
 import { entitlementsOfPolicies, findPolicy } from './policy-store.ts';
 import { type EntitlementRef, settingsOf } from './policy.ts';
@@ -27,27 +27,18 @@ export interface PolicyVersion {
 const POLICIES_MAX = 10_000;
 
 /**
- * Parsed policies by (id, version). A version never changes, so nothing has to be told to forget: a newer version takes
- * the place of the older one when it is first asked for.
+ * Parsed policies by (id, version). A newer version takes the place of the older one when it is first asked for; who
+ * changes a policy forgets it after the commit, because a unit may have read a version that was thrown away.
  */
 export class PolicyCache {
-  readonly #reader: Reader;
   readonly #policies = new Map<string, CachedPolicy>();
 
-  /** @param reader of committed rows (`work.read`) */
-  constructor(reader: Reader) {
-    this.#reader = reader;
-  }
-
-  /**
-   * The policy in the version that the caller has just read with its licence. Never called inside a unit of work: what a
-   * unit has changed may still be thrown away, and would stay here.
-   */
-  get({ realm, id, version }: PolicyVersion): CachedPolicy {
-    const key = `${String(realm)} ${id}`;
+  /** The policy in the version that the caller has just read with its licence, by the same reader. */
+  get(reader: RealmReader, { realm, id, version }: PolicyVersion): CachedPolicy {
+    const key = keyOf(realm, id);
     const known = this.#policies.get(key);
     if (known?.version === version) return known;
-    const loaded = this.#load(realm, id);
+    const loaded = load(reader, id);
     invariant(loaded.version === version, 'a policy is read in the same turn as its version');
     this.#policies.delete(key);
     if (this.#policies.size >= POLICIES_MAX) this.#forgetOldest();
@@ -55,12 +46,14 @@ export class PolicyCache {
     return loaded;
   }
 
-  #load(realm: RealmId, id: string): CachedPolicy {
-    const reader = this.#reader.in(realm);
-    const policy = present(findPolicy(reader, id), 'a living licence follows a living policy');
-    const { productId, name, code, version } = policy;
-    const entitlements = entitlementsOfPolicies(reader, [id]).get(id) ?? [];
-    return Object.freeze({ id, productId, name, code, version, settings: settingsOf(policy), entitlements });
+  /** The settings alone, as decisions take them. */
+  settings(reader: RealmReader, policy: PolicyVersion): PolicySettings {
+    return this.get(reader, policy).settings;
+  }
+
+  /** Called after the commit of a change (`tx.afterCommit`). */
+  forget(realm: RealmId, id: string): void {
+    this.#policies.delete(keyOf(realm, id));
   }
 
   #forgetOldest(): void {
@@ -69,4 +62,13 @@ export class PolicyCache {
       return;
     }
   }
+}
+
+const keyOf = (realm: RealmId, id: string): string => `${String(realm)} ${id}`;
+
+function load(reader: RealmReader, id: string): CachedPolicy {
+  const policy = present(findPolicy(reader, id), 'a living licence follows a living policy');
+  const { productId, name, code, version } = policy;
+  const entitlements = entitlementsOfPolicies(reader, [id]).get(id) ?? [];
+  return Object.freeze({ id, productId, name, code, version, settings: settingsOf(policy), entitlements });
 }

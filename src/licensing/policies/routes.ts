@@ -10,10 +10,10 @@ import { disentitlePolicy, entitlePolicy } from './entitle.ts';
 import { policyAnswer, policyInput, policyPatch } from './policy-schema.ts';
 import type { PolicyView } from './policy.ts';
 import { listPolicies, showPolicy } from './show.ts';
-import { updatePolicy } from './update.ts';
+import { updatePolicy, type UpdatePolicyDeps } from './update.ts';
 
 /** What the routes of policies need. */
-export interface PolicyRoutesDeps extends CreatePolicyDeps {
+export interface PolicyRoutesDeps extends CreatePolicyDeps, UpdatePolicyDeps {
   /** The appliance's branch, for entity tags. */
   readonly branch: () => string;
 }

@@ -9,6 +9,7 @@ import { realmOf } from '../caller.ts';
 import { openMetadata, refuseCardData, sealMetadata } from '../metadata.ts';
 import { notFound, requireVersion, settle, STALE } from '../refusal.ts';
 import type { Guarded, Shown } from '../schema.ts';
+import type { PolicyCache } from './policy-cache.ts';
 import type { PolicyPatch } from './policy-schema.ts';
 import { checkPolicyOverrides, policyOverridesOf } from './policy-settings.ts';
 import { entitlementsOfPolicies, findPolicy, updatePolicy as store } from './policy-store.ts';
@@ -19,6 +20,7 @@ export interface UpdatePolicyDeps {
   readonly work: UnitOfWork;
   readonly sealer: Sealer;
   readonly time: { now(): EpochMs };
+  readonly policies: Pick<PolicyCache, 'forget'>;
 }
 
 /** Which policy, which versions of it the caller accepts, and what to change. */
@@ -55,6 +57,7 @@ export async function updatePolicy(
         before: policyDecides(policy),
         after: policyDecides(after),
       });
+      tx.afterCommit(() => deps.policies.forget(realm, id));
       permit.remember(tx, view);
       return { done: view };
     });

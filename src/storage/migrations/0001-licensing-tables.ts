@@ -43,7 +43,7 @@ export const LICENSE_TABLES = [
   'CREATE INDEX licenses_policy ON licenses (realm_id, policy_id, seq)',
   'CREATE INDEX licenses_status ON licenses (realm_id, status, seq)',
   'CREATE INDEX licenses_email ON licenses (realm_id, user_email_index) WHERE user_email_index IS NOT NULL',
-  "CREATE INDEX licenses_expiry ON licenses (realm_id, expires_at) WHERE status = 'active' AND expires_at IS NOT NULL",
+  `CREATE INDEX licenses_expiry ON licenses (realm_id, status, expires_at) WHERE expires_at IS NOT NULL`,
   `CREATE INDEX licenses_expiry_list ON licenses (realm_id, expires_at, seq)
     WHERE deleted_at IS NULL AND expires_at IS NOT NULL`,
   `CREATE TABLE license_entitlements (
