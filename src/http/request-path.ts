@@ -1,0 +1,266 @@
+import { createHash } from 'node:crypto';
+import type { z } from 'zod';
+import { Fault, FAULTS } from '../faults.ts';
+import type { JsonValue } from '../lib/strict-json.ts';
+import { DEFAULT_BODY_BYTES, hasBody, parseBody, readBody } from './body.ts';
+import type { Exchange } from './exchange.ts';
+import type { Parts, Presented } from './parts.ts';
+import { invalidRequest } from './problem.ts';
+import { type AnswerStore, idempotencyKey, Remembrance, type Replays, requestDigest } from './replay.ts';
+import type { Answer, Call } from './route.ts';
+import type { RouteEntry, RouteTable } from './route-table.ts';
+
+/** The path of every request, and what it goes through. */
+export interface PathParts<Who, Caller, Demand, Tx> extends Parts<Who, Caller, Demand, Tx> {
+  readonly table: RouteTable<Caller, Demand>;
+  readonly replays: Replays<Caller, Tx>;
+}
+
+/** A request whose route is known. */
+interface Found<Caller, Demand> {
+  readonly entry: RouteEntry<Caller, Demand>;
+  readonly params: Readonly<Record<string, string>>;
+  /** The target's path and query, as received. */
+  readonly path: string;
+  readonly query: string;
+}
+
+/** A request that may be done. */
+interface Permitted<Caller, Demand, Tx> extends Found<Caller, Demand> {
+  readonly permit: Caller;
+  /** Where its answer is kept, when it asks for that. */
+  readonly memory: Remembrance<Caller, Tx> | undefined;
+}
+
+const AUTHENTICATE = { 'WWW-Authenticate': 'Bearer realm="mintmark", License realm="mintmark"' };
+const NO_QUERY: Readonly<Record<string, string>> = Object.freeze({});
+
+/**
+ * Request → Principal → Permit → handler → answer. Each step takes what the one before returned; nothing is read of a
+ * body before its sender may send it. The handler returns only when what it did is durable.
+ */
+export async function answerRequest<Who, Caller, Demand, Tx>(
+  parts: PathParts<Who, Caller, Demand, Tx>,
+  exchange: Exchange,
+): Promise<void> {
+  const found = findRoute(parts.table, exchange);
+  if (found === undefined) {
+    exchange.answer({ status: 204 });
+    return;
+  }
+  const permitted = await permit(parts, found, exchange);
+  const { call, body } = await readCall(permitted, exchange);
+  exchange.answer(await handle(parts, permitted, { call, body, exchange }));
+}
+
+/**
+ * Undefined: the request asked which methods there are, and the headers say so.
+ * @throws Fault NOT_FOUND, METHOD_NOT_ALLOWED
+ */
+function findRoute<Caller, Demand>(
+  table: RouteTable<Caller, Demand>,
+  exchange: Exchange,
+): Found<Caller, Demand> | undefined {
+  const { method = '', url = '' } = exchange.request;
+  const at = url.indexOf('?');
+  const path = at < 0 ? url : url.slice(0, at);
+  const matched = table.match(method, path);
+  if (matched.found === 'route') {
+    exchange.route = matched.entry.action;
+    exchange.routeClass = matched.entry.route.tag;
+    return { entry: matched.entry, params: matched.params, path, query: at < 0 ? '' : url.slice(at + 1) };
+  }
+  if (matched.found === 'nothing')
+    throw new Fault('NOT_FOUND', 'there is no such path; openapi.json lists all');
+  exchange.headers = { Allow: matched.allow };
+  if (method === 'OPTIONS') return undefined;
+  throw new Fault('METHOD_NOT_ALLOWED', `this path does not take ${method}; it takes ${matched.allow}`);
+}
+
+/** @throws Fault UNAUTHENTICATED, INSUFFICIENT_SCOPE, REALM_REQUIRED, RATE_LIMITED; every refusal is recorded */
+async function permit<Who, Caller, Demand, Tx>(
+  parts: PathParts<Who, Caller, Demand, Tx>,
+  found: Found<Caller, Demand>,
+  exchange: Exchange,
+): Promise<Permitted<Caller, Demand, Tx>> {
+  const { entry } = found;
+  const about = {
+    action: entry.action,
+    routeClass: entry.route.tag,
+    requestId: exchange.requestId,
+    address: exchange.address,
+  };
+  const identified = await parts.identify(presentedBy(exchange));
+  if (!identified.known) {
+    parts.refused({ ...about, who: null, code: identified.fault.code, rule: identified.rule });
+    exchange.headers = AUTHENTICATE;
+    throw identified.fault;
+  }
+  exchange.caller = identified.name;
+  const memory = identified.anonymous ? undefined : memoryFor(parts.answers, entry, exchange);
+  const asked = { action: entry.action, requestId: exchange.requestId, keep: memory?.keep };
+  const verdict = parts.authorise(identified.who, entry.route.demand, asked);
+  if (verdict.allowed) return { ...found, permit: verdict.permit, memory };
+  parts.refused({ ...about, who: identified.who, code: verdict.code, rule: verdict.rule });
+  if (FAULTS[verdict.code].status === 401) exchange.headers = AUTHENTICATE;
+  throw new Fault(verdict.code, refusalText(verdict.rule));
+}
+
+function refusalText(rule: string): string {
+  if (rule === 'operator.realm') return 'no tenant is named; send the header X-Mintmark-Tenant with its code';
+  if (rule.startsWith('scope.'))
+    return `this needs a credential with the scope ${rule.slice('scope.'.length)}`;
+  return `this credential does not do here (rule ${rule})`;
+}
+
+function presentedBy(exchange: Exchange): Presented {
+  const { headers } = exchange.request;
+  return {
+    authorization: headers.authorization,
+    apiKey: single(headers['x-api-key']),
+    publishableKey: single(headers['x-publishable-key']),
+    tenant: single(headers['x-mintmark-tenant']),
+    environment: single(headers['x-mintmark-environment']),
+    face: exchange.face,
+    address: exchange.address,
+  };
+}
+
+function single(value: string | string[] | undefined): string | undefined {
+  return Array.isArray(value) ? value.join(', ') : value;
+}
+
+function memoryFor<Caller, Demand, Tx>(
+  store: AnswerStore<Caller, Tx>,
+  { route }: RouteEntry<Caller, Demand>,
+  exchange: Exchange,
+): Remembrance<Caller, Tx> | undefined {
+  const wanted = route.idempotent !== undefined && exchange.request.headers['idempotency-key'] !== undefined;
+  return wanted ? new Remembrance(store, route) : undefined;
+}
+
+/** @throws Fault VALIDATION_FAILED, NOT_FOUND, MALFORMED, BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE */
+async function readCall<Caller, Demand, Tx>(
+  permitted: Permitted<Caller, Demand, Tx>,
+  exchange: Exchange,
+): Promise<{ call: Call<Caller>; body: Buffer }> {
+  const { route } = permitted.entry;
+  const params = readParams(route.params, permitted.params);
+  exchange.ids = permitted.params;
+  const query = readQuery(route.query, permitted.query);
+  const { bytes, body } = await readInput(route, exchange);
+  return {
+    call: new ReceivedCall(permitted.permit, exchange, { params, query, body, bytes, path: permitted.path }),
+    body: bytes,
+  };
+}
+
+/** A path whose parameter cannot be the id of anything leads nowhere. */
+function readParams(schema: z.ZodType | undefined, given: Readonly<Record<string, string>>): unknown {
+  if (schema === undefined) return given;
+  const read = schema.safeParse(given);
+  if (read.success) return read.data;
+  throw new Fault('NOT_FOUND', 'nothing has the id in this path; check it');
+}
+
+function readQuery(schema: z.ZodType | undefined, text: string): unknown {
+  const given = text === '' ? NO_QUERY : queryMembers(text);
+  if (schema === undefined) {
+    if (given === NO_QUERY) return given;
+    throw new Fault('VALIDATION_FAILED', 'this request takes no query; send it without one', {
+      errors: Object.keys(given).map((path) => ({
+        path,
+        code: 'UNKNOWN_MEMBER',
+        message: 'is not known here',
+      })),
+    });
+  }
+  const read = schema.safeParse(given);
+  if (read.success) return read.data;
+  throw invalidRequest(read.error, given);
+}
+
+function queryMembers(text: string): Readonly<Record<string, string>> {
+  const members = new Map<string, string>();
+  for (const [name, value] of new URLSearchParams(text)) {
+    if (members.has(name)) throw new Fault('MALFORMED', 'a query parameter is given twice; give each once');
+    members.set(name, value);
+  }
+  return Object.fromEntries(members);
+}
+
+async function readInput<Caller, Demand>(
+  route: RouteEntry<Caller, Demand>['route'],
+  exchange: Exchange,
+): Promise<{ bytes: Buffer; body: unknown }> {
+  const { request, response } = exchange;
+  const maxBytes = route.maxBodyBytes ?? DEFAULT_BODY_BYTES;
+  const bytes = await readBody(request, response, maxBytes);
+  const given = parseBody(bytes, maxBytes);
+  if (route.body === undefined) {
+    if (hasBody(request) && !isEmptyObject(given)) {
+      throw new Fault('MALFORMED', 'this request takes no body; send it without one');
+    }
+    return { bytes, body: undefined };
+  }
+  const read = route.body.safeParse(given);
+  if (read.success) return { bytes, body: read.data };
+  throw invalidRequest(read.error, given);
+}
+
+function isEmptyObject(value: JsonValue): boolean {
+  return typeof value === 'object' && value !== null && Object.keys(value).length === 0;
+}
+
+/** Runs the handler, once for all requests with the same idempotency key. */
+async function handle<Who, Caller, Demand, Tx>(
+  parts: PathParts<Who, Caller, Demand, Tx>,
+  { entry, memory }: Permitted<Caller, Demand, Tx>,
+  given: { readonly call: Call<Caller>; readonly body: Buffer; readonly exchange: Exchange },
+): Promise<Answer> {
+  const { call, body, exchange } = given;
+  const { method = '', url = '', headers } = exchange.request;
+  const key = memory === undefined ? undefined : idempotencyKey(single(headers['idempotency-key']));
+  if (memory === undefined || key === undefined) return entry.route.handle(call);
+  const request = requestDigest({ method, target: url, accept: headers.accept, body });
+  return parts.replays.run({ route: entry.route, call, slot: { route: entry.action, key, request } }, memory);
+}
+
+/** What a handler sees of a request. */
+class ReceivedCall<Caller> implements Call<Caller> {
+  readonly permit: Caller;
+  readonly params: unknown;
+  readonly query: unknown;
+  readonly body: unknown;
+  readonly path: string;
+  readonly #exchange: Exchange;
+  readonly #bytes: Buffer;
+
+  constructor(
+    permitted: Caller,
+    exchange: Exchange,
+    read: { params: unknown; query: unknown; body: unknown; bytes: Buffer; path: string },
+  ) {
+    this.permit = permitted;
+    this.#exchange = exchange;
+    this.params = read.params;
+    this.query = read.query;
+    this.body = read.body;
+    this.path = read.path;
+    this.#bytes = read.bytes;
+  }
+
+  get requestId(): string {
+    return this.#exchange.requestId;
+  }
+
+  get address(): string {
+    return this.#exchange.address;
+  }
+
+  readonly bodyDigest = (): Buffer => createHash('sha256').update(this.#bytes).digest();
+
+  header(name: string): string | undefined {
+    return single(this.#exchange.request.headers[name]);
+  }
+}

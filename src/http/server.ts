@@ -1,0 +1,189 @@
+import {
+  createServer as createNodeServer,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import Koa from 'koa';
+import type { AddressRanges } from './address-ranges.ts';
+import { capConnections, type ConnectionLimits } from './connections.ts';
+import type { Face } from './exchange.ts';
+import { mayServePlain, type Place, refuseExposedPlace, startListening } from './listener.ts';
+import type { Counter } from './metrics.ts';
+import type { Parts } from './parts.ts';
+import { pipeline, shared, type Shared } from './pipeline.ts';
+import { Replays } from './replay.ts';
+import { requestIdOf } from './request-id.ts';
+import type { PathParts } from './request-path.ts';
+import type { Route } from './route.ts';
+import { RouteTable } from './route-table.ts';
+import { refuseUnreadable } from './unreadable.ts';
+
+/** Bounds of one connection (access.md, HTTP hardening): a slow or greedy client is gone before it costs anything. */
+const BOUNDS = {
+  headersTimeoutMs: 5_000,
+  requestTimeoutMs: 15_000,
+  checkIntervalMs: 1_000,
+  keepAliveTimeoutMs: 65_000, // longer than the minute most proxies keep a connection: they close, not we
+  maxHeaderBytes: 8 * 1024,
+  requestsPerSocket: 1_000,
+} as const;
+
+/** How long a stop waits for requests that run. */
+const DRAIN_MS = 10_000;
+const DRAIN_CHECK_MS = 20;
+
+/** What a server is made of, besides its pipeline. */
+export interface ServerParts<Who, Caller, Demand, Tx> extends Parts<Who, Caller, Demand, Tx> {
+  /** What the metrics door serves; the others do not have these. */
+  readonly metricsRoutes: readonly Route<Caller, Demand>[];
+  readonly limits: ConnectionLimits;
+  /** Networks that may be served without TLS, besides this machine. */
+  readonly allowPlain: AddressRanges;
+}
+
+/** The HTTP server of an appliance, with all its doors. */
+export interface HttpServer {
+  /**
+   * Opens one more door; resolves with its place, its port the one the system chose.
+   * @throws Fault CONFIG_INVALID when the place is exposed without TLS, or cannot be listened on
+   */
+  listen(face: Face, place: Place): Promise<Place>;
+  /** Closes all doors, lets running requests finish for at most 10 s, then ends their connections. */
+  stop(): Promise<void>;
+}
+
+/** Builds a server; nothing listens until `listen`. */
+export function createServer<Who, Caller, Demand, Tx>(
+  parts: ServerParts<Who, Caller, Demand, Tx>,
+): HttpServer {
+  return new Doors(parts);
+}
+
+class Doors<Who, Caller, Demand, Tx> implements HttpServer {
+  readonly #parts: ServerParts<Who, Caller, Demand, Tx>;
+  readonly #replays: Replays<Caller, Tx>;
+  readonly #tables: Readonly<Record<Face, RouteTable<Caller, Demand>>>;
+  readonly #shared: Shared;
+  readonly #dropped: Counter;
+  readonly #servers = new Set<Server>();
+  readonly #sockets = new Set<Socket>();
+  /** The answer a connection got last, or waits for. */
+  readonly #answers = new WeakMap<Socket, ServerResponse>();
+  #stopping = false;
+
+  constructor(parts: ServerParts<Who, Caller, Demand, Tx>) {
+    this.#parts = parts;
+    this.#replays = new Replays(parts.answers);
+    const api = new RouteTable(parts.routes);
+    this.#tables = { api, operator: api, metrics: new RouteTable(parts.metricsRoutes) };
+    this.#shared = shared(parts.metrics);
+    const { metrics } = parts;
+    this.#dropped = metrics.counter('mintmark_http_connections_dropped_total', 'Connections over a limit.')();
+    metrics.gauge('mintmark_http_connections', 'Open connections.', () => [{ value: this.#sockets.size }]);
+  }
+
+  async listen(face: Face, place: Place): Promise<Place> {
+    refuseExposedPlace(place, this.#parts.allowPlain);
+    const server = this.#serverFor(face);
+    const opened = await startListening(server, place);
+    this.#servers.add(server);
+    return opened;
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    const closed = [...this.#servers].map(closing);
+    await Promise.race([Promise.all(closed), this.#drained()]);
+    for (const server of this.#servers) server.closeAllConnections();
+    await Promise.all(closed);
+    this.#servers.clear();
+  }
+
+  #serverFor(face: Face): Server {
+    const handle = this.#handler(face);
+    const server = createNodeServer(
+      {
+        headersTimeout: BOUNDS.headersTimeoutMs,
+        requestTimeout: BOUNDS.requestTimeoutMs,
+        connectionsCheckingInterval: BOUNDS.checkIntervalMs,
+        keepAliveTimeout: BOUNDS.keepAliveTimeoutMs,
+        maxHeaderSize: BOUNDS.maxHeaderBytes,
+        noDelay: true,
+        requireHostHeader: true,
+      },
+      handle,
+    );
+    server.maxRequestsPerSocket = BOUNDS.requestsPerSocket;
+    // `100-continue` is answered when the body is wanted, not before its sender is known.
+    server.on('checkContinue', handle);
+    server.on('clientError', (error, socket) => this.#unreadable(error, socket));
+    this.#guard(server, face);
+    return server;
+  }
+
+  #handler(face: Face): (request: IncomingMessage, response: ServerResponse) => void {
+    const app = new Koa<{ exchange: never }>();
+    const path: PathParts<Who, Caller, Demand, Tx> = {
+      ...this.#parts,
+      table: this.#tables[face],
+      replays: this.#replays,
+    };
+    for (const middleware of pipeline(path, face, this.#shared)) app.use(middleware);
+    // Only what the pipeline itself gets wrong comes here; koa would print it.
+    app.on('error', (error: unknown) =>
+      this.#parts.log.error('request failed outside the pipeline', { error }),
+    );
+    const callback = app.callback();
+    return (request, response) => {
+      if (this.#stopping) response.shouldKeepAlive = false;
+      this.#answers.set(request.socket, response);
+      void callback(request, response);
+    };
+  }
+
+  #guard(server: Server, face: Face): void {
+    const { limits, proxies, allowPlain } = this.#parts;
+    server.on('connection', (socket: Socket) => {
+      if (!mayServePlain(socket.remoteAddress, allowPlain)) {
+        socket.destroy();
+        return;
+      }
+      this.#sockets.add(socket);
+      socket.once('close', () => this.#sockets.delete(socket));
+    });
+    // The local administrator gets in even when strangers have taken every connection of the other doors.
+    const dropped = (): void => this.#dropped.add();
+    if (face !== 'operator') capConnections(server, limits, { exempt: proxies, dropped });
+  }
+
+  #unreadable(error: Error & { code?: string }, stream: Duplex): void {
+    const socket = stream as Socket; // a server without TLS gives the connection itself
+    const answer = this.#answers.get(socket);
+    const answering = answer?.headersSent === true && !answer.writableFinished;
+    // An answer is under way already, or nobody is there: there is nothing to say.
+    if (error.code === 'ECONNRESET' || !socket.writable || answering) {
+      socket.destroy();
+      return;
+    }
+    const { standing } = this.#parts;
+    refuseUnreadable(socket, error, { requestId: requestIdOf(undefined, this.#parts), standing });
+  }
+
+  /** Resolves when no connection is left, or when waiting any longer helps nobody. */
+  async #drained(): Promise<void> {
+    const { clock } = this.#parts;
+    const until = clock.monotonic() + DRAIN_MS;
+    while (this.#sockets.size > 0 && clock.monotonic() < until) {
+      await new Promise((resolve) => setTimeout(resolve, DRAIN_CHECK_MS));
+    }
+  }
+}
+
+function closing(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+  });
+}
