@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { present } from '../lib/invariant.ts';
 
 /** Length of every hash in the tree: SHA-256. */
 export const HASH_BYTES = 32;
@@ -48,10 +49,14 @@ export function nodeHash(left: Uint8Array, right: Uint8Array): Buffer {
  * @param leaf the leaf's hash, 32 bytes
  */
 export function appendLeaf(head: TreeHead, leaf: Buffer): TreeHead {
-  const kept = head.peaks.length - trailingOnes(head.size);
+  const peaks = [...head.peaks];
   let node = leaf;
-  for (const peak of head.peaks.slice(kept).reverse()) node = nodeHash(peak, node);
-  return { size: head.size + 1, peaks: [...head.peaks.slice(0, kept), node] };
+  // One peak merges per lowest set bit of the size; division, because a size may be above 2^32.
+  for (let rest = head.size; rest % 2 === 1; rest = (rest - 1) / 2) {
+    node = nodeHash(present(peaks.pop(), 'a head has one peak per set bit of its size'), node);
+  }
+  peaks.push(node);
+  return { size: head.size + 1, peaks };
 }
 
 /** The root hash of the tree with this head (RFC 6962 §2.1); of an empty tree SHA-256 of nothing. */
@@ -61,11 +66,4 @@ export function treeRoot(head: TreeHead): Buffer {
     undefined,
   );
   return root ?? sha256(Buffer.alloc(0));
-}
-
-/** How many of the lowest bits of `size` are set: that many peaks merge with the next leaf. Safe above 2^32. */
-function trailingOnes(size: number): number {
-  let count = 0;
-  for (let rest = size; rest % 2 === 1; rest = (rest - 1) / 2) count++;
-  return count;
 }

@@ -46,7 +46,7 @@ const PREFIXES_SHOWN = 20;
 /** What refusals may add to the database in a day; after that totals only. */
 const DAILY_BYTES = 2 * 1024 * 1024;
 /** What an entry costs besides what it says: fixed members, hash, salts, index rows, sealing. */
-const ENTRY_OVERHEAD_BYTES = 768;
+const ENTRY_OVERHEAD_BYTES = 400;
 const TOTALS_EVERY = HOUR;
 
 const NOBODY: Authority = {
