@@ -147,6 +147,7 @@ export interface ClockMarkRow {
   boot_id: string;
   boottime: number;
   suspect: string | null;
+  quiet_since: number;
 }
 
 /** A row of `write_probe`. */

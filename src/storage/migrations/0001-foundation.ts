@@ -83,7 +83,8 @@ const APPLIANCE_TABLES = [
     wall INTEGER NOT NULL,
     boot_id TEXT NOT NULL,
     boottime INTEGER NOT NULL,
-    suspect TEXT
+    suspect TEXT,
+    quiet_since INTEGER NOT NULL
   ) STRICT`,
   `CREATE TABLE write_probe (
     id INTEGER PRIMARY KEY CHECK (id = 1),
