@@ -1,7 +1,9 @@
 import { exampleConfig } from '../../src/config/index.ts';
 import { configurationPage } from './configuration-page.ts';
 import { errorsPage } from './errors-page.ts';
+import { eventsPage } from './events-page.ts';
 import { scopesPage } from './scopes-page.ts';
+import { statesPage } from './states-page.ts';
 
 /** A page written from a table of the program, so that it cannot say anything else. */
 export interface GeneratedPage {
@@ -19,5 +21,7 @@ export const GENERATED_PAGES: readonly GeneratedPage[] = [
   { path: 'config/mintmark.toml', render: exampleConfig },
   { path: 'docs/configuration.md', render: configurationPage },
   { path: 'docs/errors.md', render: errorsPage },
+  { path: 'docs/events.md', render: eventsPage },
   { path: 'docs/scopes.md', render: scopesPage },
+  { path: 'docs/states.md', render: statesPage },
 ];

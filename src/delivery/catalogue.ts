@@ -1,54 +1,139 @@
-/** Every event there is (delivery.md). A subscription to a name that is not here is refused with this list. */
-export const EVENT_TYPES = [
-  'license.created',
-  'license.batch_created',
-  'license.updated',
-  'license.suspended',
-  'license.reinstated',
-  'license.renewed',
-  'license.revoked',
-  'license.banned',
-  'license.expired',
-  'license.deleted',
-  'license.limit_reached',
-  'license.expiring_soon',
-  'license.file_issued',
-  'license.activated',
-  'machine.activated',
-  'machine.deactivated',
-  'machine.heartbeat',
-  'machine.dead',
-  'machine.clone_suspected',
-  'validation.success',
-  'validation.failed',
-  'key.created',
-  'key.rotated',
-  'key.revoked',
-  'key.expiring_soon',
-  'signing_key.created',
-  'signing_key.activated',
-  'signing_key.retired',
-  'exchange.imported',
-  'exchange.exported',
-  'exchange.grant_low',
-  'exchange.grant_exhausted',
-  'pass.issued',
-  'pass.updated',
-  'pass.redeemed',
-  'pass.voided',
-  'certificate.expiring_soon',
-  'consumer.refresh_reused',
-  'security.anomaly',
-  'security.lockout',
-  'system.backup_done',
-  'system.backup_failed',
-  'system.clock_suspect',
-  'system.signer_unavailable',
-  'system.disk_low',
-  'system.ledger_checkpoint',
-  'endpoint.disabled',
-  'endpoint.recovered',
-] as const;
+/** What is known of one event. */
+export interface EventRow {
+  /** What happened, in one line. */
+  readonly about: string;
+  /** What the member `data` holds. */
+  readonly data: string;
+  /** Whether this version announces it; the others are names that later features will use. */
+  readonly emitted: boolean;
+}
+
+const emitted = (about: string, data: string): EventRow => ({ about, data, emitted: true });
+const later = (about: string, data: string): EventRow => ({ about, data, emitted: false });
+
+const LICENSE = 'the licence as the API shows it: key masked, personal fields left out';
+const MACHINE =
+  '`id`, `licenseId`, `fingerprintDigest`, `platform`, `status`, `createdAt`: no value of the device';
+const KEY = 'the API key as the API shows it, without its secret';
+const SIGNING_KEY = '`kid`, `purpose`, `algorithm`, `status`';
+const PASS = '`id`, `templateId`, `status`';
+
+/**
+ * Every event there is, once. A subscription or filter with another name is refused with this list; the documents and
+ * the OpenAPI document are written from it. Names never change their meaning.
+ */
+export const EVENTS = {
+  'license.created': emitted('A licence was created.', LICENSE),
+  'license.batch_created': emitted(
+    'Licences were created in one batch, which stands for an event of each.',
+    '`count` and `ids`',
+  ),
+  'license.updated': emitted('Fields of a licence changed, or it moved to another policy.', LICENSE),
+  'license.suspended': emitted('A licence was suspended; it is invalid until it is reinstated.', LICENSE),
+  'license.reinstated': emitted('A suspended licence is active again.', LICENSE),
+  'license.renewed': emitted('The expiry of a licence was moved.', LICENSE),
+  'license.revoked': emitted('A licence was revoked, for good.', LICENSE),
+  'license.banned': emitted('A licence was banned, for good.', LICENSE),
+  'license.expired': emitted('A licence reached its expiry; told once.', LICENSE),
+  'license.deleted': emitted('A licence was deleted, and its machines with it.', LICENSE),
+  'license.limit_reached': emitted(
+    'An activation was refused because no seat was free; repeated refusals are told together.',
+    '`id` of the licence, `maxMachines`, `seats` taken, `refusals` since the last event',
+  ),
+  'license.expiring_soon': later('A licence will expire within days.', LICENSE),
+  'license.file_issued': emitted(
+    'A licence file or a machine file was signed and checked out.',
+    '`fileId`, `licenseId`, `machineId`, `kid`, `expiresAt`',
+  ),
+  'license.activated': later('The first machine of a licence was activated.', LICENSE),
+  'machine.activated': emitted('A machine took a seat of a licence.', MACHINE),
+  'machine.deactivated': emitted(
+    'A machine gave up its seat.',
+    `${MACHINE}; \`reason\`, and \`freesAt\`: when another machine can have the seat`,
+  ),
+  'machine.heartbeat': emitted(
+    'A machine that was taken for dead sent a heartbeat and is alive again.',
+    MACHINE,
+  ),
+  'machine.dead': emitted(
+    'The heartbeat of a machine stayed away for longer than its policy allows.',
+    MACHINE,
+  ),
+  'machine.clone_suspected': later('One file was renewed twice: two machines may share it.', MACHINE),
+  'validation.success': later('A validation found a licence valid.', '`licenseId`, `machineId`, `code`'),
+  'validation.failed': later('A validation found a licence not valid.', '`licenseId`, `machineId`, `code`'),
+  'key.created': emitted('An API key was created.', KEY),
+  'key.rotated': emitted('An API key got a successor; the old one ends with the overlap.', KEY),
+  'key.revoked': emitted('An API key was revoked.', KEY),
+  'key.expiring_soon': later('An API key will expire within days.', KEY),
+  'signing_key.created': later('A signing key was made by its custodian.', SIGNING_KEY),
+  'signing_key.activated': later('A signing key signs from now on.', SIGNING_KEY),
+  'signing_key.retired': later('A signing key signs no more; what it signed stays valid.', SIGNING_KEY),
+  'exchange.imported': later(
+    'A bundle from the other side of an air gap was taken in.',
+    '`id`, `kind`, `digest`',
+  ),
+  'exchange.exported': later(
+    'A bundle for the other side of an air gap was written.',
+    '`id`, `kind`, `digest`',
+  ),
+  'exchange.grant_low': later('The budget of a site grant is nearly used up.', '`grantId`, `left`'),
+  'exchange.grant_exhausted': later('The budget of a site grant is used up.', '`grantId`'),
+  'pass.issued': later('A wallet pass was issued.', PASS),
+  'pass.updated': later('A wallet pass changed.', PASS),
+  'pass.redeemed': later('A wallet pass was redeemed.', PASS),
+  'pass.voided': later('A wallet pass was made void.', PASS),
+  'certificate.expiring_soon': later('A certificate will expire within days.', '`subject`, `expiresAt`'),
+  'consumer.refresh_reused': later(
+    'A refresh token was used a second time: somebody copied it, and the session was ended.',
+    '`consumerId`, `sessionId`',
+  ),
+  'security.anomaly': later('Something happened that does not happen in normal use.', '`kind`, `count`'),
+  'security.lockout': later('Sign-in was locked after failures.', '`kind`, `until`'),
+  'system.backup_done': later('A backup was made and verified.', '`id`, `bytes`'),
+  'system.backup_failed': later('A backup could not be made or verified.', '`reason`'),
+  'system.clock_suspect': later(
+    'The clock cannot be trusted; nothing is signed until it is set right.',
+    '`reason`',
+  ),
+  'system.signer_unavailable': later('The custodian of a signing key does not answer.', '`kid`'),
+  'system.disk_low': later('Space on the disk is short.', '`freeBytes`'),
+  'system.sweep_held': emitted(
+    'A sweep would have hit too many machines at once and waits for an operator.',
+    '`job`, `dead`, `living`',
+  ),
+  'system.ledger_checkpoint': later('The head of the ledger was signed.', '`size`, `root`'),
+  'endpoint.disabled': later(
+    'Deliveries to an endpoint are held after days of failure.',
+    '`endpointId`, `since`',
+  ),
+  'endpoint.recovered': later('An endpoint takes deliveries again.', '`endpointId`'),
+} as const satisfies Readonly<Record<string, EventRow>>;
 
 /** The name of an event. */
-export type EventType = (typeof EVENT_TYPES)[number];
+export type EventType = keyof typeof EVENTS;
+
+/** Every event's name. */
+// Object.keys is typed for objects that may have more members than their type says; this one is a constant.
+export const EVENT_TYPES = Object.keys(EVENTS) as readonly EventType[];
+
+/** What stands for every event. */
+const ALL = '*';
+/** What stands for every event of a group, after its name: `license.*`. */
+const OF_GROUP = '.*';
+
+/** Names that stand for several events: `*`, and one for each group, `license.*`. */
+export const EVENT_WILDCARDS: readonly string[] = [
+  ALL,
+  ...new Set(EVENT_TYPES.map((type) => `${groupOf(type)}${OF_GROUP}`)),
+];
+
+/** The events that a name or wildcard of the catalogue stands for; none when it is not in the catalogue. */
+export function eventsNamed(name: string): readonly EventType[] {
+  if (name === ALL) return EVENT_TYPES;
+  return EVENT_TYPES.filter((type) => type === name || `${groupOf(type)}${OF_GROUP}` === name);
+}
+
+function groupOf(type: EventType): string {
+  return type.slice(0, type.indexOf('.'));
+}

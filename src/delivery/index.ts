@@ -1,2 +1,9 @@
-export { EVENT_TYPES, type EventType } from './catalogue.ts';
+export {
+  EVENT_TYPES,
+  EVENT_WILDCARDS,
+  EVENTS,
+  type EventRow,
+  eventsNamed,
+  type EventType,
+} from './catalogue.ts';
 export { createOutbox, type EventDraft, type Outbox } from './outbox.ts';
