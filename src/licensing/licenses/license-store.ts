@@ -1,4 +1,5 @@
-import { statement } from '../../storage/statement.ts';
+import type { RealmId } from '../../storage/realm-scope.ts';
+import { type QueryBuilder, statement } from '../../storage/statement.ts';
 import type { RealmReader } from '../../storage/tx.ts';
 import type { LicenseSnapshot } from './license.ts';
 
@@ -32,8 +33,9 @@ const SNAPSHOT = [
   'prod.signing_kid as signingKid',
 ] as const;
 
-const ONE = statement<{ id: string }>()((db, p) =>
-  db
+/** Living licences of the realm with everything a snapshot tells; the start of every query that answers snapshots. */
+export function snapshots(db: QueryBuilder, p: { readonly realm: RealmId }) {
+  return db
     .selectFrom('licenses as l')
     .innerJoin('license_seats as s', (join) =>
       join.onRef('s.realm_id', '=', 'l.realm_id').onRef('s.license_id', '=', 'l.id'),
@@ -49,9 +51,10 @@ const ONE = statement<{ id: string }>()((db, p) =>
     )
     .select(SNAPSHOT)
     .where('l.realm_id', '=', p.realm)
-    .where('l.id', '=', p.id)
-    .where('l.deleted_at', 'is', null),
-);
+    .where('l.deleted_at', 'is', null);
+}
+
+const ONE = statement<{ id: string }>()((db, p) => snapshots(db, p).where('l.id', '=', p.id));
 
 /** The living licence with this id, with its counters and the versions it rests on. One statement. */
 export function findLicense(reader: RealmReader, id: string): LicenseSnapshot | undefined {

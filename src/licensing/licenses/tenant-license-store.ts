@@ -1,0 +1,48 @@
+import { statement } from '../../storage/statement.ts';
+import type { RealmId } from '../../storage/realm-scope.ts';
+import type { RealmTx, Tx } from '../../storage/tx.ts';
+
+/** More licences than any table holds: the limit of a tenant without one. */
+const UNLIMITED = Number.MAX_SAFE_INTEGER;
+
+const LIMIT = statement<{ of: RealmId }>()((db, p) =>
+  db
+    .selectFrom('realms')
+    .innerJoin('tenants', 'tenants.id', 'realms.tenant_id')
+    .select('tenants.max_licenses as maxLicenses')
+    .where('realms.realm_id', '=', p.of),
+);
+
+const COUNT = statement<{ limit: number }>()((db, p) =>
+  db
+    .insertInto('realm_counters')
+    .values({ realm_id: p.realm, licenses: 1 })
+    .onConflict((conflict) =>
+      conflict
+        .column('realm_id')
+        .doUpdateSet((eb) => ({ licenses: eb('realm_counters.licenses', '+', 1) }))
+        .where('realm_counters.licenses', '<', p.limit),
+    ),
+);
+
+const UNCOUNT = statement()((db, p) =>
+  db
+    .updateTable('realm_counters')
+    .set((eb) => ({ licenses: eb('licenses', '-', 1) }))
+    .where('realm_id', '=', p.realm),
+);
+
+/**
+ * Counts one more living licence of the realm, by one conditional statement; false when the tenant has as many as it may
+ * in this environment.
+ */
+export function claimTenantLicense(tx: Tx, realm: RealmId): boolean {
+  const limit = tx.get(LIMIT, { of: realm })?.maxLicenses ?? UNLIMITED;
+  if (limit < 1) return false;
+  return tx.in(realm).run(COUNT, { limit }).changes === 1;
+}
+
+/** A licence was deleted. */
+export function uncountTenantLicense(tx: RealmTx): void {
+  tx.run(UNCOUNT, {});
+}
