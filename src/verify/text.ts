@@ -2,8 +2,6 @@ import { demand } from './refusal.ts';
 
 // Own code instead of TextEncoder and TextDecoder: neither exists in a bare JavaScript engine.
 
-const ASCII_CHUNK = 8192;
-
 /** UTF-8 bytes of a text; an unpaired surrogate becomes U+FFFD, as everywhere else. */
 export function utf8Bytes(text: string): Uint8Array {
   const bytes: number[] = [];
@@ -22,16 +20,15 @@ function pushCodePoint(bytes: number[], codePoint: number): void {
 
 /** Text of ASCII bytes. @throws Refusal MALFORMED when a byte is above 0x7f */
 export function asciiText(bytes: Uint8Array): string {
-  demand(
-    bytes.every((byte) => byte < 0x80),
-    'MALFORMED',
-    'there are characters that are not ASCII',
-  );
+  demand(isAscii(bytes), 'MALFORMED', 'there are characters that are not ASCII');
   let text = '';
-  for (let at = 0; at < bytes.length; at += ASCII_CHUNK) {
-    text += String.fromCharCode(...bytes.subarray(at, at + ASCII_CHUNK));
-  }
+  for (const byte of bytes) text += String.fromCharCode(byte);
   return text;
+}
+
+function isAscii(bytes: Uint8Array): boolean {
+  for (const byte of bytes) if (byte > 0x7f) return false;
+  return true;
 }
 
 interface Lead {
@@ -51,6 +48,8 @@ function leadOf(byte: number): Lead {
 
 /** Text of UTF-8 bytes (RFC 3629). @throws Refusal MALFORMED for overlong forms, surrogates and everything else wrong */
 export function utf8Text(bytes: Uint8Array): string {
+  // Nearly everything we read is plain ASCII.
+  if (isAscii(bytes)) return asciiText(bytes);
   const parts: string[] = [];
   for (let at = 0; at < bytes.length;) {
     const lead = leadOf(bytes[at] ?? 0);
