@@ -3,14 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { onTestFinished } from 'vitest';
+import { Fault } from '../../src/faults.ts';
 import { systemRandom } from '../../src/lib/random.ts';
 import { Database } from '../../src/storage/database.ts';
-import type { Journal } from '../../src/storage/journal.ts';
 import { migrate } from '../../src/storage/migrate.ts';
 import { insertTenant, type TenantRealms } from '../../src/storage/realms.ts';
 import type { Tx } from '../../src/storage/tx.ts';
 import { UnitOfWork } from '../../src/storage/unit-of-work.ts';
-import type { Authority, EntryDraft } from '../../src/storage/journal.ts';
+import type { Authority, EntryDraft, Journal } from '../../src/storage/journal.ts';
 
 /** In whose name the tests write. */
 export const TEST_AUTHORITY: Authority = {
@@ -25,6 +25,24 @@ export interface KeyStore {
   readonly database: Database;
   readonly work: UnitOfWork<number>;
   readonly entries: EntryDraft[];
+}
+
+/** The code of the fault that `run` throws; `none` when it throws nothing. */
+export function faultCode(run: () => unknown): string {
+  try {
+    run();
+  } catch (error) {
+    if (error instanceof Fault) return error.code;
+    throw error;
+  }
+  return 'none';
+}
+
+/** The same bytes with one bit turned over. */
+export function flipBit(bytes: Buffer, bit: number): Buffer {
+  const flipped = Buffer.from(bytes);
+  flipped[bit >> 3] = (flipped[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+  return flipped;
 }
 
 /** A directory that is gone after the test. */

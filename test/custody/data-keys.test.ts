@@ -6,21 +6,20 @@ import type { Cell } from '../../src/custody/sealer.ts';
 import { keyVersionOf } from '../../src/custody/value-format.ts';
 import { Fault } from '../../src/faults.ts';
 import { type RealmId, SYSTEM_REALM } from '../../src/storage/realm-scope.ts';
-import { addTenant, type KeyStore, openKeyStore, random, recorded, settled } from './custody-fixtures.ts';
+import {
+  addTenant,
+  faultCode,
+  type KeyStore,
+  openKeyStore,
+  random,
+  recorded,
+  settled,
+} from './custody-fixtures.ts';
 
 const LIMITS: UsageLimits = { block: 8, warnAt: 16, rotateAt: 32, refuseAt: 64 };
 const SECRET = Buffer.from('a value nobody may read');
 
 const cellOf = (realm: RealmId): Cell => ({ realm, table: 'licenses', column: 'personal', row: 'lic_1' });
-const faultCode = (run: () => unknown): string => {
-  try {
-    run();
-  } catch (error) {
-    if (error instanceof Fault) return error.code;
-    throw error;
-  }
-  return 'none';
-};
 
 /** A store with data keys for the system realm, and how to open them again after a crash. */
 async function withSystemKey(limits?: UsageLimits) {

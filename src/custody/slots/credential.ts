@@ -69,7 +69,7 @@ export function writeCredential(path: string, dataDirectory: string, random: Ran
 
 function requireOutside(path: string, dataDirectory: string): void {
   const way = relative(realPath(dataDirectory), realPath(path));
-  if (way.startsWith('..')) return;
+  if (way === '..' || way.startsWith('../')) return;
   throw new Fault('KEY_STORAGE', `credential ${path} is inside the data directory; keep it outside`);
 }
 

@@ -1,0 +1,124 @@
+import { createPublicKey, verify } from 'node:crypto';
+import { inspect } from 'node:util';
+import { ed25519Verify } from './second-implementation.ts';
+import { describe, expect, it } from 'vitest';
+import type { KeyAlgorithm, KeyCustodian, KeyHandle, KeyPurpose } from '../../src/custody/custodian.ts';
+import { kidOf, jwkOf } from '../../src/custody/key-id.ts';
+import { Fault } from '../../src/faults.ts';
+import { InvariantViolation } from '../../src/lib/invariant.ts';
+import { jwsInput, MESSAGE_KINDS, PURPOSES } from './purpose-messages.ts';
+
+/** An implementation under test, with the means to open it again on the same store. */
+export interface CustodianUnderTest {
+  readonly name: string;
+  readonly algorithms: readonly KeyAlgorithm[];
+  /** A store with nothing in it; each `open` is a new process looking at it. */
+  newStore(): { open(): Promise<KeyCustodian> };
+}
+
+const JOSE = { ed25519: 'EdDSA', 'ecdsa-p256': 'ES256' } as const;
+const LICENSE_MESSAGE = Buffer.from('license/AAAA.BBBB.CCCC');
+
+/** What every custodian must do, whatever holds its keys. */
+export function describeCustodian(under: CustodianUnderTest): void {
+  const open = (): Promise<KeyCustodian> => under.newStore().open();
+
+  describe(`custodian ${under.name}`, () => {
+    it('goes by its name', async () => {
+      await using custodian = await open();
+      expect(custodian.name).toBe(under.name);
+      expect(custodian.health().state).toBe('ready');
+    });
+
+    it.each(under.algorithms)('makes %s keys that are named by their public key', async (algorithm) => {
+      await using custodian = await open();
+      const [one, other] = [
+        await custodian.generate({ purpose: 'license', algorithm }),
+        await custodian.generate({ purpose: 'license', algorithm }),
+      ];
+      expect(one).toMatchObject({ purpose: 'license', algorithm, kid: kidOf(jwkOf(one.publicKey)) });
+      expect(one.kid).toMatch(/^[A-Za-z0-9_-]{16}$/);
+      expect(other.kid).not.toBe(one.kid);
+    });
+
+    it.each(under.algorithms)('signs with %s: 64 raw bytes that others verify', async (algorithm) => {
+      await using custodian = await open();
+      const key = await custodian.generate({ purpose: 'license', algorithm });
+      const signature = await custodian.sign(key, LICENSE_MESSAGE);
+      expect(signature).toHaveLength(64);
+      expect(verifies(key, LICENSE_MESSAGE, signature)).toBe(true);
+      expect(verifies(key, Buffer.from('license/AAAA.BBBB.CCCD'), signature)).toBe(false);
+    });
+
+    it('finds its keys again in another process', async () => {
+      const store = under.newStore();
+      const { reference, purpose, publicKey } = await made(store, 'license');
+      await using later = await store.open();
+      const found = await later.find({ reference, purpose, publicKey });
+      const signature = await later.sign(found, LICENSE_MESSAGE);
+      expect(verifies(found, LICENSE_MESSAGE, signature)).toBe(true);
+    });
+
+    it('refuses to find a key that is not there, or is not the one stored', async () => {
+      const store = under.newStore();
+      const [one, other] = [await made(store, 'license'), await made(store, 'license')];
+      const absent = await made(under.newStore(), 'license');
+      await using later = await store.open();
+      const wanted = [
+        { reference: absent.reference, purpose: absent.purpose, publicKey: absent.publicKey },
+        { reference: one.reference, purpose: one.purpose, publicKey: other.publicKey },
+        { reference: one.reference, purpose: 'root' as const, publicKey: one.publicKey },
+        { reference: '../../etc/passwd', purpose: one.purpose, publicKey: one.publicKey },
+        { reference: one.reference, purpose: one.purpose, publicKey: Buffer.from('no key') },
+      ];
+      for (const stored of wanted) {
+        await expect(later.find(stored)).rejects.toThrow(Fault);
+        await expect(later.find(stored)).rejects.toMatchObject({ code: 'KEY_STORAGE' });
+      }
+    });
+
+    it.each(PURPOSES)('lets a %s key sign the messages of its purpose and no other', async (purpose) => {
+      await using custodian = await open();
+      const key = await custodian.generate({ purpose, algorithm: 'ed25519' });
+      const named = { kid: key.kid, jose: JOSE[key.algorithm] };
+      for (const kind of MESSAGE_KINDS) {
+        const message = kind.message(named);
+        const signing = custodian.sign(key, message);
+        if (kind.signedBy.includes(purpose)) expect(verifies(key, message, await signing)).toBe(true);
+        else await expect(signing).rejects.toThrow(InvariantViolation);
+      }
+      await expect(custodian.sign(key, Buffer.from('anything else'))).rejects.toThrow(InvariantViolation);
+    });
+
+    it('refuses a handle of another custodian, and one that was made up', async () => {
+      await using mine = await open();
+      await using theirs = await open();
+      const key = await theirs.generate({ purpose: 'root', algorithm: 'ed25519' });
+      const message = jwsInput({ kid: key.kid, jose: 'EdDSA' }, 'mm-trust+jws');
+      expect(verifies(key, message, await theirs.sign(key, message))).toBe(true);
+      await expect(mine.sign(key, message)).rejects.toThrow(InvariantViolation);
+      await expect(theirs.sign({ ...key, purpose: 'license' }, LICENSE_MESSAGE)).rejects.toThrow(
+        InvariantViolation,
+      );
+    });
+
+    it('gives handles that cannot be changed and hold nothing secret', async () => {
+      await using custodian = await open();
+      const key = await custodian.generate({ purpose: 'license', algorithm: 'ed25519' });
+      expect(Object.isFrozen(key)).toBe(true);
+      expect(Object.keys(key).sort()).toEqual(['algorithm', 'kid', 'publicKey', 'purpose', 'reference']);
+      expect(inspect(custodian, { depth: 9, showHidden: true })).not.toMatch(/privatekey|pkcs8|kek/i);
+    });
+  });
+}
+
+async function made(store: { open(): Promise<KeyCustodian> }, purpose: KeyPurpose): Promise<KeyHandle> {
+  await using custodian = await store.open();
+  return custodian.generate({ purpose, algorithm: 'ed25519' });
+}
+
+function verifies(key: KeyHandle, message: Buffer, signature: Buffer): boolean {
+  if (key.algorithm === 'ed25519') return ed25519Verify(key.publicKey, message, signature);
+  const publicKey = createPublicKey({ key: key.publicKey, format: 'der', type: 'spki' });
+  return verify('sha256', message, { key: publicKey, dsaEncoding: 'ieee-p1363' }, signature);
+}
