@@ -52,7 +52,8 @@ export function sealMachinePersonal(
   personal: MachinePersonal,
 ): Buffer | null {
   const { name, hostname, userEmail, metadata } = personal;
-  const empty = name === null && hostname === null && userEmail === null && Object.keys(metadata).length === 0;
+  const empty =
+    name === null && hostname === null && userEmail === null && Object.keys(metadata).length === 0;
   return empty ? null : sealer.seal(cell(machine, 'personal'), Buffer.from(JSON.stringify(personal), 'utf8'));
 }
 

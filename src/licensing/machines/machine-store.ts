@@ -6,7 +6,7 @@ import type { RealmReader, RealmTx } from '../../storage/tx.ts';
 import type { MachineSnapshot } from './machine.ts';
 
 /** Columns of one snapshot; every read of machines answers these. */
-const SNAPSHOT = [
+export const MACHINE_COLUMNS = [
   'm.seq as seq',
   'm.id as id',
   'm.license_id as licenseId',
@@ -35,7 +35,7 @@ const snapshots = (db: Db) =>
     .innerJoin('machine_usage as u', (join) =>
       join.onRef('u.realm_id', '=', 'm.realm_id').onRef('u.machine_id', '=', 'm.id'),
     )
-    .select(SNAPSHOT);
+    .select(MACHINE_COLUMNS);
 
 const ONE = statement<{ id: string }>()((db, p) =>
   snapshots(db).where('m.realm_id', '=', p.realm).where('m.id', '=', p.id).where('m.deleted_at', 'is', null),

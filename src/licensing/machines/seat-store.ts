@@ -144,10 +144,11 @@ const FORMER_FINGERPRINTS = statement<{ licenseId: string }>()((db, p) =>
     .where('f.realm_id', '=', p.realm)
     .where('f.license_id', '=', p.licenseId)
     .where('f.deleted_at', 'is not', null)
-    .where(({ not, exists, selectFrom }) =>
-      not(
-        exists(
-          selectFrom('machines as living')
+    .where((eb) =>
+      eb.not(
+        eb.exists(
+          eb
+            .selectFrom('machines as living')
             .select('living.id')
             .whereRef('living.realm_id', '=', 'f.realm_id')
             .whereRef('living.license_id', '=', 'f.license_id')

@@ -1,0 +1,90 @@
+import type { Permit } from '../../access/index.ts';
+import type { Outbox } from '../../delivery/outbox.ts';
+import { append } from '../../ledger/append.ts';
+import { type EpochMs, isoTime } from '../../lib/clock.ts';
+import { present } from '../../lib/invariant.ts';
+import type { Tx } from '../../storage/tx.ts';
+import type { UnitOfWork } from '../../storage/unit-of-work.ts';
+import { holdsScope, realmOf } from '../caller.ts';
+import { findLicense } from '../licenses/license-store.ts';
+import type { Shown } from '../schema.ts';
+import type { PolicySource } from '../validation/standing.ts';
+import { machineEvent } from './claim.ts';
+import { machineNow } from './end-machine.ts';
+import { heartbeatPatienceMs } from './heartbeat-rule.ts';
+import { bookHeartbeat, storeAlive } from './machine-store.ts';
+import type { MachineUsage } from './machine-usage.ts';
+import { machineView, type MachineView, type MachineViewDeps } from './machine-view.ts';
+import { machineDecides, type MachineSnapshot } from './machine.ts';
+import { ownMachine } from './own-machine.ts';
+
+/** What taking heartbeats needs. */
+export interface HeartbeatDeps extends MachineViewDeps {
+  readonly work: Pick<UnitOfWork, 'run' | 'read'>;
+  readonly policies: PolicySource;
+  readonly machineUsage: MachineUsage;
+  readonly outbox: Outbox;
+  readonly time: { now(): EpochMs };
+  /** @throws the fault of a state of the appliance in which no heartbeat is taken */
+  readonly admit: (activity: 'heartbeat') => void;
+}
+
+/** A machine after its heartbeat, and when the next one is due; null: none is asked for. */
+export interface Beaten extends Shown<MachineView> {
+  readonly heartbeatDueAt: string | null;
+}
+
+/**
+ * Takes a heartbeat. It is bookkeeping, written behind: a crash loses what came in the last second. Only a machine that
+ * was dead and comes back changes its state, durably.
+ * @throws Fault NOT_FOUND
+ */
+export async function takeHeartbeat(deps: HeartbeatDeps, permit: Permit, id: string): Promise<Beaten> {
+  deps.admit('heartbeat');
+  const realm = realmOf(permit);
+  const machine = ownMachine(deps.work.read.in(realm), permit, id);
+  const at = deps.time.now();
+  const due = dueAt(deps, permit, { machine, at });
+  deps.machineUsage.add(realm, id, { heartbeat: { at, due }, validatedAt: null });
+  const now = machine.alive === 1 ? machine : await revive(deps, permit, { machine, due });
+  const view = machineView(deps, now, { realm, reveal: holdsScope(permit, 'licenses:reveal') });
+  return { view, version: now.version, heartbeatDueAt: due === null ? null : isoTime(due) };
+}
+
+function dueAt(
+  deps: HeartbeatDeps,
+  permit: Permit,
+  { machine, at }: { readonly machine: MachineSnapshot; readonly at: EpochMs },
+): EpochMs | null {
+  const realm = realmOf(permit);
+  const reader = deps.work.read.in(realm);
+  const license = present(findLicense(reader, machine.licenseId), 'a living machine has a living licence');
+  const version = license.policyVersion;
+  const policy = deps.policies.settings(reader, { realm, id: license.policyId, version });
+  return policy.requireHeartbeat ? at + heartbeatPatienceMs(policy.heartbeatIntervalMinutes) : null;
+}
+
+interface Revival {
+  readonly machine: MachineSnapshot;
+  readonly due: EpochMs | null;
+}
+
+async function revive(deps: HeartbeatDeps, permit: Permit, revival: Revival): Promise<MachineSnapshot> {
+  return deps.work.run(permit, (tx) => reviveIn(deps, tx, { permit, ...revival }));
+}
+
+function reviveIn(
+  { outbox }: HeartbeatDeps,
+  tx: Tx,
+  { permit, machine, due }: Revival & { readonly permit: Permit },
+): MachineSnapshot {
+  const realm = realmOf(permit);
+  const { id } = machine;
+  bookHeartbeat(tx.in(realm), id, { at: tx.now, due });
+  if (!storeAlive(tx.in(realm), { id, alive: true }, tx.now)) return machine;
+  const after = machineNow(tx, realm, id);
+  const [was, is] = [machineDecides(machine), machineDecides(after)];
+  append(tx, { action: 'machine.revived', target: { kind: 'machine', id }, before: was, after: is });
+  outbox.emit(tx, { type: 'machine.heartbeat', realm, data: machineEvent(after) });
+  return after;
+}

@@ -1,0 +1,96 @@
+import type { EpochMs } from '../../lib/clock.ts';
+import { statement } from '../../storage/statement.ts';
+import type { Reader, RealmReader, RealmTx, Tx } from '../../storage/tx.ts';
+
+/** A machine whose heartbeat is overdue, and the policy it stands under now. */
+export interface OverdueMachine {
+  readonly id: string;
+  readonly createdAt: EpochMs;
+  readonly lastHeartbeatAt: EpochMs | null;
+  readonly due: EpochMs | null;
+  readonly policyId: string;
+  readonly policyVersion: number;
+}
+
+const OVERDUE = statement<{ now: EpochMs; due: EpochMs; id: string; limit: number }>()((db, p) =>
+  db
+    .selectFrom('machine_usage as u')
+    .innerJoin('machines as m', (join) =>
+      join.onRef('m.realm_id', '=', 'u.realm_id').onRef('m.id', '=', 'u.machine_id'),
+    )
+    .innerJoin('licenses as l', (join) =>
+      join.onRef('l.realm_id', '=', 'm.realm_id').onRef('l.id', '=', 'm.license_id'),
+    )
+    .innerJoin('policies as pol', (join) =>
+      join.onRef('pol.realm_id', '=', 'l.realm_id').onRef('pol.id', '=', 'l.policy_id'),
+    )
+    .select([
+      'm.id as id',
+      'm.created_at as createdAt',
+      'u.last_heartbeat_at as lastHeartbeatAt',
+      'u.heartbeat_due as due',
+      'pol.id as policyId',
+      'pol.version as policyVersion',
+    ])
+    .where('u.realm_id', '=', p.realm)
+    .where('u.heartbeat_due', '<', p.now)
+    .where('u.heartbeat_due', '>=', p.due)
+    .where((eb) => eb.or([eb('u.heartbeat_due', '>', p.due), eb('u.machine_id', '>', p.id)]))
+    .where('m.deleted_at', 'is', null)
+    .where('m.alive', '=', 1)
+    .orderBy('u.heartbeat_due')
+    .orderBy('u.machine_id')
+    .limit(p.limit),
+);
+
+const RESCHEDULE = statement<{ id: string; due: EpochMs | null }>()((db, p) =>
+  db
+    .updateTable('machine_usage')
+    .set({ heartbeat_due: p.due })
+    .where('realm_id', '=', p.realm)
+    .where('machine_id', '=', p.id),
+);
+
+const LIVING = statement()((db, p) =>
+  db.selectFrom('realm_counters').select('machines').where('realm_id', '=', p.realm),
+);
+
+const STATE = statement<{ job: string }>()((db, p) =>
+  db.selectFrom('job_state').select('state').where('job', '=', p.job),
+);
+
+const SET_STATE = statement<{ job: string; state: string; now: EpochMs }>()((db, p) =>
+  db
+    .insertInto('job_state')
+    .values({ job: p.job, state: p.state, updated_at: p.now })
+    .onConflict((conflict) => conflict.column('job').doUpdateSet({ state: p.state, updated_at: p.now })),
+);
+
+/** Living machines whose heartbeat was due before `now`, after the given place; the longest overdue first. */
+export function overdueMachines(
+  reader: RealmReader,
+  asked: { readonly now: EpochMs; readonly after: { due: EpochMs; id: string }; readonly limit: number },
+): OverdueMachine[] {
+  const { now, after, limit } = asked;
+  return reader.all(OVERDUE, { now, limit, due: after.due, id: after.id });
+}
+
+/** Books when a machine is to be looked at again; null: its policy asks for no heartbeat. */
+export function rescheduleHeartbeat(tx: RealmTx, id: string, due: EpochMs | null): void {
+  tx.run(RESCHEDULE, { id, due });
+}
+
+/** How many machines of the realm are alive or dead and not removed. */
+export function livingMachines(reader: RealmReader): number {
+  return reader.get(LIVING, {})?.machines ?? 0;
+}
+
+/** What a job remembered; undefined: nothing. */
+export function jobState(reader: Reader, job: string): string | undefined {
+  return reader.get(STATE, { job })?.state;
+}
+
+/** Lets a job remember something across restarts. */
+export function setJobState(tx: Tx, job: string, state: string): void {
+  tx.run(SET_STATE, { job, state, now: tx.now });
+}

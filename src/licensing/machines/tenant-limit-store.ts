@@ -1,0 +1,48 @@
+import { statement } from '../../storage/statement.ts';
+import type { RealmId } from '../../storage/realm-scope.ts';
+import type { RealmTx, Tx } from '../../storage/tx.ts';
+
+/** More machines than any table holds: the limit of a tenant without one. */
+const UNLIMITED = Number.MAX_SAFE_INTEGER;
+
+const LIMIT = statement<{ of: RealmId }>()((db, p) =>
+  db
+    .selectFrom('realms')
+    .innerJoin('tenants', 'tenants.id', 'realms.tenant_id')
+    .select('tenants.max_machines as maxMachines')
+    .where('realms.realm_id', '=', p.of),
+);
+
+const COUNT_ONE = statement<{ limit: number }>()((db, p) =>
+  db
+    .insertInto('realm_counters')
+    .values({ realm_id: p.realm, machines: 1 })
+    .onConflict((conflict) =>
+      conflict
+        .column('realm_id')
+        .doUpdateSet((eb) => ({ machines: eb('realm_counters.machines', '+', 1) }))
+        .where('realm_counters.machines', '<', p.limit),
+    ),
+);
+
+const UNCOUNT_ONE = statement()((db, p) =>
+  db
+    .updateTable('realm_counters')
+    .set((eb) => ({ machines: eb('machines', '-', 1) }))
+    .where('realm_id', '=', p.realm),
+);
+
+/**
+ * Counts one more living machine of the realm, by one conditional statement; false when the tenant has as many as it
+ * may in this environment.
+ */
+export function claimTenantMachine(tx: Tx, realm: RealmId): boolean {
+  const limit = tx.get(LIMIT, { of: realm })?.maxMachines ?? UNLIMITED;
+  if (limit < 1) return false;
+  return tx.in(realm).run(COUNT_ONE, { limit }).changes === 1;
+}
+
+/** A machine has ended its life. */
+export function uncountTenantMachine(tx: RealmTx): void {
+  tx.run(UNCOUNT_ONE, {});
+}

@@ -1,0 +1,77 @@
+import type { EpochMs } from '../../lib/clock.ts';
+import { statement } from '../../storage/statement.ts';
+import type { RealmReader, RealmTx } from '../../storage/tx.ts';
+
+/** Validations of one licence to be added to its counters. */
+export interface UsageChange {
+  /** Counted uses: validations that were valid. */
+  readonly uses: number;
+  readonly validations: number;
+  /** The newest of them. */
+  readonly at: EpochMs;
+}
+
+const ADD = statement<UsageChange & { licenseId: string }>()((db, p) =>
+  db
+    .updateTable('license_usage')
+    .set((eb) => ({
+      uses: eb('uses', '+', p.uses),
+      validations: eb('validations', '+', p.validations),
+      last_validated_at: p.at,
+    }))
+    .where('realm_id', '=', p.realm)
+    .where('license_id', '=', p.licenseId),
+);
+
+const CONSUME = statement<{ licenseId: string; limit: number; at: EpochMs }>()((db, p) =>
+  db
+    .updateTable('license_usage')
+    .set((eb) => ({
+      uses: eb('uses', '+', 1),
+      validations: eb('validations', '+', 1),
+      last_validated_at: p.at,
+    }))
+    .where('realm_id', '=', p.realm)
+    .where('license_id', '=', p.licenseId)
+    .where('uses', '<', p.limit),
+);
+
+const USES = statement<{ licenseId: string }>()((db, p) =>
+  db
+    .selectFrom('license_usage')
+    .select('uses')
+    .where('realm_id', '=', p.realm)
+    .where('license_id', '=', p.licenseId),
+);
+
+const CHECKED_OUT = statement<{ licenseId: string; at: EpochMs }>()((db, p) =>
+  db
+    .updateTable('license_usage')
+    .set({ last_checked_out_at: p.at })
+    .where('realm_id', '=', p.realm)
+    .where('license_id', '=', p.licenseId),
+);
+
+/** Adds gathered validations to the counters of a licence. */
+export function addUsage(tx: RealmTx, licenseId: string, change: UsageChange): void {
+  tx.run(ADD, { licenseId, ...change });
+}
+
+/** Counts one use if fewer than `limit` are counted, by one conditional statement; false when the limit is reached. */
+export function consumeUse(
+  tx: RealmTx,
+  licenseId: string,
+  use: { readonly limit: number; readonly at: EpochMs },
+): boolean {
+  return tx.run(CONSUME, { licenseId, ...use }).changes === 1;
+}
+
+/** Uses counted on disk. */
+export function usesOf(reader: RealmReader, licenseId: string): number {
+  return reader.get(USES, { licenseId })?.uses ?? 0;
+}
+
+/** Books when a file was last issued for a licence. */
+export function bookLicenseCheckout(tx: RealmTx, licenseId: string, at: EpochMs): void {
+  tx.run(CHECKED_OUT, { licenseId, at });
+}
