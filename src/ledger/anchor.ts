@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { Fault } from '../faults.ts';
 import type { Reader } from '../storage/tx.ts';
 import { type CheckpointNote, parseCheckpoint } from './checkpoint.ts';
-import { ledgerSize, storedNodes } from './ledger-store.ts';
+import { lastCheckpoint, ledgerSize, storedNodes } from './ledger-store.ts';
 import { treeRoot } from './merkle.ts';
 import { headOf } from './merkle-proof.ts';
 import { type VerifierKey, isSignedBy } from './note.ts';
@@ -50,25 +50,39 @@ export function anchorFile(path: string): Anchor {
   };
 }
 
-/** Whether the ledger of a database contains what an anchor states. Reads a few tiles, whatever the size. */
+/**
+ * Whether the ledger of a database contains what an anchor states, and what its own newest checkpoint states: without an
+ * anchor a ledger that was rewritten still contradicts itself. Reads a few tiles, whatever the size.
+ */
 export function checkAnchor(
   reader: Reader,
   note: string | undefined,
   keys: readonly VerifierKey[],
 ): AnchorFinding {
+  const anchored = compare(reader, { note, keys, name: 'the anchor' });
+  if (anchored.state === 'rolled-back') return anchored;
+  const own = compare(reader, { note: lastCheckpoint(reader)?.note, keys, name: 'the newest checkpoint' });
+  return own.state === 'rolled-back' ? own : anchored;
+}
+
+interface Compared {
+  readonly note: string | undefined;
+  readonly keys: readonly VerifierKey[];
+  /** What it is called in a reason. */
+  readonly name: string;
+}
+
+function compare(reader: Reader, { note, keys, name }: Compared): AnchorFinding {
   if (note === undefined) return { state: 'absent' };
   const checkpoint = readOwn(note, keys);
   if (typeof checkpoint === 'string') return { state: 'unreadable', reason: checkpoint };
   const size = ledgerSize(reader);
   const place = { state: 'rolled-back', anchorSize: checkpoint.size, ledgerSize: size } as const;
-  const anchored = `the anchor was signed over ${String(checkpoint.size)} entries`;
-  if (checkpoint.size > size) return { ...place, reason: `${anchored}, the ledger has ${String(size)}` };
+  const signed = `${name} was signed over ${String(checkpoint.size)} entries`;
+  if (checkpoint.size > size) return { ...place, reason: `${signed}, the ledger has ${String(size)}` };
   const root = treeRoot(headOf(storedNodes(reader), checkpoint.size));
   if (root.equals(checkpoint.root)) return { state: 'contained', size: checkpoint.size };
-  return {
-    ...place,
-    reason: `${anchored}, and the first ${String(checkpoint.size)} of the ledger are others`,
-  };
+  return { ...place, reason: `${signed}, and the first ${String(checkpoint.size)} of the ledger are others` };
 }
 
 function readOwn(note: string, keys: readonly VerifierKey[]): CheckpointNote | string {

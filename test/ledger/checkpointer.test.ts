@@ -224,6 +224,17 @@ describe('at the start the anchor', () => {
     });
   });
 
+  it('is not needed to see that entries under a stored checkpoint were removed or rewritten', async () => {
+    const open = await openLedger();
+    await recordMany(open, 20);
+    await checkpointerOf(open).sign();
+    const { native } = open.database;
+    native.exec('BEGIN; DELETE FROM ledger_entries WHERE position = 20');
+    expect(found(open, undefined)).toMatchObject({ state: 'rolled-back', anchorSize: 21, ledgerSize: 20 });
+    native.exec('ROLLBACK; UPDATE ledger_entries SET hash = randomblob(32) WHERE position = 7');
+    expect(found(open, undefined)).toMatchObject({ state: 'rolled-back', anchorSize: 21, ledgerSize: 21 });
+  });
+
   it('says nothing when it is damaged or signed by somebody else', async () => {
     const open = await openLedger();
     const stranger = await signCheckpoint(ORIGIN, open.ledger.head(), [testSigner('stranger')]);
