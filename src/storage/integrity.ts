@@ -1,0 +1,26 @@
+import { Worker } from 'node:worker_threads';
+
+/** What an integrity check found. */
+export interface IntegrityReport {
+  readonly ok: boolean;
+  /** SQLite's own words, at most a hundred. */
+  readonly problems: readonly string[];
+}
+
+/**
+ * Reads every page of a database in a worker thread, on a read-only connection: index against table, references, the
+ * format itself. Requests are served meanwhile.
+ * @throws SqliteError when the file cannot even be opened
+ */
+export function checkIntegrity(path: string): Promise<IntegrityReport> {
+  return new Promise((resolve, reject) => {
+    const worker = new Worker(new URL('integrity-worker.ts', import.meta.url), { workerData: { path } });
+    worker.once('message', (problems: readonly string[]) => {
+      resolve({ ok: problems.length === 0, problems });
+    });
+    worker.once('error', reject);
+    worker.once('exit', () => {
+      reject(new Error('the integrity check ended without a result'));
+    });
+  });
+}
