@@ -1,0 +1,97 @@
+import {
+  generateLedgerKey,
+  initialiseCustody,
+  registerLedgerKey,
+  signingKeyColumns,
+} from '../custody/index.ts';
+import { append, Ledger } from '../ledger/index.ts';
+import type { Secret } from '../lib/secret.ts';
+import { newId, ulid } from '../lib/ulid.ts';
+import { createDataDirectory } from '../storage/data-directory.ts';
+import type { Authority } from '../storage/entry.ts';
+import { SYSTEM_REALM } from '../storage/realm-scope.ts';
+import { writeSetting } from '../storage/settings-store.ts';
+import { openTrustedClock, systemBoot } from '../storage/trusted-clock.ts';
+import { readerOf } from '../storage/tx.ts';
+import { UnitOfWork } from '../storage/unit-of-work.ts';
+import type { Surroundings } from './parts.ts';
+
+/** What a new appliance is made with. */
+export interface NewAppliance {
+  /** Made when it is not there; must be empty. */
+  readonly root: string;
+  /** Writes a credential that opens the appliance at start to this file; absent: no credential slot. */
+  readonly credentialPath?: string | undefined;
+  readonly passphrase?: Secret | undefined;
+  readonly issuer: string;
+  /** A throw-away appliance, for good. */
+  readonly dev: boolean;
+}
+
+/** What `init` shows once. */
+export interface Initialised {
+  readonly applianceId: string;
+  readonly recoveryCode: Secret;
+}
+
+const BRANCH_BYTES = 8;
+
+/** The local administrator, as the ledger names whoever runs `init`. */
+const INITIALISER = { kind: 'operator', id: 'local', via: 'init' } as const;
+
+/**
+ * Makes an appliance without tenants.
+ * 1. Data directory and empty database. Stop here: `serve` says that init did not finish.
+ * 2. Key slots and the ledger key on disk. Stop here: the same; nothing names the keys.
+ * 3. One unit: system keys, identity, ledger key, first entries. From the commit on it is an appliance.
+ * @throws Fault DATA_DIRECTORY_INVALID when the directory is not empty; KEY_STORAGE, VALIDATION_FAILED
+ */
+export async function initialiseAppliance(given: NewAppliance, around: Surroundings): Promise<Initialised> {
+  const { clock, random } = around;
+  const directory = await createDataDirectory(given.root);
+  try {
+    const now = clock.wall();
+    const { credentialPath, passphrase } = given;
+    const slots = { directory: given.root, random, now, credentialPath, passphrase };
+    const { custody, recoveryCode } = await initialiseCustody(slots);
+    await using opened = custody;
+    const reader = readerOf(directory.database);
+    const keyring = await opened.openKeyring(reader);
+    const work = new UnitOfWork({
+      database: directory.database,
+      journal: Ledger.open(reader, { random, sealer: opened.sealer }),
+      time: openTrustedClock(reader, { clock, boot: systemBoot }),
+      onFatal: around.onFatal,
+      monotonic: () => clock.monotonic(),
+    });
+    const ledgerKey = await generateLedgerKey(keyring);
+    const applianceId = ulid(now, random).toLowerCase();
+    const authority: Authority = {
+      actor: INITIALISER,
+      requestId: newId('request', now, random),
+      realm: null,
+    };
+    await work.run(authority, (tx) => {
+      opened.createRealmKeys(tx, SYSTEM_REALM);
+      writeSetting(tx, 'applianceId', applianceId);
+      writeSetting(tx, 'branch', random.bytes(BRANCH_BYTES).toString('hex'));
+      writeSetting(tx, 'dev', String(given.dev));
+      writeSetting(tx, 'issuer', given.issuer);
+      append(tx, {
+        action: 'appliance.initialised',
+        target: { kind: 'appliance', id: applianceId },
+        facts: { dev: given.dev },
+      });
+      const key = registerLedgerKey(tx, keyring, ledgerKey);
+      append(tx, {
+        action: 'signing_key.created',
+        target: { kind: 'signing-key', id: key.kid },
+        after: signingKeyColumns(key),
+      });
+    });
+    await work.stop();
+    return { applianceId, recoveryCode };
+  } finally {
+    directory.close();
+  }
+}

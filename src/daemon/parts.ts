@@ -1,0 +1,229 @@
+import type { Config } from '../config/index.ts';
+import {
+  APPLIANCE_SCOPE,
+  type Custody,
+  type Keyring,
+  openCustody,
+  type Unsealing,
+} from '../custody/index.ts';
+import { createOutbox, type Outbox } from '../delivery/index.ts';
+import type { Log } from '../http/log.ts';
+import { Metrics } from '../http/metrics.ts';
+import {
+  type Anchor,
+  type AnchorFinding,
+  anchorFile,
+  checkAnchor,
+  Checkpointer,
+  Ledger,
+  ledgerPublicKeys,
+  ledgerSigner,
+  ledgerVerifierKey,
+  Refusals,
+  type TreeHead,
+} from '../ledger/index.ts';
+import { type Clock, DAY, type EpochMs } from '../lib/clock.ts';
+import type { Random } from '../lib/random.ts';
+import { type HeldState, refusalIn } from '../states.ts';
+import type { DataDirectory } from '../storage/data-directory.ts';
+import { Ballast } from '../storage/ballast.ts';
+import { DiskGuard, type DiskStatus, freeBytesOf } from '../storage/disk-guard.ts';
+import { type FileSequence, openFileSequence } from '../storage/file-sequence.ts';
+import { openTrustedClock, systemBoot, type TrustedClock } from '../storage/trusted-clock.ts';
+import { readerOf } from '../storage/tx.ts';
+import { UnitOfWork } from '../storage/unit-of-work.ts';
+import { type Identity, readIdentity } from './identity.ts';
+import { RealmNames } from './realm-names.ts';
+
+/** What the process gives the appliance. */
+export interface Surroundings {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** The disk can no longer be trusted: the process ends without answering anybody. */
+  readonly onFatal: (error: Error) => void;
+}
+
+/** Everything an appliance is made of, opened. Nothing listens and no job runs yet. */
+export interface Parts extends Surroundings {
+  readonly config: Config;
+  readonly directory: DataDirectory;
+  readonly disk: DiskGuard;
+  readonly metrics: Metrics;
+  readonly time: TrustedClock;
+  readonly custody: Custody;
+  readonly keyring: Keyring;
+  readonly ledger: Ledger;
+  readonly work: UnitOfWork<TreeHead>;
+  readonly anchor: Anchor;
+  readonly checkpointer: Checkpointer;
+  readonly refusals: Refusals;
+  readonly outbox: Outbox;
+  readonly sequence: FileSequence;
+  readonly realms: RealmNames;
+  readonly identity: Identity;
+  /** Every state that limits what is done now; empty: ready. */
+  readonly states: () => readonly HeldState[];
+  /** Monotonic milliseconds at which the parts were open. */
+  readonly openedAt: number;
+}
+
+/** What opening needs besides the surroundings. */
+export interface Opening {
+  readonly config: Config;
+  readonly directory: DataDirectory;
+  readonly unsealing: Unsealing;
+}
+
+/**
+ * Opens the parts in the order in which they need each other.
+ * @throws Fault KEY_STORAGE, SLOT_SECRET_WRONG, DISK_FULL; what was opened is closed again
+ */
+export async function openParts(opening: Opening, around: Surroundings): Promise<Parts> {
+  const { config, directory } = opening;
+  const core = await openCore(opening, around);
+  const { work, ledger, custody, identity } = core;
+  const disk = diskGuardOf(opening, work);
+  const anchor = anchorFile(directory.paths.anchor);
+  const found = await compareAnchor({ work, identity, anchor });
+  const states = statesOf({ ...core, found, openedAt: around.clock.wall(), diskState: () => disk.state });
+  const checkpointer = new Checkpointer({
+    ledger,
+    work,
+    anchor,
+    origin: identity.origin,
+    signers: () => [ledgerSignerOf(core)],
+    clock: around.clock,
+    everyEntries: config.ledger.checkpointEntries,
+    maySign: () => refusalIn(states(), 'issue') === null,
+    onError: (error) => {
+      around.log.error('checkpoint failed', { error });
+    },
+  });
+  const realms = new RealmNames(work.read);
+  return {
+    ...around,
+    ...core,
+    config,
+    directory,
+    disk,
+    anchor,
+    checkpointer,
+    realms,
+    states,
+    custody,
+    metrics: new Metrics(),
+    refusals: new Refusals(),
+    outbox: createOutbox({ random: around.random, realmName: (realm) => eventRealm(realms.of(realm)) }),
+    sequence: await openFileSequence({ work }, identity.branch),
+    openedAt: around.clock.monotonic(),
+  };
+}
+
+interface Core {
+  readonly time: TrustedClock;
+  readonly custody: Custody;
+  readonly keyring: Keyring;
+  readonly ledger: Ledger;
+  readonly work: UnitOfWork<TreeHead>;
+  readonly identity: Identity;
+}
+
+async function openCore({ config, directory, unsealing }: Opening, around: Surroundings): Promise<Core> {
+  const { clock, random } = around;
+  const { database } = directory;
+  const reader = readerOf(database);
+  const time = openTrustedClock(reader, {
+    clock,
+    boot: systemBoot,
+    maxDowntimeMs: config.clock.maxDowntimeDays * DAY,
+    onSuspect: (status) => {
+      around.log.warn('the clock is suspect', { ...status });
+    },
+  });
+  const custody = await openCustody({ directory: directory.paths.root, random }, unsealing);
+  custody.loadRealmKeys(reader);
+  const ledger = Ledger.open(reader, { random, sealer: custody.sealer });
+  const work = new UnitOfWork<TreeHead>({
+    database,
+    journal: ledger,
+    time,
+    onFatal: around.onFatal,
+    monotonic: () => clock.monotonic(),
+  });
+  await custody.startCounting(work);
+  const keyring = await custody.openKeyring(reader);
+  return { time, custody, keyring, ledger, work, identity: readIdentity(reader) };
+}
+
+const MIB = 1024 * 1024;
+
+function diskGuardOf({ config, directory }: Opening, work: UnitOfWork<TreeHead>): DiskGuard {
+  return new DiskGuard({
+    ballast: new Ballast(directory.paths.ballast, config.data.ballastMiB * MIB),
+    reserveBytes: config.data.reserveMiB * MIB,
+    freeBytes: () => freeBytesOf(directory.paths.root),
+    writesFail: () => work.diskFull,
+  });
+}
+
+function ledgerSignerOf({ identity, keyring }: Core) {
+  const key = keyring.activeKey('ledger', APPLIANCE_SCOPE);
+  return ledgerSigner(identity.origin, key, (message) => keyring.sign(key.kid, message));
+}
+
+async function compareAnchor(given: {
+  readonly work: UnitOfWork<TreeHead>;
+  readonly identity: Identity;
+  readonly anchor: Anchor;
+}): Promise<AnchorFinding> {
+  const { work, identity, anchor } = given;
+  const keys = ledgerPublicKeys(work.read).map((spki) => ledgerVerifierKey(identity.origin, spki));
+  return checkAnchor(work.read, await anchor.read(), keys);
+}
+
+function statesOf(given: {
+  readonly time: TrustedClock;
+  readonly work: UnitOfWork<TreeHead>;
+  readonly found: AnchorFinding;
+  readonly openedAt: EpochMs;
+  readonly diskState: () => DiskStatus['state'];
+}): () => readonly HeldState[] {
+  const { time, work, found, openedAt, diskState } = given;
+  const standing: HeldState[] =
+    found.state === 'rolled-back'
+      ? [
+          {
+            state: 'rolled-back',
+            reason: found.reason,
+            since: openedAt,
+            leftBy: 'restore the newest database, or accept this one',
+          },
+        ]
+      : [];
+  return () => {
+    const clock = time.check();
+    const held = [...standing];
+    if (clock.state === 'suspect') {
+      held.push({
+        state: 'clock-suspect',
+        reason: `the wall clock disagrees with trusted time (${String(clock.reason)})`,
+        since: clock.trusted,
+        leftBy: 'mintmark clock set-trusted --reason …',
+      });
+    }
+    if (work.diskFull || diskState() === 'full') {
+      held.push({
+        state: 'disk-full',
+        reason: 'less free space than the reserve',
+        since: clock.trusted,
+        leftBy: 'free space',
+      });
+    }
+    return held;
+  };
+}
+
+function eventRealm(name: { readonly tenantCode: string; readonly environment: string }) {
+  return { tenant: name.tenantCode, environment: name.environment };
+}

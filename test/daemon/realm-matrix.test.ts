@@ -1,0 +1,239 @@
+import { join } from 'node:path';
+import { Client } from 'undici';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { dataOf, type RunningDaemon, send, startDaemon, temporaryDirectory } from '../support/daemon.ts';
+
+/** Bodies with which each route would succeed in its own realm; a route that is missing here fails the test. */
+const BODIES: Readonly<Record<string, (ids: Ids) => unknown>> = {
+  'PATCH /products/{id}': () => ({ name: 'Taken over' }),
+  'PATCH /policies/{id}': () => ({ maxMachines: 99 }),
+  'PATCH /entitlements/{id}': () => ({ name: 'Taken over' }),
+  'PATCH /licenses/{id}': () => ({ name: 'Taken over' }),
+  'PATCH /machines/{id}': () => ({ name: 'Taken over' }),
+  'PUT /licenses/{id}/entitlements/{entitlementId}': () => ({}),
+  'POST /licenses/{id}/suspend': () => ({ reason: 'x' }),
+  'POST /licenses/{id}/reinstate': () => ({}),
+  'POST /licenses/{id}/renew': () => ({ days: 1 }),
+  'POST /licenses/{id}/transfer': (ids) => ({ policyId: ids.policy }),
+  'POST /licenses/{id}/revoke': () => ({ reason: 'x' }),
+  'POST /licenses/{id}/ban': () => ({ reason: 'x' }),
+  'POST /licenses/{id}/reveal': () => ({}),
+  'POST /licenses/{id}/validate': () => ({ fingerprint: 'matrix-machine' }),
+  'POST /licenses/{id}/checkout': () => ({}),
+  'POST /licenses/{id}/machines': () => ({ fingerprint: 'another-machine' }),
+  'POST /machines/{id}/checkout': () => ({}),
+  'POST /machines/{id}/heartbeat': () => ({}),
+  'POST /machines/{id}/rekey': () => ({ publicKey: null }),
+  'POST /api-keys/{id}/rotate': () => ({}),
+  'POST /api-keys/{id}/revoke': () => ({}),
+  'PATCH /tenants/{id}': () => ({ name: 'Taken over' }),
+};
+
+/** Routes that anybody may call for a tenant by its code: what they show is public. */
+const PUBLIC = /^GET \/tenants\/\{code\}\//;
+
+interface Ids {
+  readonly product: string;
+  readonly policy: string;
+  readonly entitlement: string;
+  readonly license: string;
+  readonly licenseKey: string;
+  readonly machine: string;
+  readonly apiKey: string;
+  readonly tenant: string;
+}
+
+const directory = temporaryDirectory();
+let daemon: RunningDaemon;
+let ids: Ids;
+let routes: { method: string; path: string }[];
+/** Credentials that are not of the realm that owns the ids. */
+let strangers: { name: string; headers: Record<string, string> }[];
+const CANARY = 'Canary of the first tenant';
+
+beforeAll(async () => {
+  daemon = await startDaemon(join(directory.path, 'appliance'));
+  const owner = { url: daemon.url, key: daemon.live.secretKey };
+  ids = await fill(owner);
+  const openapi = await send({ url: daemon.url }, { method: 'GET', path: '/openapi.json' });
+  const paths = openapi.body['paths'] as Record<string, Record<string, unknown>>;
+  routes = Object.entries(paths).flatMap(([path, methods]) =>
+    Object.keys(methods)
+      .filter((method) => ['get', 'post', 'put', 'patch', 'delete'].includes(method))
+      .map((method) => ({ method: method.toUpperCase(), path: path.replace(/^\/api\/v1/, '') })),
+  );
+  const other = await secondTenant(daemon);
+  const fake = other.secretKey.slice(0, -8) + 'AAAAAAAA';
+  strangers = [
+    { name: 'another tenant', headers: { authorization: `Bearer ${other.secretKey}` } },
+    { name: 'test key of the same tenant', headers: { authorization: `Bearer ${daemon.test.secretKey}` } },
+    {
+      name: 'licence of the same realm, not this one',
+      headers: { authorization: `License ${other.licenseKey}` },
+    },
+    { name: 'publishable key of test', headers: { 'x-publishable-key': daemon.test.publishableKey } },
+    { name: 'a key nobody has', headers: { authorization: `Bearer ${fake}` } },
+    { name: 'nobody', headers: {} },
+  ];
+});
+
+afterAll(async () => {
+  await daemon.stop();
+  directory[Symbol.dispose]();
+});
+
+async function fill(target: { url: string; key: string }): Promise<Ids> {
+  const post = (path: string, body: unknown): Promise<Record<string, unknown>> =>
+    dataOf(send(target, { method: 'POST', path, body }));
+  const product = String((await post('/products', { name: CANARY, code: 'matrix' }))['id']);
+  const policy = String(
+    (await post('/policies', { productId: product, name: CANARY, template: 'desktop_app' }))['id'],
+  );
+  const entitlement = String((await post('/entitlements', { code: 'matrix', name: CANARY }))['id']);
+  const license = await post('/licenses', { productId: product, policyId: policy, name: CANARY });
+  const id = String(license['id']);
+  const machine = await post(`/licenses/${id}/machines`, { fingerprint: 'matrix-machine', name: CANARY });
+  const apiKey = await post('/api-keys', { name: CANARY, scopes: ['licenses:read'] });
+  return {
+    product,
+    policy,
+    entitlement,
+    license: id,
+    licenseKey: String(license['key']),
+    machine: String(machine['id']),
+    apiKey: String(apiKey['id']),
+    tenant: daemon.tenant,
+  };
+}
+
+/** A tenant of its own, made at the operator's socket, with a licence. */
+async function secondTenant(running: RunningDaemon): Promise<{ secretKey: string; licenseKey: string }> {
+  const socket = new Client('http://localhost', { socketPath: join(running.dir, 'run', 'operator.sock') });
+  const post = async (path: string, body: unknown): Promise<Record<string, unknown>> => {
+    const headers = { 'content-type': 'application/json', 'x-mintmark-tenant': 'rival' };
+    const answer = await socket.request({
+      method: 'POST',
+      path: `/api/v1${path}`,
+      headers,
+      body: JSON.stringify(body),
+    });
+    expect(answer.statusCode, path).toBe(201);
+    return ((await answer.body.json()) as { data: Record<string, unknown> }).data;
+  };
+  await post('/tenants', { name: 'Rival', code: 'rival' });
+  const openapi = ['products', 'policies', 'licenses', 'machines', 'entitlements'];
+  const scopes = [
+    ...openapi.flatMap((name) => [`${name}:read`, `${name}:write`]),
+    'licenses:checkout',
+    'licenses:validate',
+  ];
+  const all = [
+    ...scopes,
+    'licenses:reveal',
+    'licenses:revoke',
+    'api-keys:read',
+    'api-keys:write',
+    'events:read',
+  ];
+  const key = await post('/api-keys', { name: 'Rival', scopes: all });
+  const target = { url: running.url, key: String(key['key']) };
+  const made = await fill({ url: target.url, key: target.key });
+  await socket.close();
+  return { secretKey: target.key, licenseKey: made.licenseKey };
+}
+
+function idFor(route: { path: string }): string {
+  const [, resource = ''] = route.path.split('/');
+  const byResource: Readonly<Record<string, string>> = {
+    products: ids.product,
+    policies: ids.policy,
+    entitlements: ids.entitlement,
+    licenses: ids.license,
+    machines: ids.machine,
+    'api-keys': ids.apiKey,
+    tenants: ids.tenant,
+  };
+  const id = byResource[resource];
+  if (id === undefined) throw new Error(`the matrix has no id for ${route.path}`);
+  return id;
+}
+
+function target(route: { method: string; path: string }): { path: string; body: unknown } {
+  const name = `${route.method} ${route.path}`;
+  const path = route.path.replace('{entitlementId}', ids.entitlement).replace(/\{\w+\}/, idFor(route));
+  if (route.method === 'GET' || route.method === 'DELETE') return { path, body: undefined };
+  const body = BODIES[name];
+  if (body === undefined && !route.path.includes('/entitlements/'))
+    throw new Error(`the matrix has no body for ${name}`);
+  return { path, body: body?.(ids) };
+}
+
+describe('realm matrix', () => {
+  it('answers 404, 403 or 401 to every stranger on every route with an id, and never data', async () => {
+    const named = routes.filter(
+      ({ method, path }) => path.includes('{') && !PUBLIC.test(`${method} ${path}`),
+    );
+    expect(named.length).toBeGreaterThan(20);
+    const wrong: string[] = [];
+    for (const route of named) {
+      const { path, body } = target(route);
+      for (const { name, headers } of strangers) {
+        const answer = await send({ url: daemon.url }, { method: route.method, path, body, headers });
+        const text = JSON.stringify(answer.body);
+        const refused = [401, 403, 404].includes(answer.status);
+        if (!refused || text.includes(CANARY)) {
+          wrong.push(
+            `${name}: ${route.method} ${route.path} answered ${String(answer.status)} ${text.slice(0, 120)}`,
+          );
+        }
+      }
+    }
+    expect(wrong).toEqual([]);
+  });
+
+  it('answers 404, not 403, to a key with every scope in another realm', async () => {
+    const routesOfKeys = routes.filter(({ path }) => path.includes('{') && !path.startsWith('/tenants'));
+    const wrong: string[] = [];
+    for (const route of routesOfKeys) {
+      const { path, body } = target(route);
+      const headers = strangers[1]?.headers ?? {};
+      const answer = await send({ url: daemon.url }, { method: route.method, path, body, headers });
+      if (answer.status !== 404)
+        wrong.push(`${route.method} ${route.path} answered ${String(answer.status)}`);
+    }
+    expect(wrong).toEqual([]);
+  });
+
+  it('lists nothing of another realm', async () => {
+    const lists = routes.filter(({ method, path }) => method === 'GET' && !path.includes('{'));
+    for (const route of lists) {
+      for (const { headers } of strangers) {
+        const answer = await send({ url: daemon.url }, { method: 'GET', path: route.path, headers });
+        expect(JSON.stringify(answer.body), route.path).not.toContain(ids.license);
+        expect(JSON.stringify(answer.body), route.path).not.toContain(ids.product);
+      }
+    }
+  });
+
+  it('changed nothing for the owner', async () => {
+    const owner = { url: daemon.url, key: daemon.live.secretKey };
+    const license = await dataOf(send(owner, { method: 'GET', path: `/licenses/${ids.license}` }));
+    expect(license).toMatchObject({ status: 'active', name: CANARY, machineCount: 1 });
+  });
+
+  it('never lets a test key see a live licence by its key', async () => {
+    const tester = { url: daemon.url, key: daemon.test.secretKey };
+    const looked = await send(tester, {
+      method: 'POST',
+      path: '/licenses/lookup',
+      body: { key: ids.licenseKey },
+    });
+    expect(looked.status).toBe(404);
+    const body = { key: ids.licenseKey, environment: 'test' };
+    const validated = await send(
+      { url: daemon.url },
+      { method: 'POST', path: '/licenses/validate-key', body },
+    );
+    expect(validated.body['data']).toMatchObject({ valid: false, code: 'NOT_FOUND' });
+  });
+});
