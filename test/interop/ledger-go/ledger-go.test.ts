@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import fc from 'fast-check';
@@ -236,5 +236,27 @@ describe.skipIf(!hasGo)('the Go transparency-log packages agree', () => {
       'false',
     ]);
     expect(agreedByGo(claims)).toBe(claims.length);
+  });
+
+  it('on the published vectors: entries, tiles, checkpoints and a change of key', () => {
+    const vectors = join(import.meta.dirname, '../../vectors/ledger');
+    const text = (name: string): string => readFileSync(join(vectors, name), 'utf8');
+    const entries = text('entries.jsonl').trimEnd().split('\n');
+    const [first = '', second = ''] = text('verifier-keys').split('\n');
+    const notes = text('checkpoints').split(/(?<=\n)\n(?=mintmark)/);
+    const keysOf = [[first], [first], [first, second], [second]];
+    const [, size = '', root = ''] = notes.at(-1)?.split('\n') ?? [];
+    const signed = notes.map((note, i) => {
+      const whole = Buffer.from(`${note.trimEnd()}\n`);
+      return `note ${b64(whole)} ${keysOf[i]?.join(',') ?? ''} true`;
+    });
+    const claims = [
+      ...entries.map((line) => `entry ${b64(Buffer.from(line))}`),
+      `root ${size} ${root} true`,
+      `tiles ${b64(Buffer.from(vectors))} ${size} ${root} true`,
+      ...signed,
+    ];
+    expect([entries.length, notes.length]).toEqual([260, 4]);
+    expect(agreedByGo(claims)).toBe(6);
   });
 });
