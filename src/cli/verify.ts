@@ -14,6 +14,7 @@ import {
 } from '../verify/index.ts';
 import { isoTime } from '../lib/clock.ts';
 import { CliError, EXIT } from './exit-code.ts';
+import { globalFlags } from './settings.ts';
 import { details, type Output, readSecret } from './terminal.ts';
 
 interface VerifyFlags {
@@ -21,7 +22,6 @@ interface VerifyFlags {
   readonly trust?: string;
   readonly root?: string[];
   readonly publicKey?: string[];
-  readonly environment?: string;
   readonly licenseKeyFile?: string;
   readonly licenseKey?: string;
   readonly fingerprint?: string;
@@ -43,7 +43,6 @@ export function addVerify(program: Command, outputOf: (command: Command) => Outp
     .option('--trust <file>', 'trust bundle (mintmark trust export)')
     .option('--root <fingerprint...>', 'pinned root fingerprint (unchecked when left out)')
     .option('--public-key <hex...>', 'public key(s) instead of a trust bundle')
-    .option('--environment <name>', 'live or test', 'live')
     .option('--license-key-file <file>', 'file with the licence key, or - for standard input')
     .option('--license-key <key>', 'the licence key itself (other users of this machine can read it)')
     .option('--fingerprint <text>', 'fingerprint of the machine a machine file must be for')
@@ -53,6 +52,7 @@ export function addVerify(program: Command, outputOf: (command: Command) => Outp
     .addHelpText(
       'after',
       `
+Files of the test environment are refused unless --environment test is given.
 Exit codes: 0 valid, 3 not valid, 2 wrong usage.
 
 Example:
@@ -60,21 +60,23 @@ Example:
     --license-key-file license-key.txt --fingerprint-file fingerprint.txt`,
     );
   command.action(async (file: string, flags: VerifyFlags) => {
-    await runVerify({ file, flags, out: outputOf(command) });
+    const environment = environmentOf(globalFlags(command).environment ?? 'live');
+    await runVerify({ file, flags, environment, out: outputOf(command) });
   });
 }
 
 async function runVerify({
   file,
   flags,
+  environment,
   out,
 }: {
   file: string;
   flags: VerifyFlags;
+  environment: Environment;
   out: Output;
 }): Promise<void> {
   const text = readText(file);
-  const environment = environmentOf(flags.environment);
   const { trust, rootChecked } = trustOf(flags);
   const key = await licenseKeyOf(flags, out);
   const options: VerifyOptions = {
@@ -106,7 +108,7 @@ function judge(text: string, options: VerifyOptions, flags: VerifyFlags): Verdic
   return verifyMachineFile(text, { ...options, fingerprint });
 }
 
-function environmentOf(name: string | undefined): Environment {
+function environmentOf(name: string): Environment {
   if (name === 'live' || name === 'test') return name;
   throw new CliError(EXIT.usage, '--environment is live or test');
 }
