@@ -17,3 +17,4 @@ export { describeReport } from './report.ts';
 export { ledgerSigner, ledgerVerifierKey } from './signer.ts';
 export type { LedgerProblem, LedgerReport } from './verify.ts';
 export { type ExportReport, verifyExport, type VerifyExportOptions } from './verify-export.ts';
+export { verifyStored, type VerifyStoredDeps } from './verify-stored.ts';

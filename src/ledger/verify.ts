@@ -64,6 +64,8 @@ export interface VerificationBasis {
   readonly recordedLeaf?: ((index: number) => Buffer | undefined) | undefined;
   /** Keys the export lists; each must be proven by the log. */
   readonly listedKeys?: readonly string[];
+  /** Whether a log without any checkpoint is in order: where it is stored, a young one may be. */
+  readonly mayBeUnsigned?: boolean;
 }
 
 const PROBLEMS_PER_CODE = 3;
@@ -125,10 +127,15 @@ export class LedgerVerification {
       this.#advance(this.#next.size);
     }
     if (this.#suspicion !== undefined) this.#unproven(this.#suspicion.index);
-    if (this.#signedSize === 0)
+    if (this.#signedSize === 0 && !this.#mayBeUnsigned()) {
       this.#report('CHECKPOINT_MISSING', {}, 'no good checkpoint signs any of these entries');
+    }
     this.#checkListedKeys();
     return this.#summary();
+  }
+
+  #mayBeUnsigned(): boolean {
+    return this.#basis.mayBeUnsigned === true && this.#problems.length === 0;
   }
 
   #bareHash(line: Buffer, index: number): Buffer {
