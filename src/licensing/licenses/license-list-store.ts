@@ -103,3 +103,21 @@ function others(query: Query, { productId, policyId, emails }: LicenseFilter): Q
   if (emails !== undefined) filtered = filtered.where('l.user_email_index', 'in', emails);
   return filtered;
 }
+
+/** Active licences whose time has come, soonest first, after a place in that order. */
+export function dueForExpiry(
+  reader: RealmReader,
+  page: { readonly now: EpochMs; readonly after: readonly [EpochMs, number]; readonly limit: number },
+): LicenseSnapshot[] {
+  const [expiresAt, seq] = page.after;
+  return reader.find((db, p) =>
+    snapshots(db, p)
+      .where('l.status', '=', 'active')
+      .where('l.expires_at', '<=', page.now)
+      .where('l.expires_at', '>=', expiresAt)
+      .where((eb) => eb.or([eb('l.expires_at', '>', expiresAt), eb('l.seq', '>', seq)]))
+      .orderBy('l.expires_at')
+      .orderBy('l.seq')
+      .limit(page.limit),
+  );
+}

@@ -1,0 +1,192 @@
+import type { Indexer, KeyedDigest, Sealer } from '../../custody/sealer.ts';
+import { Fault } from '../../faults.ts';
+import { DAY, type EpochMs } from '../../lib/clock.ts';
+import type { Random } from '../../lib/random.ts';
+import { newId } from '../../lib/ulid.ts';
+import type { RealmId } from '../../storage/realm-scope.ts';
+import { refuseCardData } from '../metadata.ts';
+import type { CachedPolicy } from '../policies/policy-cache.ts';
+import { licenseDurationDays } from '../policies/policy-settings.ts';
+import type { EntitlementRef } from '../policies/policy.ts';
+import type { IssueBasis } from './license-basis-store.ts';
+import { licenseKeyDigest } from './license-directory-store.ts';
+import { gradeLicenseKey } from './license-key-strength.ts';
+import { generateLicenseKey, importedLicenseKey, maskLicenseKey } from './license-key.ts';
+import type { LicenseInput } from './license-schema.ts';
+import { emailIndex, sealLicenseKey, sealPersonal } from './license-sealing.ts';
+import { type LicenseFacets, type LicenseRow, licenseView, type LicenseView } from './license-view.ts';
+import type { NewLicense } from './license-write-store.ts';
+import type { LicensePersonal } from './license.ts';
+
+/** What preparing licences needs. */
+export interface PrepareLicenseDeps {
+  readonly sealer: Sealer;
+  readonly indexer: Indexer;
+  readonly random: Random;
+}
+
+/** The snapshot that licences are prepared from. */
+export interface LicenseGround {
+  readonly realm: RealmId;
+  readonly basis: IssueBasis;
+  readonly policy: CachedPolicy;
+  /** Living entitlements by id, at least those the requests name. */
+  readonly entitlements: ReadonlyMap<string, EntitlementRef>;
+  /** Whether the caller sees e-mail address and name in clear. */
+  readonly reveal: boolean;
+  /** Trusted time. */
+  readonly now: EpochMs;
+}
+
+/** A licence ready to be inserted: ids, key, times and sealed values are fixed, nothing is stored yet. */
+export interface PreparedLicense {
+  readonly realm: RealmId;
+  readonly basis: IssueBasis;
+  readonly stored: NewLicense;
+  /** As it will read once it is stored. */
+  readonly row: LicenseRow;
+  readonly facets: LicenseFacets;
+  /** Ids of its own entitlements. */
+  readonly entitlementIds: readonly string[];
+  /** With the key in full: shown once more, in the answer to create. */
+  readonly view: LicenseView;
+}
+
+/**
+ * Prepares one licence. Pure but for ids and keys: costs no statement, runs outside any unit of work.
+ * @throws Fault VALIDATION_FAILED, NOT_FOUND (entitlement), CARD_DATA_REFUSED; SEALED
+ */
+export function prepareLicense(
+  deps: PrepareLicenseDeps,
+  ground: LicenseGround,
+  request: LicenseInput,
+): PreparedLicense {
+  const personal = personalOf(request);
+  refuseCardData({ ...personal });
+  refuseOverrides(ground.policy, request);
+  const { realm, basis, now } = ground;
+  const id = newId('license', now, deps.random);
+  const key = keyOf(deps, basis, request);
+  const row = newRow({ ground, request, id, key });
+  const sealed = seal(deps, { realm, id }, { key: key.text, personal });
+  const { entitlementIds, codes } = entitlementsOf(ground, request);
+  const facets = { personal, entitlements: codes, pending: undefined, reveal: ground.reveal, now };
+  return {
+    realm,
+    basis,
+    stored: { ...row, ...sealed, keyDigest: key.digest, now },
+    row: { ...row, ...sealed },
+    facets,
+    entitlementIds,
+    view: { ...licenseView(row, facets), key: key.text },
+  };
+}
+
+interface PreparedKey {
+  readonly text: string;
+  readonly origin: 'generated' | 'imported';
+  readonly weak: boolean;
+  readonly digest: KeyedDigest;
+}
+
+function keyOf(deps: PrepareLicenseDeps, basis: IssueBasis, request: LicenseInput): PreparedKey {
+  const imported = request.key === undefined ? undefined : importedLicenseKey(request.key);
+  const text = imported ?? generateLicenseKey(basis.keyPrefix, deps.random);
+  const digest = licenseKeyDigest(deps.indexer, text);
+  if (imported === undefined) return { text, digest, origin: 'generated', weak: false };
+  return { text, digest, origin: 'imported', weak: gradeLicenseKey(text).weak };
+}
+
+function personalOf(request: LicenseInput): LicensePersonal {
+  const { name = null, userEmail = null, userName = null, metadata = {} } = request;
+  return { name, userEmail, userName, metadata };
+}
+
+function seal(
+  deps: PrepareLicenseDeps,
+  license: { readonly realm: RealmId; readonly id: string },
+  plain: { readonly key: string; readonly personal: LicensePersonal },
+) {
+  const { userEmail } = plain.personal;
+  return {
+    keySealed: sealLicenseKey(deps.sealer, license, plain.key),
+    personal: sealPersonal(deps.sealer, license, plain.personal),
+    emailIndex: userEmail === null ? null : emailIndex(deps.indexer, license.realm, userEmail),
+  };
+}
+
+function newRow(given: {
+  readonly ground: LicenseGround;
+  readonly request: LicenseInput;
+  readonly id: string;
+  readonly key: PreparedKey;
+}): LicenseRow {
+  const { ground, request, id, key } = given;
+  const { now, basis } = ground;
+  return {
+    id,
+    productId: basis.productId,
+    policyId: basis.policyId,
+    status: 'active',
+    expiresAt: expiryOf(ground, request),
+    maxMachinesOverride: request.maxMachinesOverride ?? null,
+    maxUsesOverride: request.maxUsesOverride ?? null,
+    keySealed: null,
+    keyMasked: maskLicenseKey(key.text),
+    keyOrigin: key.origin,
+    weakKey: key.weak ? 1 : 0,
+    personal: null,
+    ...{ firstActivatedAt: null, firstValidatedAt: null, lastValidatedAt: null, lastCheckedOutAt: null },
+    ...{ seats: 0, uses: 0, version: 1, createdAt: now, updatedAt: now },
+  };
+}
+
+/** What the request says, else the duration of the policy from now, else never. */
+function expiryOf({ policy, now }: LicenseGround, { expiresAt }: LicenseInput): EpochMs | null {
+  if (expiresAt === null) return null;
+  if (expiresAt !== undefined) return requireFuture('expiresAt', Date.parse(expiresAt), now);
+  const days = licenseDurationDays(policy.settings);
+  return days === null ? null : now + days * DAY;
+}
+
+/**
+ * A time that a request sets as an expiry.
+ * @throws Fault VALIDATION_FAILED unless it lies after `now`
+ */
+export function requireFuture(path: string, at: EpochMs, now: EpochMs): EpochMs {
+  if (at > now) return at;
+  throw invalid(path, `${path} is not in the future`);
+}
+
+/**
+ * Refuses limits of a licence's own where its policy allows none.
+ * @throws Fault VALIDATION_FAILED
+ */
+export function refuseOverrides(
+  policy: Pick<CachedPolicy, 'id' | 'settings'>,
+  limits: {
+    readonly maxMachinesOverride?: number | null | undefined;
+    readonly maxUsesOverride?: number | null | undefined;
+  },
+): void {
+  if (policy.settings.overridable) return;
+  for (const path of ['maxMachinesOverride', 'maxUsesOverride'] as const) {
+    if ((limits[path] ?? null) === null) continue;
+    throw invalid(path, `policy ${policy.id} does not let its licences override limits (${path})`);
+  }
+}
+
+function entitlementsOf(ground: LicenseGround, request: LicenseInput) {
+  const entitlementIds = [...new Set(request.entitlementIds)];
+  const own = entitlementIds.map((id) => {
+    const known = ground.entitlements.get(id);
+    if (known === undefined) throw new Fault('NOT_FOUND', `there is no entitlement ${id}`);
+    return known.code;
+  });
+  const inherited = ground.policy.entitlements.map(({ code }) => code);
+  return { entitlementIds, codes: [...new Set([...own, ...inherited])].sort() };
+}
+
+function invalid(path: string, message: string): Fault {
+  return new Fault('VALIDATION_FAILED', message, { errors: [{ path, code: 'LICENSE', message }] });
+}

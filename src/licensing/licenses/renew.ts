@@ -1,0 +1,68 @@
+import type { Permit } from '../../access/index.ts';
+import { Fault } from '../../faults.ts';
+import { DAY, type EpochMs, isoTime } from '../../lib/clock.ts';
+import { realmOf } from '../caller.ts';
+import { licenseDurationDays, type PolicySettings } from '../policies/policy-settings.ts';
+import type { Shown } from '../schema.ts';
+import type { RenewInput } from './license-schema.ts';
+import type { LicenseView } from './license-view.ts';
+import type { LicenseSnapshot } from './license.ts';
+import { requireFuture } from './prepare.ts';
+import { transition, type TransitionDeps, type TransitionRequest } from './transition.ts';
+
+/**
+ * Renews an active or expired licence: to a time, by a number of days, or by the duration of its policy.
+ * @throws Fault NOT_FOUND, PRECONDITION_FAILED, CONFLICT; VALIDATION_FAILED when the expiry would not lie ahead
+ */
+export async function renewLicense(
+  deps: TransitionDeps,
+  permit: Permit,
+  request: TransitionRequest & RenewInput,
+): Promise<Shown<LicenseView>> {
+  const realm = realmOf(permit);
+  return transition(deps, permit, {
+    ...request,
+    action: 'renew',
+    plan: ({ license, reader, now, status }) => {
+      const { policyId, policyVersion } = license;
+      const { settings } = deps.policies.get(reader, { realm, id: policyId, version: policyVersion });
+      return { status, policyId, expiresAt: renewedExpiry({ license, settings, now }, request) };
+    },
+  });
+}
+
+/**
+ * When a renewed licence expires. Pure.
+ * @throws Fault VALIDATION_FAILED when nothing says how long, or the time would not lie ahead
+ */
+export function renewedExpiry(
+  given: {
+    readonly license: Pick<LicenseSnapshot, 'id' | 'expiresAt'>;
+    readonly settings: PolicySettings;
+    readonly now: EpochMs;
+  },
+  { expiresAt, days }: RenewInput,
+): EpochMs {
+  const { license, settings, now } = given;
+  if (expiresAt !== undefined) return requireFuture('expiresAt', Date.parse(expiresAt), now);
+  const length = days ?? licenseDurationDays(settings);
+  if (length === null) throw invalid('its policy has no duration: give expiresAt or days');
+  if (license.expiresAt === null) throw invalid('the licence never expires: give expiresAt to end that');
+  const from = RENEWS_FROM[settings.renewalBasis](license.expiresAt, now);
+  const until = from + length * DAY;
+  if (until > now) return until;
+  throw invalid(`the licence would have expired at ${isoTime(until)}: give more days, or expiresAt`);
+}
+
+/** From when a renewal counts (policy `renewalBasis`). */
+const RENEWS_FROM: Readonly<
+  Record<PolicySettings['renewalBasis'], (expiresAt: EpochMs, now: EpochMs) => EpochMs>
+> = {
+  FROM_EXPIRY: (expiresAt) => expiresAt,
+  FROM_NOW: (_expiresAt, now) => now,
+  FROM_NOW_IF_EXPIRED: (expiresAt, now) => (expiresAt <= now ? now : expiresAt),
+};
+
+function invalid(message: string): Fault {
+  return new Fault('VALIDATION_FAILED', message, { errors: [{ path: 'days', code: 'LICENSE', message }] });
+}

@@ -1,0 +1,73 @@
+import type { Permit } from '../../access/index.ts';
+import { Fault } from '../../faults.ts';
+import { DAY, type EpochMs } from '../../lib/clock.ts';
+import { realmOf } from '../caller.ts';
+import type { CachedPolicy } from '../policies/policy-cache.ts';
+import { licenseDurationDays } from '../policies/policy-settings.ts';
+import { notFound } from '../refusal.ts';
+import type { Shown } from '../schema.ts';
+import { findIssueBasis } from './license-basis-store.ts';
+import type { TransferInput } from './license-schema.ts';
+import type { LicenseView } from './license-view.ts';
+import { refuseOverrides } from './prepare.ts';
+import {
+  type Destination,
+  type Planned,
+  transition,
+  type TransitionDeps,
+  type TransitionRequest,
+} from './transition.ts';
+
+/**
+ * Puts a licence under another policy of the same product.
+ * @throws Fault NOT_FOUND (licence, policy), PRECONDITION_FAILED, CONFLICT; VALIDATION_FAILED for a policy of another
+ *   product, or one that does not allow the licence's own limits
+ */
+export async function transferLicense(
+  deps: TransitionDeps,
+  permit: Permit,
+  request: TransitionRequest & TransferInput,
+): Promise<Shown<LicenseView>> {
+  const realm = realmOf(permit);
+  return transition(deps, permit, {
+    ...request,
+    action: 'transfer',
+    plan: (planned) => {
+      const basis = findIssueBasis(planned.reader, request.policyId);
+      if (basis === undefined) throw notFound('policy', request.policyId);
+      requireAnotherOfSameProduct(planned, basis);
+      const version = { realm, id: basis.policyId, version: basis.policyVersion };
+      return transferred(planned, deps.policies.get(planned.reader, version), request.keepExpiry);
+    },
+  });
+}
+
+/**
+ * Where a transfer leads. Pure. An expired licence that gets a new time ahead is active again.
+ * @throws Fault VALIDATION_FAILED
+ */
+export function transferred(planned: Planned, policy: CachedPolicy, keepExpiry: boolean): Destination {
+  const { license, now } = planned;
+  refuseOverrides(policy, license);
+  const expiresAt = keepExpiry ? license.expiresAt : newExpiry(policy, now);
+  const ahead = expiresAt === null || expiresAt > now;
+  const status = license.status === 'expired' && ahead ? 'active' : planned.status;
+  return { status, expiresAt, policyId: policy.id };
+}
+
+function newExpiry(policy: CachedPolicy, now: EpochMs): EpochMs | null {
+  const days = licenseDurationDays(policy.settings);
+  return days === null ? null : now + days * DAY;
+}
+
+function requireAnotherOfSameProduct(
+  { license }: Planned,
+  policy: { readonly policyId: string; readonly productId: string },
+): void {
+  if (policy.policyId === license.policyId) {
+    throw new Fault('CONFLICT', `licence ${license.id} follows policy ${policy.policyId} already`);
+  }
+  if (policy.productId === license.productId) return;
+  const message = `policy ${policy.policyId} belongs to another product than licence ${license.id}`;
+  throw new Fault('VALIDATION_FAILED', message, { errors: [{ path: 'policyId', code: 'LICENSE', message }] });
+}

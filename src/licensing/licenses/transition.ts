@@ -1,0 +1,140 @@
+import type { Permit } from '../../access/index.ts';
+import type { Outbox } from '../../delivery/outbox.ts';
+import { append } from '../../ledger/append.ts';
+import type { EpochMs } from '../../lib/clock.ts';
+import { present } from '../../lib/invariant.ts';
+import type { RealmReader, Tx } from '../../storage/tx.ts';
+import type { UnitOfWork } from '../../storage/unit-of-work.ts';
+import { realmOf } from '../caller.ts';
+import { refuseCardData } from '../metadata.ts';
+import { notFound, type Outcome, requireVersion, settle, STALE } from '../refusal.ts';
+import type { Guarded, Shown } from '../schema.ts';
+import { type LicenseAction, nextStatus, TRANSITIONS } from './license-states.ts';
+import { findLicense } from './license-store.ts';
+import { licenseDecides, licenseEvent, licenseView, type LicenseView } from './license-view.ts';
+import { moveLicense } from './license-write-store.ts';
+import type { LicenseSnapshot, LicenseStatus } from './license.ts';
+import { facetsNow, type ReadLicenseDeps, type Viewer, viewerOf } from './show.ts';
+
+/** What moving licences from state to state needs. */
+export interface TransitionDeps extends ReadLicenseDeps {
+  readonly work: UnitOfWork;
+  readonly outbox: Outbox;
+}
+
+/** Which licence, which versions of it the caller accepts, and why; the reason is personal and stays sealed. */
+export interface TransitionRequest extends Guarded {
+  readonly id: string;
+  readonly reason?: string | undefined;
+}
+
+/** Where a licence is to stand. */
+export interface Destination {
+  readonly status: LicenseStatus;
+  readonly expiresAt: EpochMs | null;
+  readonly policyId: string;
+}
+
+/** What a plan is made from, read in one turn. */
+export interface Planned {
+  readonly license: LicenseSnapshot;
+  readonly reader: RealmReader;
+  readonly now: EpochMs;
+  /** The state the table of transitions leads to. */
+  readonly status: LicenseStatus;
+}
+
+/** An action whose destination is the state alone. */
+export type PlainAction = 'suspend' | 'reinstate' | 'revoke' | 'ban';
+
+/**
+ * Suspends, reinstates, revokes or bans a licence.
+ * @throws Fault NOT_FOUND, PRECONDITION_FAILED; CONFLICT naming the state that forbids it; CARD_DATA_REFUSED
+ */
+export async function changeStatus(
+  deps: TransitionDeps,
+  permit: Permit,
+  request: TransitionRequest & { readonly action: PlainAction },
+): Promise<Shown<LicenseView>> {
+  const plan = ({ license, status }: Planned): Destination => {
+    const { expiresAt, policyId } = license;
+    return { status, expiresAt, policyId };
+  };
+  return transition(deps, permit, { ...request, plan });
+}
+
+/**
+ * Moves a licence along one row of the table of transitions.
+ * @param request `plan` says where to; what it throws is final
+ * @throws Fault NOT_FOUND, PRECONDITION_FAILED, CONFLICT, CARD_DATA_REFUSED; whatever `plan` throws
+ */
+export async function transition(
+  deps: TransitionDeps,
+  permit: Permit,
+  request: TransitionRequest & {
+    readonly action: LicenseAction;
+    readonly plan: (planned: Planned) => Destination;
+  },
+): Promise<Shown<LicenseView>> {
+  const { id, action, reason } = request;
+  if (reason !== undefined) refuseCardData({ reason });
+  return settle(`licence ${id}`, async () => {
+    const reader = deps.work.read.in(realmOf(permit));
+    const license = findLicense(reader, id);
+    if (license === undefined) throw notFound('license', id);
+    requireVersion(`licence ${id}`, license.version, request.versions);
+    const now = deps.time.now();
+    const next = nextStatus(license, action, now);
+    if ('refused' in next) return next;
+    const to = request.plan({ license, reader, now, status: next.status });
+    return deps.work.run(permit, (tx): Outcome<Shown<LicenseView>> => {
+      const after = moved(deps, tx, { viewer: viewerOf(permit), license, action, to, reason });
+      if ('stale' in after) return after;
+      permit.remember(tx, after);
+      return { done: after };
+    });
+  });
+}
+
+/** One move inside an open unit, with its ledger entry and its event. */
+export function moved(
+  deps: TransitionDeps,
+  tx: Tx,
+  move: {
+    readonly viewer: Viewer;
+    readonly license: LicenseSnapshot;
+    readonly action: LicenseAction;
+    readonly to: Destination;
+    readonly reason?: string | undefined;
+  },
+): Shown<LicenseView> | typeof STALE {
+  const { viewer, license, action, to, reason } = move;
+  const { realm } = viewer;
+  const rows = tx.in(realm);
+  const from = { id: license.id, from: license.status, relied: license.version };
+  const { status, ...rest } = to;
+  if (!moveLicense(rows, { ...from, to: status, ...rest, now: tx.now })) return STALE;
+  const after = present(findLicense(rows, license.id), 'a licence moved in this unit is there');
+  append(tx, {
+    realm,
+    action: ENTRIES[action],
+    target: { kind: 'license', id: license.id },
+    before: licenseDecides(license),
+    after: licenseDecides(after),
+    ...(reason === undefined ? {} : { private: { reason } }),
+  });
+  const facets = facetsNow(deps, viewer, { reader: rows, license: after });
+  deps.outbox.emit(tx, { type: TRANSITIONS[action].event, realm, data: licenseEvent(after, facets) });
+  return { view: licenseView(after, facets), version: after.version };
+}
+
+/** What the ledger calls each action. */
+const ENTRIES: Readonly<Record<LicenseAction, string>> = {
+  suspend: 'license.suspended',
+  reinstate: 'license.reinstated',
+  renew: 'license.renewed',
+  revoke: 'license.revoked',
+  ban: 'license.banned',
+  expire: 'license.expired',
+  transfer: 'license.transferred',
+};
