@@ -1,0 +1,112 @@
+import { type EpochMs, isoTime } from '../../lib/clock.ts';
+import type { DecidingColumns } from '../../storage/journal.ts';
+import type { Scope } from '../scopes.ts';
+import type { ApiKeyKind, KeyEnvironment } from './api-key-text.ts';
+
+/** How much a key may ask for, least first; what each allows is the rate limiter's table. */
+export const TIERS = ['free', 'standard', 'premium', 'unlimited'] as const;
+
+/** A tier. */
+export type Tier = (typeof TIERS)[number];
+
+/** Licences, files and imports a day, when nobody says otherwise. */
+export const DEFAULT_ISSUE_LIMIT = 1000;
+
+/** An API key as stored. Times in milliseconds since the epoch. */
+export interface ApiKey {
+  readonly id: string;
+  readonly kind: ApiKeyKind;
+  readonly name: string;
+  readonly scopes: readonly Scope[];
+  /** Addresses it may come from; empty: any. */
+  readonly allowedCidrs: readonly string[];
+  readonly tier: Tier;
+  readonly publicId: string;
+  /** HMAC-SHA-256 of the secret, under version `indexVersion` of the appliance's index key. */
+  readonly secretHash: Buffer;
+  /** The secret before the last rotation, good until `previousValidUntil`. */
+  readonly previousSecretHash: Buffer | null;
+  readonly previousValidUntil: EpochMs | null;
+  readonly indexVersion: number;
+  readonly lastFour: string;
+  /** Null: none. */
+  readonly issueLimitPerDay: number | null;
+  /** Kind and id of who made it. */
+  readonly createdBy: string;
+  readonly expiresAt: EpochMs | null;
+  readonly revokedAt: EpochMs | null;
+  readonly rotatedAt: EpochMs;
+  readonly version: number;
+  readonly createdAt: EpochMs;
+  readonly updatedAt: EpochMs;
+}
+
+/** What is counted of a key's use. */
+export interface ApiKeyUse {
+  readonly lastUsedAt: EpochMs | null;
+  /** Address, opened. */
+  readonly lastUsedFrom: string | null;
+}
+
+/** An API key as the API shows it. */
+export interface ApiKeyView {
+  readonly id: string;
+  readonly kind: ApiKeyKind;
+  readonly environment: KeyEnvironment;
+  readonly name: string;
+  readonly masked: string;
+  readonly scopes: readonly Scope[];
+  readonly allowedCidrs: readonly string[];
+  readonly tier: Tier;
+  readonly issueLimitPerDay: number | null;
+  readonly createdBy: string;
+  readonly expiresAt: string | null;
+  readonly revokedAt: string | null;
+  readonly rotatedAt: string;
+  /** Until when the secret before the last rotation is good; null when it is not. */
+  readonly previousValidUntil: string | null;
+  readonly lastUsedAt: string | null;
+  readonly lastUsedFrom: string | null;
+  readonly createdAt: string;
+  readonly updatedAt: string;
+}
+
+/** What the ledger's digests of a key cover: whoever could change one of these in the file could let himself in. */
+export function apiKeyDecides(key: ApiKey): DecidingColumns {
+  const { id, kind, tier, publicId, issueLimitPerDay, expiresAt, revokedAt, previousValidUntil } = key;
+  return {
+    ...{ id, kind, tier, publicId, issueLimitPerDay, expiresAt, revokedAt, previousValidUntil },
+    scopes: key.scopes.join(' '),
+    allowedCidrs: key.allowedCidrs.join(' '),
+    secretHash: key.secretHash.toString('base64'),
+    previousSecretHash: key.previousSecretHash?.toString('base64') ?? null,
+  };
+}
+
+/** A key as the API shows it; never its secret. */
+export function apiKeyView(
+  key: ApiKey,
+  environment: KeyEnvironment,
+  use: ApiKeyUse = NEVER_USED,
+): ApiKeyView {
+  const { id, kind, name, scopes, allowedCidrs, tier, issueLimitPerDay, createdBy } = key;
+  return {
+    ...{ id, kind, environment, name },
+    masked: `${kind}_${environment}_mm…${key.lastFour}`,
+    ...{ scopes, allowedCidrs, tier, issueLimitPerDay, createdBy },
+    expiresAt: timeOrNull(key.expiresAt),
+    revokedAt: timeOrNull(key.revokedAt),
+    rotatedAt: isoTime(key.rotatedAt),
+    previousValidUntil: timeOrNull(key.previousValidUntil),
+    lastUsedAt: timeOrNull(use.lastUsedAt),
+    lastUsedFrom: use.lastUsedFrom,
+    createdAt: isoTime(key.createdAt),
+    updatedAt: isoTime(key.updatedAt),
+  };
+}
+
+const NEVER_USED: ApiKeyUse = { lastUsedAt: null, lastUsedFrom: null };
+
+function timeOrNull(at: EpochMs | null): string | null {
+  return at === null ? null : isoTime(at);
+}
