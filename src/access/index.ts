@@ -1,3 +1,29 @@
+export { Answers, type AnswersDeps } from './answer-store.ts';
+export { DEFAULT_ISSUE_LIMIT } from './api-keys/api-key.ts';
+export { countIssue } from './api-keys/count-issue.ts';
+export {
+  type ApiKeyToMake,
+  makeApiKey,
+  type MakeApiKeyDeps,
+  type ShownApiKey,
+} from './api-keys/create-api-key.ts';
+export { KeyUsage } from './api-keys/key-usage.ts';
+export { SECURITY_SCHEMES, securityOf } from './demand-security.ts';
+export { FailureLimiter } from './failure-limiter.ts';
+export { type Identified, identify, type IdentifyDeps, type Presented } from './identify.ts';
+export { accessJobs, type AccessJobsDeps } from './jobs.ts';
 export { type Asked, authorise, type Decision, type Demand, type KeepAnswer, Permit } from './permit.ts';
 export type { Principal, PrincipalKind, RealmName } from './principal.ts';
+export { refusalRecorder } from './refusal-recorder.ts';
 export { API_KEY_SCOPES, type Scope, SCOPES } from './scopes.ts';
+export {
+  type CreateTenant,
+  type CreateTenantDeps,
+  type NewRealms,
+  type PreparedTenant,
+  type PreparedTenantKeys,
+  prepareTenant,
+  storeTenant,
+} from './tenants/create-tenant.ts';
+export { RealmDirectory } from './tenants/realm-directory.ts';
+export type { RealmStanding } from './tenants/tenant-store.ts';

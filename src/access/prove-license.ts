@@ -1,0 +1,72 @@
+import type { Indexer } from '../custody/sealer.ts';
+import { Fault } from '../faults.ts';
+import type { RealmId } from '../storage/realm-scope.ts';
+import type { Reader } from '../storage/tx.ts';
+import { findLicenseRealms, type FoundLicense } from './license-directory-store.ts';
+import type { Principal } from './principal.ts';
+import type { RealmDirectory } from './tenants/realm-directory.ts';
+
+/** What proving a licence key needs. */
+export interface LicenseProofDeps {
+  readonly read: Reader;
+  readonly indexer: Indexer;
+  readonly realms: Pick<RealmDirectory, 'standing'>;
+  /** Every form under which a typed key may be stored; licensing's `licenseKeyForms`. */
+  readonly licenseKeyForms: (text: string) => readonly string[];
+}
+
+/** A licence key that was shown; `realm`: where a publishable key beside it says to look. */
+export interface ShownLicense {
+  readonly text: string;
+  readonly realm: RealmId | { readonly fault: Fault; readonly rule: string } | undefined;
+  readonly presented: { readonly environment: string | undefined };
+}
+
+type Proof = { readonly who: Principal } | { readonly fault: Fault; readonly rule: string };
+
+/** Longer than any key: not worth a digest. */
+const KEY_CHARACTERS = 1024;
+
+/**
+ * Proves a licence by its key (`Authorization: License <key>`). The key finds its realm: that of the publishable key
+ * beside it, else the one live realm that holds it, or a test realm when `X-Mintmark-Environment: test` asks for one.
+ * What state the licence is in is for the operation to judge.
+ */
+export function proveLicense(deps: LicenseProofDeps, shown: ShownLicense): Proof {
+  if (typeof shown.realm === 'object') return shown.realm;
+  if (shown.text.length > KEY_CHARACTERS) return unknown('license.unknown');
+  const found = findLicenseRealms(deps.read, deps.indexer, deps.licenseKeyForms(shown.text));
+  const fitting = found.filter(({ realm }) => isWanted(deps, realm, shown));
+  const [license, second] = fitting;
+  if (license === undefined) return unknown('license.unknown');
+  if (second !== undefined) {
+    const message = 'several tenants know this licence key; send X-Publishable-Key to name one';
+    return { fault: new Fault('REALM_REQUIRED', message), rule: 'license.realm' };
+  }
+  return { who: principalOf(license) };
+}
+
+function isWanted(
+  deps: LicenseProofDeps,
+  realm: RealmId,
+  { realm: named, presented }: ShownLicense,
+): boolean {
+  if (named !== undefined) return realm === named;
+  const { environment, status } = deps.realms.standing(realm);
+  return status !== 'erased' && environment === (presented.environment === 'test' ? 'test' : 'live');
+}
+
+function principalOf({ realm, licenseId }: FoundLicense): Principal {
+  const actor = { kind: 'license', id: licenseId, via: 'license-key' } as const;
+  return { kind: 'license', actor, realm, licenseId };
+}
+
+function unknown(rule: string): Proof {
+  return {
+    fault: new Fault(
+      'UNAUTHENTICATED',
+      'the licence key is not valid; check that it is complete and of this appliance',
+    ),
+    rule,
+  };
+}
