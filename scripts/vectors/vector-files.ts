@@ -63,5 +63,5 @@ function keys(): object {
       fingerprint: fingerprintOf(signer),
     },
   ]);
-  return { licenseKey: LICENSE_KEY, fingerprint: FINGERPRINT, keys: Object.fromEntries(rows) as object };
+  return { licenseKey: LICENSE_KEY, fingerprint: FINGERPRINT, keys: Object.fromEntries(rows) };
 }

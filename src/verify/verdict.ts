@@ -69,7 +69,7 @@ export interface Verdict {
   readonly state: VerifierState;
 }
 
-/** {@link VerifyOptions} with every default filled in. */
+/** How to judge, with every default filled in. */
 export interface Session {
   readonly trust: Trust;
   readonly product: string;
