@@ -53,7 +53,7 @@ export function vectorFiles(): readonly (readonly [name: string, text: string])[
 }
 
 function keys(): object {
-  const rows = Object.entries(KEYS).map(([name, signer]) => [
+  const rows = Object.entries(KEYS).map(([name, signer]): readonly [string, object] => [
     name,
     {
       label: signer.label,
