@@ -1,4 +1,4 @@
-import type { Permit } from '../../access/index.ts';
+import { countIssue, type Permit } from '../../access/index.ts';
 import type { Outbox } from '../../delivery/outbox.ts';
 import { Fault } from '../../faults.ts';
 import { append } from '../../ledger/append.ts';
@@ -8,7 +8,7 @@ import type { Tx } from '../../storage/tx.ts';
 import type { UnitOfWork } from '../../storage/unit-of-work.ts';
 import { holdsScope, realmOf } from '../caller.ts';
 import type { PolicyCache } from '../policies/policy-cache.ts';
-import { notFound, type Outcome, settle, STALE } from '../refusal.ts';
+import { notFound, type Outcome, refusal, settle, STALE } from '../refusal.ts';
 import { basisHolds, findIssueBasis, type IssueBasis } from './license-basis-store.ts';
 import { attachToLicense, livingEntitlements } from './license-entitlement-store.ts';
 import type { LicenseInput } from './license-schema.ts';
@@ -22,16 +22,10 @@ import {
 } from './prepare.ts';
 import { claimTenantLicense } from './tenant-license-store.ts';
 
-/** What storing prepared licences needs. */
-export interface InsertLicenseDeps {
-  readonly outbox: Outbox;
-  /** Counts one issue of the caller's credential; a fault when it may issue no more today. */
-  readonly countIssue: (tx: Tx, permit: Permit) => Fault | null;
-}
-
 /** What creating licences needs. */
-export interface CreateLicenseDeps extends PrepareLicenseDeps, InsertLicenseDeps {
+export interface CreateLicenseDeps extends PrepareLicenseDeps {
   readonly work: UnitOfWork;
+  readonly outbox: Outbox;
   readonly policies: Pick<PolicyCache, 'get'>;
   /** Trusted time. */
   readonly time: { now(): EpochMs };
@@ -56,7 +50,7 @@ export async function createLicense(
   return settle(`policy ${request.policyId}`, () => {
     const prepared = prepareLicense(deps, readGround(deps, permit, request), request);
     return deps.work.run(permit, (tx): Outcome<LicenseView> => {
-      const outcome = insertPrepared(deps, tx, { permit, prepared });
+      const outcome = insertPrepared(tx, permit, prepared);
       if (!('done' in outcome)) return outcome;
       append(tx, createdEntry(prepared));
       deps.outbox.emit(tx, createdEvent(prepared));
@@ -69,30 +63,25 @@ export async function createLicense(
 /**
  * Inserts one prepared licence into an open unit: rows alone, no entry and no event, so that a batch can tell of many at
  * once.
+ * @throws Fault CONFLICT (key in use), ISSUE_LIMIT: the unit is undone
  */
-export function insertPrepared(
-  deps: InsertLicenseDeps,
-  tx: Tx,
-  { permit, prepared }: { readonly permit: Permit; readonly prepared: PreparedLicense },
-): Outcome<null> {
+export function insertPrepared(tx: Tx, permit: Permit, prepared: PreparedLicense): Outcome<null> {
   const { realm, basis, stored, entitlementIds } = prepared;
   const rows = tx.in(realm);
   if (!basisHolds(rows, basis)) return STALE;
   if (entitlementIds.length > livingEntitlements(rows, entitlementIds).length) return STALE;
-  const over = deps.countIssue(tx, permit);
-  if (over !== null) return { refused: over };
-  // From here on refusals are thrown: what the unit has counted must go with it.
-  if (!claimTenantLicense(tx, realm)) throw tenantLimit();
+  if (!claimTenantLicense(tx, realm)) return refusal('TENANT_LIMIT', TENANT_LIMIT);
+  // From here on refusals are thrown: what the unit has counted and stored must go with it.
   if (!insertLicense(rows, stored)) throw new Fault('CONFLICT', 'this key is in use by another licence');
   for (const entitlementId of entitlementIds) {
     attachToLicense(rows, { licenseId: stored.id, entitlementId }, null);
   }
+  const over = countIssue(tx, permit);
+  if (over !== undefined) throw over.refused;
   return { done: null };
 }
 
-function tenantLimit(): Fault {
-  return new Fault('TENANT_LIMIT', 'the tenant has as many licences in this environment as it may');
-}
+const TENANT_LIMIT = 'the tenant has as many licences in this environment as it may';
 
 /** The ledger entry of one created licence. */
 export function createdEntry(prepared: PreparedLicense) {

@@ -1,25 +1,22 @@
+import type { Random } from '../../lib/random.ts';
 import { DAY, type EpochMs } from '../../lib/clock.ts';
 import type { RealmId } from '../../storage/realm-scope.ts';
 import type { RealmReader, Tx } from '../../storage/tx.ts';
+import { holdSweep } from '../machines/sweep-hold.ts';
 import type { PolicySettings } from '../policies/policy-settings.ts';
 import { dueForExpiry } from './license-list-store.ts';
 import type { LicenseSnapshot } from './license.ts';
+import { countTenantLicenses } from './tenant-license-store.ts';
 import { moved, type TransitionDeps } from './transition.ts';
 
 /** Name of the job, and the actor of what it writes. */
 export const EXPIRE_JOB = 'expire-licenses';
 
-/** What a sweep that cannot be undone is about to touch. */
-export interface IrreversibleSweep {
-  readonly job: string;
-  readonly realm: RealmId;
-  readonly rows: number;
-}
-
 /** What the sweep needs. */
 export interface ExpireDeps extends TransitionDeps {
+  readonly random: Random;
   /** Whether the clock and the state of the appliance allow what cannot be undone (policy `REVOKE`). */
-  readonly mayActIrreversibly: (sweep: IrreversibleSweep) => boolean;
+  readonly mayActIrreversibly: () => boolean;
 }
 
 /** What one sweep of one realm did; `held`: due to be revoked, and not now. */
@@ -43,9 +40,7 @@ const ROWS_PER_RUN = 10_000;
 export async function expireLicenses(deps: ExpireDeps, realm: RealmId): Promise<SweptLicenses> {
   const due = dueLicenses(deps, realm);
   const revoking = due.filter(({ revokes }) => revokes);
-  const sweep = { job: EXPIRE_JOB, realm, rows: revoking.length };
-  const mayRevoke = revoking.length > 0 && deps.mayActIrreversibly(sweep);
-  const going = mayRevoke ? due : due.filter(({ revokes }) => !revokes);
+  const going = (await mayRevoke(deps, realm, revoking.length)) ? due : due.filter(({ revokes }) => !revokes);
   const swept = { expired: 0, revoked: 0, held: due.length - going.length };
   for (let at = 0; at < going.length; at += SLICE) {
     const done = await sweepSlice(deps, realm, going.slice(at, at + SLICE));
@@ -53,6 +48,13 @@ export async function expireLicenses(deps: ExpireDeps, realm: RealmId): Promise<
     swept.revoked += done.revoked;
   }
   return swept;
+}
+
+/** Not while the clock is in doubt, and not when it would hit many at once and nobody has released that. */
+async function mayRevoke(deps: ExpireDeps, realm: RealmId, rows: number): Promise<boolean> {
+  if (rows === 0 || !deps.mayActIrreversibly()) return false;
+  const living = countTenantLicenses(deps.work.read.in(realm));
+  return !(await holdSweep(deps, { job: EXPIRE_JOB }, { realm, dead: rows, living }));
 }
 
 interface DueLicense {

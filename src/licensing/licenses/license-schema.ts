@@ -65,7 +65,7 @@ export const LICENSE_FILTERS = {
 const reason = z.string().min(1).max(REASON_MAX);
 
 /** Body of suspend and reinstate. */
-export const optionalReason = z.strictObject({ reason: reason.optional() }).optional();
+export const optionalReason = z.strictObject({ reason: reason.optional() });
 
 /** Body of revoke and ban. */
 export const requiredReason = z.strictObject({ reason });
@@ -96,7 +96,7 @@ export const transferInput = z.strictObject({
 export type TransferInput = z.infer<typeof transferInput>;
 
 /** Body of `PUT /licenses/{id}/entitlements/{entitlementId}`. */
-export const entitleInput = z.strictObject({ expiresAt: time.nullable().optional() }).optional();
+export const entitleInput = z.strictObject({ expiresAt: time.nullable().optional() });
 
 /** Body of lookup. */
 export const lookupInput = z.strictObject({ key: typedKey });

@@ -1,6 +1,6 @@
 import { statement } from '../../storage/statement.ts';
 import type { RealmId } from '../../storage/realm-scope.ts';
-import type { RealmTx, Tx } from '../../storage/tx.ts';
+import type { RealmReader, RealmTx, Tx } from '../../storage/tx.ts';
 
 /** More licences than any table holds: the limit of a tenant without one. */
 const UNLIMITED = Number.MAX_SAFE_INTEGER;
@@ -31,6 +31,15 @@ const UNCOUNT = statement()((db, p) =>
     .set((eb) => ({ licenses: eb('licenses', '-', 1) }))
     .where('realm_id', '=', p.realm),
 );
+
+const LICENSES = statement()((db, p) =>
+  db.selectFrom('realm_counters').select('licenses').where('realm_id', '=', p.realm),
+);
+
+/** How many living licences the realm has. */
+export function countTenantLicenses(reader: RealmReader): number {
+  return reader.get(LICENSES, {})?.licenses ?? 0;
+}
 
 /**
  * Counts one more living licence of the realm, by one conditional statement; false when the tenant has as many as it may

@@ -37,7 +37,8 @@ export async function transferLicense(
       if (basis === undefined) throw notFound('policy', request.policyId);
       requireAnotherOfSameProduct(planned, basis);
       const version = { realm, id: basis.policyId, version: basis.policyVersion };
-      return transferred(planned, deps.policies.get(planned.reader, version), request.keepExpiry);
+      const policy = deps.policies.get(planned.reader, version);
+      return { ...transferred(planned, policy, request.keepExpiry), basis };
     },
   });
 }

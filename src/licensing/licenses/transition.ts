@@ -9,6 +9,7 @@ import { realmOf } from '../caller.ts';
 import { refuseCardData } from '../metadata.ts';
 import { notFound, type Outcome, requireVersion, settle, STALE } from '../refusal.ts';
 import type { Guarded, Shown } from '../schema.ts';
+import { basisHolds, type IssueBasis } from './license-basis-store.ts';
 import { type LicenseAction, nextStatus, TRANSITIONS } from './license-states.ts';
 import { findLicense } from './license-store.ts';
 import { licenseDecides, licenseEvent, licenseView, type LicenseView } from './license-view.ts';
@@ -33,6 +34,8 @@ export interface Destination {
   readonly status: LicenseStatus;
   readonly expiresAt: EpochMs | null;
   readonly policyId: string;
+  /** The policy it goes to, when that is another one: it has to be there still when the unit runs. */
+  readonly basis?: IssueBasis;
 }
 
 /** What a plan is made from, read in one turn. */
@@ -112,8 +115,9 @@ export function moved(
   const { realm } = viewer;
   const rows = tx.in(realm);
   const from = { id: license.id, from: license.status, relied: license.version };
-  const { status, ...rest } = to;
-  if (!moveLicense(rows, { ...from, to: status, ...rest, now: tx.now })) return STALE;
+  const { status, expiresAt, policyId, basis } = to;
+  if (basis !== undefined && !basisHolds(rows, basis)) return STALE;
+  if (!moveLicense(rows, { ...from, to: status, expiresAt, policyId, now: tx.now })) return STALE;
   const after = present(findLicense(rows, license.id), 'a licence moved in this unit is there');
   append(tx, {
     realm,

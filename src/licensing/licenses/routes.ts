@@ -1,0 +1,299 @@
+import { z } from 'zod';
+import type { Demand, Permit } from '../../access/index.ts';
+import { Fault } from '../../faults.ts';
+import { etagOf, versionsMatching } from '../../http/etag.ts';
+import { decodeCursor, decodeSequence, listAnswer, oneAnswer, PAGE_QUERY, pageOf } from '../../http/list.ts';
+import { type Answer, type Call, type Route, routeOf } from '../../http/route.ts';
+import { idParams, idSchema, NEWEST_FIRST, type Shown } from '../schema.ts';
+import { createLicense, type CreateLicenseDeps } from './create.ts';
+import { deleteLicense } from './delete.ts';
+import { disentitleLicense, entitleLicense } from './entitle.ts';
+import {
+  entitleInput,
+  LICENSE_FILTERS,
+  licenseAnswer,
+  licenseInput,
+  licensePatch,
+  lookupInput,
+  optionalReason,
+  renewInput,
+  requiredReason,
+  revealAnswer,
+  transferInput,
+} from './license-schema.ts';
+import type { LicenseView } from './license-view.ts';
+import { lookupLicense } from './lookup.ts';
+import { renewLicense } from './renew.ts';
+import { revealLicense } from './reveal.ts';
+import {
+  type ListedLicense,
+  listLicenses,
+  type ListLicenses,
+  type ReadLicenseDeps,
+  showLicense,
+  showLicenseWithKey,
+} from './show.ts';
+import { transferLicense } from './transfer.ts';
+import { changeStatus, type PlainAction } from './transition.ts';
+import { updateLicense } from './update.ts';
+
+/** What the routes of licences need. */
+export interface LicenseRoutesDeps extends CreateLicenseDeps, ReadLicenseDeps {
+  readonly work: CreateLicenseDeps['work'];
+  readonly policies: CreateLicenseDeps['policies'];
+  /** The appliance's branch, for entity tags. */
+  readonly branch: () => string;
+}
+
+type LicenseRoute = Route<Permit, Demand>;
+
+const route = routeOf<Permit, Demand>();
+const PATH = '/api/v1/licenses';
+const TAG = 'licenses';
+const SOONEST_FIRST = 'expiry';
+const read: Demand = { scope: 'licenses:read', also: [] };
+const write: Demand = { scope: 'licenses:write', also: [] };
+const revoke: Demand = { scope: 'licenses:revoke', also: [] };
+const reveal: Demand = { scope: 'licenses:reveal', also: [] };
+const one = { path: `${PATH}/{id}`, tag: TAG, params: idParams } as const;
+const oneLicense = { 200: oneAnswer(licenseAnswer) };
+
+/** `/api/v1/licenses`: everything but validation, checkout, files and machines. */
+export function licenseRoutes(deps: LicenseRoutesDeps): LicenseRoute[] {
+  return [
+    createRoute(deps),
+    listRoute(deps),
+    lookupRoute(deps),
+    ...oneRoutes(deps),
+    revealRoute(deps),
+    ...statusRoutes(deps),
+    renewRoute(deps),
+    transferRoute(deps),
+    ...entitlementRoutes(deps),
+  ];
+}
+
+function createRoute(deps: LicenseRoutesDeps): LicenseRoute {
+  const present = (view: LicenseView): Answer => created(deps, { view, version: 1 });
+  return route({
+    method: 'POST',
+    path: PATH,
+    summary: 'Create a licence; the answer shows its key in full',
+    tag: TAG,
+    demand: write,
+    body: licenseInput,
+    answers: { 201: oneAnswer(licenseAnswer) },
+    idempotent: 'reread',
+    present,
+    // What the caller may see now, not what he saw then: a key is never stored for replay.
+    reread: ({ permit }, stored) => created(deps, showLicenseWithKey(deps, permit, idIn(stored))),
+    handle: async ({ permit, body }) => present(await createLicense(deps, permit, body)),
+  });
+}
+
+function created(deps: LicenseRoutesDeps, result: Shown<LicenseView>): Answer {
+  return { ...shown(deps, result), status: 201, secrets: ['key'] };
+}
+
+const storedAnswer = z.object({ data: z.object({ id: z.string() }) });
+
+function idIn(stored: unknown): string {
+  return storedAnswer.parse(stored).data.id;
+}
+
+function listRoute(deps: LicenseRoutesDeps): LicenseRoute {
+  return route({
+    method: 'GET',
+    path: PATH,
+    summary: 'List licences: newest first, or soonest expiry first with expiresBefore',
+    tag: TAG,
+    demand: read,
+    query: z.strictObject({ ...PAGE_QUERY, ...LICENSE_FILTERS }),
+    answers: { 200: listAnswer(licenseAnswer) },
+    handle: ({ permit, query }) => {
+      const { cursor, expiresBefore, limit, ...filter } = query;
+      const order = expiresBefore === undefined ? newest(cursor) : soonest(cursor, expiresBefore);
+      const rows = listLicenses(deps, permit, { ...filter, order, limit: limit + 1 });
+      return { status: 200, body: pageOf(rows, limit, SHAPES[order.by]) };
+    },
+  });
+}
+
+const viewOf = ({ view }: ListedLicense): LicenseView => view;
+const SHAPES = {
+  newest: { sort: NEWEST_FIRST, keyOf: ({ seq }: ListedLicense) => seq, show: viewOf },
+  expiry: {
+    sort: SOONEST_FIRST,
+    keyOf: ({ seq, expiresAt }: ListedLicense) => [expiresAt ?? 0, seq],
+    show: viewOf,
+  },
+};
+
+function newest(cursor: string | undefined): ListLicenses['order'] {
+  return { by: 'newest', before: decodeSequence(cursor, NEWEST_FIRST) ?? Number.MAX_SAFE_INTEGER };
+}
+
+const expiryKey = z.tuple([z.number(), z.number()]);
+
+function soonest(cursor: string | undefined, expiresBefore: string): ListLicenses['order'] {
+  const until = Date.parse(expiresBefore);
+  if (cursor === undefined) return { by: 'expiry', until, after: [0, 0] };
+  const after = expiryKey.safeParse(decodeCursor(cursor, SOONEST_FIRST));
+  if (!after.success) throw new Fault('CURSOR_INVALID', 'the cursor is not one of this list');
+  return { by: 'expiry', until, after: after.data };
+}
+
+function lookupRoute(deps: LicenseRoutesDeps): LicenseRoute {
+  return route({
+    method: 'POST',
+    path: `${PATH}/lookup`,
+    summary: 'Find a licence by its key',
+    tag: TAG,
+    demand: read,
+    body: lookupInput,
+    answers: oneLicense,
+    handle: ({ permit, body }) => shown(deps, lookupLicense(deps, permit, body.key)),
+  });
+}
+
+function oneRoutes(deps: LicenseRoutesDeps): LicenseRoute[] {
+  return [
+    route({
+      ...one,
+      method: 'GET',
+      summary: 'Show a licence, its key masked',
+      demand: read,
+      answers: oneLicense,
+      handle: ({ permit, params }) => shown(deps, showLicense(deps, permit, params.id)),
+    }),
+    route({
+      ...one,
+      method: 'PATCH',
+      summary: 'Change what describes a licence, and its own limits',
+      demand: write,
+      body: licensePatch,
+      answers: oneLicense,
+      handle: async (call) =>
+        shown(deps, await updateLicense(deps, call.permit, { ...guarded(deps, call), change: call.body })),
+    }),
+    route({
+      ...one,
+      method: 'DELETE',
+      summary: 'Delete a licence with its machines; its key stays reserved',
+      demand: write,
+      answers: { 204: null },
+      handle: async (call) => {
+        await deleteLicense(deps, call.permit, guarded(deps, call));
+        return { status: 204 };
+      },
+    }),
+  ];
+}
+
+function revealRoute(deps: LicenseRoutesDeps): LicenseRoute {
+  return route({
+    ...one,
+    path: `${PATH}/{id}/reveal`,
+    method: 'POST',
+    summary: 'Show key, e-mail address and name in clear; the ledger says who looked',
+    demand: reveal,
+    answers: { 200: oneAnswer(revealAnswer) },
+    handle: async ({ permit, params }) => {
+      return { status: 200, body: { data: await revealLicense(deps, permit, params.id) } };
+    },
+  });
+}
+
+function statusRoutes(deps: LicenseRoutesDeps): LicenseRoute[] {
+  const action = (name: PlainAction, summary: string) => ({
+    ...one,
+    path: `${PATH}/{id}/${name}`,
+    method: 'POST' as const,
+    summary,
+    answers: oneLicense,
+    idempotent: 'answer' as const,
+    present: (result: Shown<LicenseView>) => shown(deps, result),
+    handle: async (call: Call<Permit, { id: string }, unknown, { reason?: string | undefined }>) => {
+      const request = { ...guarded(deps, call), action: name, reason: call.body.reason };
+      return shown(deps, await changeStatus(deps, call.permit, request));
+    },
+  });
+  return [
+    route({ ...action('suspend', 'Suspend a licence'), demand: write, body: optionalReason }),
+    route({ ...action('reinstate', 'Reinstate a suspended licence'), demand: write, body: optionalReason }),
+    route({ ...action('revoke', 'Revoke a licence for good'), demand: revoke, body: requiredReason }),
+    route({ ...action('ban', 'Ban a licence for good'), demand: revoke, body: requiredReason }),
+  ];
+}
+
+function renewRoute(deps: LicenseRoutesDeps): LicenseRoute {
+  return route({
+    ...one,
+    path: `${PATH}/{id}/renew`,
+    method: 'POST',
+    summary: 'Renew a licence: to a time, by days, or by the duration of its policy',
+    demand: write,
+    body: renewInput,
+    answers: oneLicense,
+    idempotent: 'answer',
+    present: (result: Shown<LicenseView>) => shown(deps, result),
+    handle: async (call) =>
+      shown(deps, await renewLicense(deps, call.permit, { ...guarded(deps, call), ...call.body })),
+  });
+}
+
+function transferRoute(deps: LicenseRoutesDeps): LicenseRoute {
+  return route({
+    ...one,
+    path: `${PATH}/{id}/transfer`,
+    method: 'POST',
+    summary: 'Put a licence under another policy of its product',
+    demand: write,
+    body: transferInput,
+    answers: oneLicense,
+    idempotent: 'answer',
+    present: (result: Shown<LicenseView>) => shown(deps, result),
+    handle: async (call) =>
+      shown(deps, await transferLicense(deps, call.permit, { ...guarded(deps, call), ...call.body })),
+  });
+}
+
+function entitlementRoutes(deps: LicenseRoutesDeps): LicenseRoute[] {
+  const pair = {
+    path: `${PATH}/{id}/entitlements/{entitlementId}`,
+    tag: TAG,
+    demand: write,
+    params: idParams.extend({ entitlementId: idSchema }),
+    answers: { 204: null },
+  } as const;
+  return [
+    route({
+      ...pair,
+      method: 'PUT',
+      summary: 'Give a licence an entitlement of its own, until a time or for good',
+      body: entitleInput,
+      handle: async ({ permit, params: { id, entitlementId }, body }) => {
+        const expiresAt = body.expiresAt ?? null;
+        await entitleLicense(deps, permit, { licenseId: id, entitlementId, expiresAt });
+        return { status: 204 };
+      },
+    }),
+    route({
+      ...pair,
+      method: 'DELETE',
+      summary: 'Take an entitlement of its own from a licence',
+      handle: async ({ permit, params: { id, entitlementId } }) => {
+        await disentitleLicense(deps, permit, { licenseId: id, entitlementId });
+        return { status: 204 };
+      },
+    }),
+  ];
+}
+
+function guarded(deps: LicenseRoutesDeps, call: Call<Permit, { id: string }>) {
+  return { id: call.params.id, versions: versionsMatching(call.header('if-match'), deps.branch()) };
+}
+
+function shown(deps: LicenseRoutesDeps, { view, version }: Shown<LicenseView>): Answer {
+  return { status: 200, body: { data: view }, headers: { etag: etagOf(deps.branch(), version) } };
+}
