@@ -46,6 +46,7 @@ export class UnitOfWork<Head = unknown> {
   /** A failure of the disk met by a statement of the open batch. */
   #failure: Error | null = null;
   #stopped: (() => void) | null = null;
+  #stopping: Promise<void> | null = null;
   #full = false;
   #lastProbe = Number.NEGATIVE_INFINITY;
   readonly read: Reader;
@@ -117,10 +118,11 @@ export class UnitOfWork<Head = unknown> {
    */
   stop(): Promise<void> {
     if (this.#fatal) return Promise.resolve();
-    return new Promise((resolve) => {
+    this.#stopping ??= new Promise((resolve) => {
       this.#stopped = resolve;
       this.#schedule();
     });
+    return this.#stopping;
   }
 
   #submit<T>(authority: Authority, mayRecord: boolean, unit: (tx: Tx) => Synchronous<T>): Promise<T> {

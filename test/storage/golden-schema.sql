@@ -1,0 +1,444 @@
+CREATE TABLE api_key_directory (
+  public_id_hash BLOB PRIMARY KEY,
+  index_version INTEGER NOT NULL,
+  realm_id INTEGER NOT NULL,
+  api_key_id TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE api_key_usage (
+  realm_id INTEGER NOT NULL REFERENCES realms (realm_id),
+  api_key_id TEXT NOT NULL,
+  last_used_at INTEGER,
+  last_used_from BLOB,
+  issued_day INTEGER NOT NULL DEFAULT 0,
+  issued_count INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (realm_id, api_key_id),
+  FOREIGN KEY (realm_id, api_key_id) REFERENCES api_keys (realm_id, id)
+  ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE api_keys (
+  seq INTEGER PRIMARY KEY,
+  realm_id INTEGER NOT NULL REFERENCES realms (realm_id),
+  id TEXT NOT NULL,
+  kind TEXT NOT NULL CHECK (kind IN ('sk', 'pk')),
+  name TEXT NOT NULL,
+  scopes TEXT NOT NULL,
+  allowed_cidrs TEXT NOT NULL,
+  tier TEXT NOT NULL,
+  public_id TEXT NOT NULL,
+  secret_hash BLOB NOT NULL,
+  previous_secret_hash BLOB,
+  previous_valid_until INTEGER,
+  index_version INTEGER NOT NULL,
+  last_four TEXT NOT NULL,
+  issue_limit_per_day INTEGER,
+  created_by TEXT NOT NULL,
+  expires_at INTEGER,
+  revoked_at INTEGER,
+  rotated_at INTEGER NOT NULL,
+  version INTEGER NOT NULL DEFAULT 1,
+  created_at INTEGER NOT NULL,
+  updated_at INTEGER NOT NULL,
+  UNIQUE (realm_id, id)
+  ) STRICT;
+
+CREATE TABLE clock_mark (
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  trusted INTEGER NOT NULL,
+  wall INTEGER NOT NULL,
+  boot_id TEXT NOT NULL,
+  boottime INTEGER NOT NULL,
+  suspect TEXT,
+  quiet_since INTEGER NOT NULL
+  ) STRICT;
+
+CREATE TABLE data_key_usage (
+  realm_id INTEGER NOT NULL,
+  version INTEGER NOT NULL,
+  reserved INTEGER NOT NULL,
+  PRIMARY KEY (realm_id, version)
+  ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE data_keys (
+  realm_id INTEGER NOT NULL,
+  version INTEGER NOT NULL,
+  wrapped BLOB NOT NULL,
+  created_at INTEGER NOT NULL,
+  PRIMARY KEY (realm_id, version)
+  ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE entitlements (
+  seq INTEGER PRIMARY KEY,
+  realm_id INTEGER NOT NULL REFERENCES realms (realm_id),
+  id TEXT NOT NULL,
+  code TEXT NOT NULL,
+  name TEXT NOT NULL,
+  metadata BLOB,
+  version INTEGER NOT NULL DEFAULT 1,
+  created_at INTEGER NOT NULL,
+  updated_at INTEGER NOT NULL,
+  deleted_at INTEGER,
+  UNIQUE (realm_id, id)
+  ) STRICT;
+
+CREATE TABLE events (
+  position INTEGER PRIMARY KEY AUTOINCREMENT,
+  realm_id INTEGER NOT NULL REFERENCES realms (realm_id),
+  id TEXT NOT NULL,
+  type TEXT NOT NULL,
+  body BLOB NOT NULL,
+  created_at INTEGER NOT NULL,
+  UNIQUE (realm_id, id)
+  ) STRICT;
+
+CREATE TABLE idempotency (
+  realm_id INTEGER NOT NULL REFERENCES realms (realm_id),
+  principal TEXT NOT NULL,
+  route TEXT NOT NULL,
+  key_hash BLOB NOT NULL,
+  body_digest BLOB NOT NULL,
+  status INTEGER NOT NULL,
+  answer BLOB NOT NULL,
+  created_at INTEGER NOT NULL,
+  PRIMARY KEY (realm_id, principal, route, key_hash)
+  ) STRICT;
+
+CREATE TABLE index_keys (
+  realm_id INTEGER NOT NULL,
+  version INTEGER NOT NULL,
+  wrapped BLOB NOT NULL,
+  created_at INTEGER NOT NULL,
+  PRIMARY KEY (realm_id, version)
+  ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE issued_files (
+  seq INTEGER PRIMARY KEY,
+  realm_id INTEGER NOT NULL REFERENCES realms (realm_id),
+  id TEXT NOT NULL,
+  kind TEXT NOT NULL CHECK (kind IN ('license', 'machine')),
+  branch TEXT NOT NULL,
+  branch_seq INTEGER NOT NULL,
+  license_id TEXT NOT NULL,
+  machine_id TEXT,
+  fingerprint_hash BLOB,
+  kid TEXT NOT NULL,
+  digest BLOB NOT NULL,
+  issued_at INTEGER NOT NULL,
+  expires_at INTEGER NOT NULL,
+  UNIQUE (realm_id, id),
+  UNIQUE (branch, branch_seq),
+  FOREIGN KEY (realm_id, license_id) REFERENCES licenses (realm_id, id)
+  ) STRICT;
+
+CREATE TABLE job_state (
+  job TEXT PRIMARY KEY,
+  state TEXT NOT NULL,
+  updated_at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE ledger_checkpoints (
+  size INTEGER PRIMARY KEY,
+  note TEXT NOT NULL,
+  signed_at INTEGER NOT NULL
+  ) STRICT;
+
+CREATE TABLE ledger_entries (
+  position INTEGER PRIMARY KEY,
+  realm_id INTEGER,
+  bytes BLOB NOT NULL,
+  hash BLOB NOT NULL
+  ) STRICT;
+
+CREATE TABLE ledger_private (
+  position INTEGER PRIMARY KEY,
+  realm_id INTEGER NOT NULL,
+  salt BLOB NOT NULL,
+  sealed BLOB NOT NULL
+  ) STRICT;
+
+CREATE TABLE ledger_tiles (
+  level INTEGER NOT NULL,
+  number INTEGER NOT NULL,
+  hashes BLOB NOT NULL,
+  PRIMARY KEY (level, number)
+  ) STRICT;
+
+CREATE TABLE license_directory (
+  key_hash BLOB NOT NULL,
+  index_version INTEGER NOT NULL,
+  realm_id INTEGER NOT NULL,
+  license_id TEXT NOT NULL,
+  PRIMARY KEY (key_hash, realm_id)
+  ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE license_entitlements (
+  realm_id INTEGER NOT NULL REFERENCES realms (realm_id),
+  license_id TEXT NOT NULL,
+  entitlement_id TEXT NOT NULL,
+  expires_at INTEGER,
+  PRIMARY KEY (realm_id, license_id, entitlement_id),
+  FOREIGN KEY (realm_id, license_id) REFERENCES licenses (realm_id, id),
+  FOREIGN KEY (realm_id, entitlement_id) REFERENCES entitlements (realm_id, id)
+  ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE license_seats (
+  realm_id INTEGER NOT NULL REFERENCES realms (realm_id),
+  license_id TEXT NOT NULL,
+  seats INTEGER NOT NULL DEFAULT 0 CHECK (seats >= 0),
+  PRIMARY KEY (realm_id, license_id),
+  FOREIGN KEY (realm_id, license_id) REFERENCES licenses (realm_id, id)
+  ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE license_usage (
+  realm_id INTEGER NOT NULL REFERENCES realms (realm_id),
+  license_id TEXT NOT NULL,
+  uses INTEGER NOT NULL DEFAULT 0,
+  validations INTEGER NOT NULL DEFAULT 0,
+  last_validated_at INTEGER,
+  last_checked_out_at INTEGER,
+  PRIMARY KEY (realm_id, license_id),
+  FOREIGN KEY (realm_id, license_id) REFERENCES licenses (realm_id, id)
+  ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE licenses (
+  seq INTEGER PRIMARY KEY,
+  realm_id INTEGER NOT NULL REFERENCES realms (realm_id),
+  id TEXT NOT NULL,
+  product_id TEXT NOT NULL,
+  policy_id TEXT NOT NULL,
+  status TEXT NOT NULL CHECK (status IN ('active', 'suspended', 'expired', 'revoked', 'banned')),
+  expires_at INTEGER,
+  max_machines_override INTEGER,
+  max_uses_override INTEGER,
+  key_hash BLOB NOT NULL,
+  key_sealed BLOB,
+  key_masked TEXT NOT NULL,
+  key_origin TEXT NOT NULL CHECK (key_origin IN ('generated', 'imported')),
+  weak_key INTEGER NOT NULL DEFAULT 0,
+  personal BLOB,
+  user_email_index BLOB,
+  first_activated_at INTEGER,
+  first_validated_at INTEGER,
+  version INTEGER NOT NULL DEFAULT 1,
+  created_at INTEGER NOT NULL,
+  updated_at INTEGER NOT NULL,
+  deleted_at INTEGER,
+  UNIQUE (realm_id, id),
+  UNIQUE (realm_id, key_hash),
+  FOREIGN KEY (realm_id, product_id) REFERENCES products (realm_id, id),
+  FOREIGN KEY (realm_id, policy_id) REFERENCES policies (realm_id, id)
+  ) STRICT;
+
+CREATE TABLE machine_components (
+  realm_id INTEGER NOT NULL REFERENCES realms (realm_id),
+  machine_id TEXT NOT NULL,
+  name TEXT NOT NULL,
+  value_hash BLOB NOT NULL,
+  index_version INTEGER NOT NULL,
+  PRIMARY KEY (realm_id, machine_id, name),
+  FOREIGN KEY (realm_id, machine_id) REFERENCES machines (realm_id, id)
+  ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE machine_usage (
+  realm_id INTEGER NOT NULL REFERENCES realms (realm_id),
+  machine_id TEXT NOT NULL,
+  heartbeat_due INTEGER,
+  last_heartbeat_at INTEGER,
+  last_validated_at INTEGER,
+  last_checked_out_at INTEGER,
+  PRIMARY KEY (realm_id, machine_id),
+  FOREIGN KEY (realm_id, machine_id) REFERENCES machines (realm_id, id)
+  ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE machines (
+  seq INTEGER PRIMARY KEY,
+  realm_id INTEGER NOT NULL REFERENCES realms (realm_id),
+  id TEXT NOT NULL,
+  license_id TEXT NOT NULL,
+  fingerprint_hash BLOB NOT NULL,
+  fingerprint_sealed BLOB NOT NULL,
+  index_version INTEGER NOT NULL,
+  public_key BLOB,
+  alive INTEGER NOT NULL DEFAULT 1,
+  platform TEXT,
+  cores INTEGER,
+  personal BLOB,
+  seat_held_until INTEGER,
+  version INTEGER NOT NULL DEFAULT 1,
+  created_at INTEGER NOT NULL,
+  updated_at INTEGER NOT NULL,
+  deleted_at INTEGER,
+  UNIQUE (realm_id, id),
+  FOREIGN KEY (realm_id, license_id) REFERENCES licenses (realm_id, id)
+  ) STRICT;
+
+CREATE TABLE policies (
+  seq INTEGER PRIMARY KEY,
+  realm_id INTEGER NOT NULL REFERENCES realms (realm_id),
+  id TEXT NOT NULL,
+  product_id TEXT NOT NULL,
+  name TEXT NOT NULL,
+  code TEXT NOT NULL,
+  template TEXT,
+  template_version INTEGER NOT NULL,
+  settings TEXT NOT NULL,
+  metadata BLOB,
+  version INTEGER NOT NULL DEFAULT 1,
+  created_at INTEGER NOT NULL,
+  updated_at INTEGER NOT NULL,
+  deleted_at INTEGER,
+  UNIQUE (realm_id, id),
+  FOREIGN KEY (realm_id, product_id) REFERENCES products (realm_id, id)
+  ) STRICT;
+
+CREATE TABLE policy_entitlements (
+  realm_id INTEGER NOT NULL REFERENCES realms (realm_id),
+  policy_id TEXT NOT NULL,
+  entitlement_id TEXT NOT NULL,
+  PRIMARY KEY (realm_id, policy_id, entitlement_id),
+  FOREIGN KEY (realm_id, policy_id) REFERENCES policies (realm_id, id),
+  FOREIGN KEY (realm_id, entitlement_id) REFERENCES entitlements (realm_id, id)
+  ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE products (
+  seq INTEGER PRIMARY KEY,
+  realm_id INTEGER NOT NULL REFERENCES realms (realm_id),
+  id TEXT NOT NULL,
+  code TEXT NOT NULL,
+  name TEXT NOT NULL,
+  description TEXT,
+  key_prefix TEXT NOT NULL,
+  signing_kid TEXT NOT NULL,
+  metadata BLOB,
+  version INTEGER NOT NULL DEFAULT 1,
+  created_at INTEGER NOT NULL,
+  updated_at INTEGER NOT NULL,
+  deleted_at INTEGER,
+  UNIQUE (realm_id, id)
+  ) STRICT;
+
+CREATE TABLE realm_counters (
+  realm_id INTEGER NOT NULL REFERENCES realms (realm_id),
+  licenses INTEGER NOT NULL DEFAULT 0 CHECK (licenses >= 0),
+  machines INTEGER NOT NULL DEFAULT 0 CHECK (machines >= 0),
+  PRIMARY KEY (realm_id)
+  ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE realms (
+  realm_id INTEGER PRIMARY KEY,
+  tenant_id TEXT REFERENCES tenants (id),
+  environment TEXT NOT NULL CHECK (environment IN ('live', 'test', 'system')),
+  UNIQUE (tenant_id, environment)
+  ) STRICT;
+
+CREATE TABLE settings (
+  key TEXT PRIMARY KEY,
+  value TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE signing_keys (
+  kid TEXT PRIMARY KEY,
+  purpose TEXT NOT NULL,
+  tenant_id TEXT,
+  realm_id INTEGER,
+  algorithm TEXT NOT NULL,
+  state TEXT NOT NULL CHECK (state IN ('pending', 'active', 'retiring', 'retired', 'compromised')),
+  custodian TEXT NOT NULL,
+  reference TEXT NOT NULL,
+  public_key BLOB NOT NULL,
+  not_before INTEGER NOT NULL,
+  not_after INTEGER,
+  version INTEGER NOT NULL DEFAULT 1,
+  created_at INTEGER NOT NULL,
+  updated_at INTEGER NOT NULL
+  ) STRICT;
+
+CREATE TABLE tenants (
+  id TEXT PRIMARY KEY,
+  code TEXT NOT NULL UNIQUE,
+  name TEXT NOT NULL,
+  status TEXT NOT NULL CHECK (status IN ('active', 'suspended', 'erased')),
+  tier TEXT NOT NULL,
+  max_licenses INTEGER,
+  max_machines INTEGER,
+  contact BLOB,
+  bundle_seq INTEGER NOT NULL DEFAULT 0,
+  trust_bundle TEXT,
+  version INTEGER NOT NULL DEFAULT 1,
+  created_at INTEGER NOT NULL,
+  updated_at INTEGER NOT NULL
+  ) STRICT;
+
+CREATE TABLE write_probe (
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  filler BLOB NOT NULL
+  ) STRICT;
+
+CREATE INDEX api_keys_list ON api_keys (realm_id, seq);
+
+CREATE UNIQUE INDEX entitlements_code ON entitlements (realm_id, code) WHERE deleted_at IS NULL;
+
+CREATE INDEX entitlements_list ON entitlements (realm_id, seq) WHERE deleted_at IS NULL;
+
+CREATE INDEX events_realm ON events (realm_id, position);
+
+CREATE INDEX events_type ON events (realm_id, type, position);
+
+CREATE INDEX idempotency_age ON idempotency (realm_id, created_at);
+
+CREATE INDEX issued_files_expiry ON issued_files (realm_id, expires_at);
+
+CREATE INDEX issued_files_license ON issued_files (realm_id, license_id, seq);
+
+CREATE INDEX issued_files_machine ON issued_files (realm_id, machine_id, expires_at);
+
+CREATE INDEX ledger_entries_realm ON ledger_entries (realm_id, position);
+
+CREATE INDEX license_entitlements_entitlement ON license_entitlements (realm_id, entitlement_id);
+
+CREATE INDEX licenses_email ON licenses (realm_id, user_email_index) WHERE user_email_index IS NOT NULL;
+
+CREATE INDEX licenses_expiry ON licenses (realm_id, status, expires_at) WHERE expires_at IS NOT NULL;
+
+CREATE INDEX licenses_expiry_list ON licenses (realm_id, expires_at, seq)
+  WHERE deleted_at IS NULL AND expires_at IS NOT NULL;
+
+CREATE INDEX licenses_list ON licenses (realm_id, seq) WHERE deleted_at IS NULL;
+
+CREATE INDEX licenses_policy ON licenses (realm_id, policy_id, seq);
+
+CREATE INDEX licenses_product ON licenses (realm_id, product_id, seq);
+
+CREATE INDEX licenses_status ON licenses (realm_id, status, seq);
+
+CREATE INDEX machine_usage_due ON machine_usage (realm_id, heartbeat_due) WHERE heartbeat_due IS NOT NULL;
+
+CREATE INDEX machines_fingerprint ON machines (realm_id, fingerprint_hash) WHERE deleted_at IS NULL;
+
+CREATE INDEX machines_former ON machines (realm_id, license_id, fingerprint_hash)
+  WHERE deleted_at IS NOT NULL;
+
+CREATE INDEX machines_held ON machines (realm_id, seat_held_until)
+  WHERE seat_held_until IS NOT NULL;
+
+CREATE UNIQUE INDEX machines_license ON machines (realm_id, license_id, fingerprint_hash)
+  WHERE deleted_at IS NULL;
+
+CREATE INDEX machines_license_held ON machines (realm_id, license_id, seat_held_until)
+  WHERE seat_held_until IS NOT NULL;
+
+CREATE INDEX machines_license_list ON machines (realm_id, license_id, seq) WHERE deleted_at IS NULL;
+
+CREATE INDEX machines_list ON machines (realm_id, seq) WHERE deleted_at IS NULL;
+
+CREATE UNIQUE INDEX policies_code ON policies (realm_id, code) WHERE deleted_at IS NULL;
+
+CREATE INDEX policies_list ON policies (realm_id, seq) WHERE deleted_at IS NULL;
+
+CREATE INDEX policies_product ON policies (realm_id, product_id, seq);
+
+CREATE INDEX policy_entitlements_entitlement ON policy_entitlements (realm_id, entitlement_id);
+
+CREATE UNIQUE INDEX products_code ON products (realm_id, code) WHERE deleted_at IS NULL;
+
+CREATE INDEX products_list ON products (realm_id, seq) WHERE deleted_at IS NULL;
