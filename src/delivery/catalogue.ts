@@ -11,10 +11,12 @@ export interface EventRow {
 const emitted = (about: string, data: string): EventRow => ({ about, data, emitted: true });
 const later = (about: string, data: string): EventRow => ({ about, data, emitted: false });
 
-const LICENSE = 'the licence as the API shows it: key masked, personal fields left out';
+const LICENSE =
+  'the licence as the API shows it, without `name` and `metadata`; key, e-mail address and user name masked';
 const MACHINE =
   '`id`, `licenseId`, `fingerprintDigest`, `platform`, `status`, `createdAt`: no value of the device';
-const KEY = 'the API key as the API shows it, without its secret';
+const KEY =
+  '`id`, `kind`, `environment`, `name`, `masked`, `scopes`, `tier`, `createdBy`, `expiresAt`, `revokedAt`, `rotatedAt`';
 const SIGNING_KEY = '`kid`, `purpose`, `algorithm`, `status`';
 const PASS = '`id`, `templateId`, `status`';
 
@@ -43,7 +45,7 @@ export const EVENTS = {
   'license.expiring_soon': later('A licence will expire within days.', LICENSE),
   'license.file_issued': emitted(
     'A licence file or a machine file was signed and checked out.',
-    '`fileId`, `licenseId`, `machineId`, `kid`, `expiresAt`',
+    '`id` of the file, `kind`, `licenseId`, `machineId`, `kid`, `issuedAt`, `expiresAt`, and the `bound` that gave it',
   ),
   'license.activated': later('The first machine of a licence was activated.', LICENSE),
   'machine.activated': emitted('A machine took a seat of a licence.', MACHINE),
