@@ -26,7 +26,7 @@ const LIST = statement()((db) =>
       'signing_keys.not_after as notAfter',
       'signing_keys.version',
     ])
-    .orderBy('signing_keys.created_at')
+    .orderBy('signing_keys.not_before')
     .orderBy('signing_keys.kid'),
 );
 
@@ -74,7 +74,7 @@ const SET_STATE = statement<{ kid: string; from: number; to: number; state: Sign
 
 const ALGORITHMS: readonly string[] = Object.keys(JOSE_ALGORITHMS) satisfies string[];
 
-/** Every signing key there is, oldest first. */
+/** Every signing key there is. */
 export function listSigningKeys(reader: Reader): SigningKey[] {
   return reader.all(LIST, {}).map((row) => {
     const { environment, realm, purpose, algorithm, ...rest } = row;

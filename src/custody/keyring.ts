@@ -73,9 +73,9 @@ export class Keyring {
     return keyring;
   }
 
-  /** Every key, oldest first. */
+  /** Every key, by the time it may sign from, then by kid. */
   list(): SigningKey[] {
-    return [...this.#keys.values()];
+    return [...this.#keys.values()].sort(byAge);
   }
 
   /** A key by its kid; undefined when there is none. */
@@ -83,7 +83,7 @@ export class Keyring {
     return this.#keys.get(kid);
   }
 
-  /** The keys of a tenant and of its realms, oldest first. */
+  /** The keys of a tenant and of its realms, in the order of {@link list}. */
   ofTenant(tenantId: string): SigningKey[] {
     return this.list().filter((key) => key.tenantId === tenantId);
   }
@@ -199,6 +199,10 @@ export class Keyring {
     if (custodian !== undefined) return custodian;
     throw new Fault('KEY_STORAGE', `custodian ${name} holds a signing key and is not configured`);
   }
+}
+
+function byAge(a: SigningKey, b: SigningKey): number {
+  return a.notBefore - b.notBefore || (a.kid < b.kid ? -1 : 1);
 }
 
 /** A new key as the keyring will know it. */

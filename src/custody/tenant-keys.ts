@@ -95,18 +95,25 @@ export function registerTenantKeys(
   return keys.slots.map((slot) => keyring.register(tx, slot.made, registration(slot, place)));
 }
 
-/** What a trust bundle says about these keys of one tenant. Pure. */
+/** What a trust bundle says about these keys of one tenant, in one order whatever theirs is. Pure. */
 export function trustBundleContents(keys: readonly SigningKey[]): TrustBundleContents {
+  const ordered = [...keys].sort((a, b) => (bundleOrder(a) < bundleOrder(b) ? -1 : 1));
   return {
-    roots: keys
+    roots: ordered
       .filter(({ purpose }) => purpose === 'root')
       .map(({ kid, jwk, state }) => ({ kid, jwk, state })),
-    keys: keys
+    keys: ordered
       .filter(({ purpose }) => CERTIFIED.includes(purpose))
       .map(({ kid, jwk, algorithm, purpose, environment, state, notBefore, notAfter }) => {
         return { kid, jwk, algorithm, purpose, environment, state, notBefore, notAfter };
       }),
   };
+}
+
+/** By purpose, environment (the tenant's own first), age and kid. */
+function bundleOrder({ purpose, environment, notBefore, kid }: SigningKey): string {
+  const rank = CERTIFIED.indexOf(purpose) + 1;
+  return [rank, environment ?? '', String(notBefore).padStart(16, '0'), kid].join(' ');
 }
 
 function registration({ environment }: Slot, place: TenantPlace): Registration {
