@@ -176,6 +176,11 @@ function lacksEntitlement(facts: DecisionFacts, request: DecisionRequest, now: E
 
 /** Codes that are held at `now`, each once, in order. */
 export function codesAt(entitlements: readonly HeldEntitlement[], now: EpochMs): string[] {
-  const held = entitlements.filter(({ expiresAt }) => expiresAt === null || expiresAt > now);
+  const held = entitlements.filter((entitlement) => isHeldAt(entitlement, now));
   return [...new Set(held.map(({ code }) => code))].sort();
+}
+
+/** Whether an entitlement has not run out at `now`. */
+export function isHeldAt({ expiresAt }: Pick<HeldEntitlement, 'expiresAt'>, now: EpochMs): boolean {
+  return expiresAt === null || expiresAt > now;
 }

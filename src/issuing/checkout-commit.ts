@@ -1,0 +1,162 @@
+import type { Permit } from '../access/index.ts';
+import type { Outbox } from '../delivery/outbox.ts';
+import { append } from '../ledger/append.ts';
+import { isoTime } from '../lib/clock.ts';
+import {
+  bookLicenseCheckout,
+  bookMachineCheckout,
+  claimMachine,
+  type ClaimDeps,
+  type Outcome,
+  type Refusal,
+  refusal,
+  STALE,
+  type StandingDeps,
+} from '../licensing/index.ts';
+import type { Tx } from '../storage/tx.ts';
+import type { UnitOfWork } from '../storage/unit-of-work.ts';
+import { type PreparedCheckout, standingOf, type Versions, whyNot } from './checkout-prepare.ts';
+import type { SignedCheckout } from './checkout-sign.ts';
+import type { Bound } from './checkout-terms.ts';
+import { fileDecides, insertIssuedFile, type IssuedFile, signingKeyVersion } from './issued-files-store.ts';
+
+/**
+ * Counts one more file against what a credential may issue, in the unit that issues; the last thing the unit decides.
+ * @returns the refusal; undefined: it may
+ */
+export type CountIssue = (tx: Tx, permit: Permit) => Refusal | undefined;
+
+/** What committing a file needs. */
+export interface CommitCheckoutDeps extends StandingDeps, ClaimDeps {
+  readonly work: Pick<UnitOfWork, 'run'>;
+  readonly outbox: Outbox;
+  readonly countIssue: CountIssue;
+}
+
+/** A file that was issued: durable, and free to go out. */
+export interface IssuedCheckout {
+  readonly certificate: string;
+  readonly algorithm: string;
+  readonly kid: string;
+  readonly issuedAt: string;
+  readonly expiresAt: string;
+  readonly fileId: string;
+  readonly licenseId: string;
+  readonly machineId: string | null;
+  /** Which bound gave `expiresAt`. */
+  readonly bound: Bound;
+  /** Whether the answer is to be the bare file. */
+  readonly raw: boolean;
+}
+
+/**
+ * Makes a signed file true in ONE unit: activates its machine if need be, remembers the file, writes ledger entry and
+ * event. Stale when a version it relied on has changed; the signature is then dropped and never leaves the process.
+ */
+export function commitCheckout(
+  deps: CommitCheckoutDeps,
+  permit: Permit,
+  signed: SignedCheckout,
+): Promise<Outcome<IssuedCheckout>> {
+  return deps.work.run(permit, (tx) => commit(deps, tx, { permit, signed }));
+}
+
+interface Committing {
+  readonly permit: Permit;
+  readonly signed: SignedCheckout;
+}
+
+function commit(deps: CommitCheckoutDeps, tx: Tx, { permit, signed }: Committing): Outcome<IssuedCheckout> {
+  const { prepared } = signed;
+  const { request, realm } = prepared;
+  const standing = standingOf(deps, tx.in(realm), prepared);
+  if (standing === undefined) return refusal('NOT_FOUND', `there is no license ${request.licenseId}`);
+  const { version, policyVersion, productVersion, signingKid } = standing.license;
+  const now: Versions = {
+    ...{ license: version, policy: policyVersion, product: productVersion },
+    machine: standing.machine?.version ?? null,
+    signingKey: signingKeyVersion(tx, signingKid),
+  };
+  if (!sameVersions(prepared.versions, now)) return STALE;
+  // What has no version (uses, heartbeats, time) is decided again.
+  const fault = whyNot(standing, request, tx.now);
+  if (fault !== null) return { refused: fault };
+  const refused = activate(deps, tx, { prepared, standing }) ?? deps.countIssue(tx, permit);
+  return refused ?? { done: issue(deps, tx, { permit, signed }) };
+}
+
+function sameVersions(relied: Versions, now: Versions): boolean {
+  return (
+    relied.license === now.license &&
+    relied.policy === now.policy &&
+    relied.product === now.product &&
+    relied.machine === now.machine &&
+    relied.signingKey === now.signingKey
+  );
+}
+
+function activate(
+  deps: CommitCheckoutDeps,
+  tx: Tx,
+  given: { readonly prepared: PreparedCheckout; readonly standing: Parameters<typeof whyNot>[0] },
+): Refusal | null {
+  const { activation } = given.prepared;
+  if (activation === null) return null;
+  const claimed = claimMachine(deps, tx, { prepared: activation, standing: given.standing });
+  return 'refused' in claimed ? claimed : null;
+}
+
+function issue(deps: CommitCheckoutDeps, tx: Tx, { permit, signed }: Committing): IssuedCheckout {
+  const { prepared } = signed;
+  const { realm, request, machine } = prepared;
+  const file = fileOf(prepared);
+  insertIssuedFile(tx.in(realm), file);
+  bookLicenseCheckout(tx.in(realm), request.licenseId, tx.now);
+  if (machine !== null) bookMachineCheckout(tx.in(realm), machine.id, tx.now);
+  append(tx, {
+    ...{ realm, action: 'license.file_issued', target: { kind: 'file', id: file.id } },
+    after: fileDecides(file),
+    // In clear: whoever has the file proves with it that the file stands in the log, or that it does not.
+    facts: { enc: file.digest.toString('hex'), licenseId: file.licenseId, machineId: file.machineId },
+  });
+  deps.outbox.emit(tx, { type: 'license.file_issued', realm, data: eventOf(prepared, file) });
+  const issued = issuedOf(signed);
+  permit.remember(tx, issued);
+  return issued;
+}
+
+function fileOf(prepared: PreparedCheckout): IssuedFile {
+  const { fileId: id, branch, branchSeq, kid, machine, terms, request } = prepared;
+  return {
+    ...{ id, branch, branchSeq, kid },
+    kind: machine === null ? 'license' : 'machine',
+    licenseId: request.licenseId,
+    machineId: machine?.id ?? null,
+    fingerprintHash: machine?.fingerprintHash ?? null,
+    digest: prepared.file.encDigest,
+    issuedAt: terms.issuedAt,
+    expiresAt: terms.expiresAt,
+  };
+}
+
+function eventOf({ terms }: PreparedCheckout, file: IssuedFile) {
+  const { id, kind, licenseId, machineId, kid } = file;
+  const times = { issuedAt: isoTime(terms.issuedAt), expiresAt: isoTime(terms.expiresAt) };
+  return { id, kind, licenseId, machineId, kid, ...times, bound: terms.bound };
+}
+
+function issuedOf({ prepared, certificate }: SignedCheckout): IssuedCheckout {
+  const { terms, kid, fileId, machine, file, request } = prepared;
+  return {
+    ...{ certificate, algorithm: file.algorithm, kid },
+    issuedAt: isoTime(terms.issuedAt),
+    expiresAt: isoTime(terms.expiresAt),
+    ...{
+      fileId,
+      licenseId: request.licenseId,
+      machineId: machine?.id ?? null,
+      bound: terms.bound,
+      raw: request.raw,
+    },
+  };
+}

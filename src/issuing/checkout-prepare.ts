@@ -1,0 +1,275 @@
+import type { Permit, RealmName } from '../access/index.ts';
+import type { SigningKey } from '../custody/keyring.ts';
+import { Fault } from '../faults.ts';
+import { type EpochMs, DAY } from '../lib/clock.ts';
+import { present } from '../lib/invariant.ts';
+import { Secret } from '../lib/secret.ts';
+import { newId } from '../lib/ulid.ts';
+import {
+  type Components,
+  decide,
+  type DecisionFacts,
+  notFound,
+  openLicenseKey,
+  prepareMachine,
+  type PreparedMachine,
+  type PrepareDeps,
+  readStanding,
+  realmOf,
+  type Standing,
+  type StandingDeps,
+} from '../licensing/index.ts';
+import type { RealmId } from '../storage/realm-scope.ts';
+import type { RealmReader } from '../storage/tx.ts';
+import type { UnitOfWork } from '../storage/unit-of-work.ts';
+import type { FileProtection, PreparedFile } from './certificate.ts';
+import { entitlementFacts, licenseFacts, machineFacts, type MachineInFile } from './checkout-dataset.ts';
+import { type Terms, termsOf } from './checkout-terms.ts';
+import type { FileMeta, LedgerAnchor } from './file-meta.ts';
+import { signingKeyVersion } from './issued-files-store.ts';
+import { prepareLicenseFile } from './license-file.ts';
+import { prepareMachineFile } from './machine-file.ts';
+
+/** Which file is wanted. */
+export interface CheckoutRequest {
+  readonly licenseId: string;
+  /** The machine it is bound to, activated if it is not; null: a licence file. */
+  readonly fingerprint: string | null;
+  readonly components: Components | undefined;
+  readonly ttlSeconds: number | undefined;
+  /** False: anyone can read the file, and the key in it is masked. */
+  readonly encrypt: boolean;
+  /** Whether the answer is to be the bare file. */
+  readonly raw: boolean;
+}
+
+/** Who issues. */
+export interface Issuer {
+  /** As files name it, e.g. `Mintmark`; `MINTMARK DEV` on a dev appliance. */
+  readonly name: string;
+  readonly dev: boolean;
+}
+
+/** Numbers of files, each given once in the life of a branch. */
+export interface FileNumbers {
+  readonly branch: string;
+  next(): number;
+}
+
+/** What preparing a file needs. */
+export interface PrepareCheckoutDeps extends StandingDeps, PrepareDeps {
+  readonly work: Pick<UnitOfWork, 'read'>;
+  /** The keyring, by kid. */
+  readonly signingKeys: { find(kid: string): SigningKey | undefined };
+  readonly fileNumbers: FileNumbers;
+  /** The published head of the ledger. */
+  readonly ledgerAnchor: () => LedgerAnchor;
+  /** Number of the newest revocation list of a realm; 0 before the first. */
+  readonly epoch: (realm: RealmId) => number;
+  readonly issuer: Issuer;
+  readonly realmName: (realm: RealmId) => RealmName | null;
+}
+
+/** The versions a prepared file relies on; the commit compares them. */
+export interface Versions {
+  readonly license: number;
+  readonly policy: number;
+  readonly product: number;
+  /** null: the machine is not there yet. */
+  readonly machine: number | null;
+  readonly signingKey: number | undefined;
+}
+
+/** A file that lacks its signature and its commit. Pure data: dropping it leaves no trace but a gap in the numbers. */
+export interface PreparedCheckout {
+  readonly realm: RealmId;
+  readonly request: CheckoutRequest;
+  readonly fileId: string;
+  readonly branch: string;
+  readonly branchSeq: number;
+  readonly kid: string;
+  readonly terms: Terms;
+  readonly versions: Versions;
+  /** Null: a licence file. */
+  readonly machine: { readonly id: string; readonly fingerprintHash: Buffer } | null;
+  /** The machine to be activated by the commit; null: it is active already, or there is none. */
+  readonly activation: PreparedMachine | null;
+  readonly file: PreparedFile;
+}
+
+/**
+ * Reads one snapshot, decides, and lays out the exact bytes to sign. Synchronous: nothing changes in between.
+ * @throws Fault NOT_FOUND; the code of a validation that is not valid; OFFLINE_NOT_ALLOWED, WEAK_KEY, FILE_TOO_LARGE,
+ *   VALIDATION_FAILED, SIGNER_UNAVAILABLE, SEALED
+ */
+export function prepareCheckout(
+  deps: PrepareCheckoutDeps,
+  permit: Permit,
+  request: CheckoutRequest,
+): PreparedCheckout {
+  const realm = realmOf(permit);
+  const reader = deps.work.read.in(realm);
+  const standing = standingOf(deps, reader, { realm, request });
+  if (standing === undefined) throw notFound('license', request.licenseId);
+  const issuedAt = deps.time.now();
+  requireIssuable(standing, request, issuedAt);
+  const activation = activationOf(deps, realm, { request, standing });
+  const key = signingKeyOf(deps, standing);
+  const terms = termsOf({ ...termsBasis(standing, request), now: issuedAt });
+  const place = { realm, standing, activation, key, terms };
+  return { ...numbered(deps, place, request), versions: versionsOf(deps, standing) };
+}
+
+/** The standing a checkout asks about, read anew by the commit. */
+export function standingOf(
+  deps: StandingDeps,
+  reader: RealmReader,
+  { realm, request }: { readonly realm: RealmId; readonly request: CheckoutRequest },
+): Standing | undefined {
+  const { licenseId, components } = request;
+  const fingerprint = request.fingerprint ?? undefined;
+  return readStanding(deps, reader, { realm, licenseId, fingerprint, components });
+}
+
+/**
+ * Why no file may be issued; nothing when one may. A machine that is not there yet counts as activated: the commit
+ * activates it or refuses.
+ */
+export function whyNot(standing: Standing, request: CheckoutRequest, now: EpochMs): Fault | null {
+  const { policy, license } = standing;
+  const question = { fingerprint: request.fingerprint !== null, entitlements: [] };
+  const decision = decide(factsOf(standing, request, now), question, now);
+  const { code } = decision;
+  if (!decision.valid && code !== 'VALID') {
+    return new Fault(code, `no file is issued for licence ${license.id}: its validation says ${code}`);
+  }
+  if (!policy.offlineAllowed) {
+    return new Fault('OFFLINE_NOT_ALLOWED', `the policy of licence ${license.id} allows no offline use`);
+  }
+  if (!request.encrypt || license.weakKey === 0) return null;
+  return new Fault('WEAK_KEY', `the key of licence ${license.id} can be guessed and encrypts no file`);
+}
+
+function requireIssuable(standing: Standing, request: CheckoutRequest, now: EpochMs): void {
+  const fault = whyNot(standing, request, now);
+  if (fault !== null) throw fault;
+}
+
+function factsOf({ facts, machine }: Standing, request: CheckoutRequest, now: EpochMs): DecisionFacts {
+  if (request.fingerprint === null || machine !== null) return facts;
+  return { ...facts, machine: { alive: true, lastSeenAt: now, componentsMatch: true } };
+}
+
+function activationOf(
+  deps: PrepareCheckoutDeps,
+  realm: RealmId,
+  { request, standing }: { readonly request: CheckoutRequest; readonly standing: Standing },
+): PreparedMachine | null {
+  const { licenseId, fingerprint, components = {} } = request;
+  if (fingerprint === null || standing.machine !== null) return null;
+  const personal = { name: null, hostname: null, userEmail: null, metadata: {} };
+  const described = { publicKey: null, proof: null, platform: null, cores: null, personal };
+  return prepareMachine(deps, { realm, licenseId }, { fingerprint, components, ...described });
+}
+
+function signingKeyOf(deps: PrepareCheckoutDeps, { license }: Standing): SigningKey {
+  const key = deps.signingKeys.find(license.signingKid);
+  if (key !== undefined) return key;
+  throw new Fault('SIGNER_UNAVAILABLE', `signing key ${license.signingKid} of the product is not known`);
+}
+
+function termsBasis({ policy, license }: Standing, { ttlSeconds }: CheckoutRequest) {
+  const ends = policy.expirationStrategy !== 'ALLOW_ACCESS' && license.expiresAt !== null;
+  const licenseEndsAt = ends ? present(license.expiresAt, 'looked at above') + policy.graceDays * DAY : null;
+  return { ttlSeconds, offlineMaxDays: policy.offlineMaxDays, licenseEndsAt };
+}
+
+/** The versions a standing shows, with that of the key that signs for its product. */
+export function versionsOf(deps: Pick<PrepareCheckoutDeps, 'work'>, standing: Standing): Versions {
+  const { version, policyVersion, productVersion, signingKid } = standing.license;
+  return {
+    license: version,
+    policy: policyVersion,
+    product: productVersion,
+    machine: standing.machine?.version ?? null,
+    signingKey: signingKeyVersion(deps.work.read, signingKid),
+  };
+}
+
+interface Place {
+  readonly realm: RealmId;
+  readonly standing: Standing;
+  readonly activation: PreparedMachine | null;
+  readonly key: SigningKey;
+  readonly terms: Terms;
+}
+
+function numbered(
+  deps: PrepareCheckoutDeps,
+  place: Place,
+  request: CheckoutRequest,
+): Omit<PreparedCheckout, 'versions'> {
+  const { realm, standing, activation, key, terms } = place;
+  const fileId = newId('file', terms.issuedAt, deps.random);
+  const [branch, branchSeq] = [deps.fileNumbers.branch, deps.fileNumbers.next()];
+  const meta = metaOf(deps, place, { fileId, branch, branchSeq });
+  const machine = machineFacts(deps, { standing, activation, issuedAt: terms.issuedAt });
+  const file = encode(deps, place, { request, meta, machine });
+  const bound = standing.machine ?? activation?.row ?? null;
+  return {
+    ...{ realm, request, fileId, branch, branchSeq, kid: key.kid, terms, activation, file },
+    machine: bound === null ? null : { id: bound.id, fingerprintHash: bound.fingerprintHash },
+  };
+}
+
+function metaOf(
+  deps: PrepareCheckoutDeps,
+  { realm, standing, terms }: Place,
+  number: { readonly fileId: string; readonly branch: string; readonly branchSeq: number },
+): FileMeta {
+  const { policy, license } = standing;
+  const { tenantCode, environment } = nameOf(deps, realm);
+  return {
+    ...{ issuedAt: terms.issuedAt, expiresAt: terms.expiresAt },
+    ...{ jti: number.fileId, branch: number.branch, seq: number.branchSeq },
+    ...{ anchor: deps.ledgerAnchor(), epoch: deps.epoch(realm), tenantCode, environment },
+    ...{ issuer: deps.issuer.name, dev: deps.issuer.dev, productCode: license.productCode },
+    crlMaxAgeDays: policy.revocationMaxAgeDays,
+    enforcement: policy.enforcement,
+    graceDays: policy.graceDays,
+  };
+}
+
+function nameOf(deps: PrepareCheckoutDeps, realm: RealmId): RealmName {
+  return present(deps.realmName(realm), 'a realm with licences belongs to a tenant');
+}
+
+interface Content {
+  readonly request: CheckoutRequest;
+  readonly meta: FileMeta;
+  readonly machine: MachineInFile | null;
+}
+
+function encode(deps: PrepareCheckoutDeps, place: Place, { request, meta, machine }: Content): PreparedFile {
+  const { realm, standing, key } = place;
+  const input = {
+    license: licenseFacts(deps, standing, { tenantId: nameOf(deps, realm).tenantId, now: meta.issuedAt }),
+    entitlements: entitlementFacts(deps, standing, meta.issuedAt),
+    meta,
+    protection: protectionOf(deps, standing, request),
+    signingKey: { kid: key.kid, algorithm: key.algorithm },
+  };
+  return machine === null ? prepareLicenseFile(input) : prepareMachineFile({ ...input, machine });
+}
+
+const IV_BYTES = 12;
+
+function protectionOf(
+  deps: PrepareCheckoutDeps,
+  { realm, license }: Standing,
+  { encrypt }: CheckoutRequest,
+): FileProtection {
+  if (!encrypt) return { mode: 'plain', maskedKey: license.keyMasked };
+  const licenseKey = new Secret(openLicenseKey(deps, realm, license));
+  return { mode: 'encrypted', licenseKey, iv: deps.random.bytes(IV_BYTES) };
+}

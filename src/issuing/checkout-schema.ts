@@ -1,0 +1,61 @@
+import { z } from 'zod';
+import { componentsSchema, fingerprintSchema } from '../licensing/index.ts';
+
+const TTL_MAX_SECONDS = 3650 * 86_400;
+
+const options = {
+  ttlSeconds: z.int().min(1).max(TTL_MAX_SECONDS).optional().meta({
+    description: 'How long the file is good: 3600 up to the policy’s offlineMaxDays; default 14 days or that',
+  }),
+  include: z
+    .array(z.enum(['entitlements', 'license']))
+    .max(2)
+    .optional()
+    .meta({ description: 'Resources to include; both always are, where they apply' }),
+  format: z.enum(['file', 'jwt']).optional().meta({
+    description: 'This version issues files; `jwt` is refused with NOT_YET_SUPPORTED',
+  }),
+  encrypt: z.boolean().optional().meta({
+    description: 'Default true; false needs the scope licenses:checkout-plain',
+  }),
+};
+
+/** Body of `POST /machines/{id}/checkout`. */
+export const machineCheckoutInput = z.strictObject(options);
+
+/** What checking out takes, whatever for. */
+export type CheckoutInput = z.infer<typeof machineCheckoutInput>;
+
+/** Body of `POST /licenses/{id}/checkout`: with a fingerprint it gives a machine file. */
+export const licenseCheckoutInput = z.strictObject({
+  ...options,
+  fingerprint: fingerprintSchema.optional(),
+  components: componentsSchema.optional(),
+});
+
+/** Answer of both. */
+export const checkoutAnswer = z.strictObject({
+  certificate: z.string().meta({ description: 'The file, as it is to be stored' }),
+  algorithm: z.string(),
+  kid: z.string(),
+  issuedAt: z.iso.datetime(),
+  expiresAt: z.iso.datetime(),
+  fileId: z.string(),
+  licenseId: z.string(),
+  machineId: z.string().nullable(),
+  bound: z.enum(['ttl', 'offlineMaxDays', 'licenseExpiry']).meta({ description: 'What decided expiresAt' }),
+});
+
+/** A file in a list. */
+export const fileAnswer = z.strictObject({
+  id: z.string(),
+  kind: z.enum(['license', 'machine']),
+  licenseId: z.string(),
+  machineId: z.string().nullable(),
+  kid: z.string(),
+  branch: z.string(),
+  seq: z.int(),
+  digest: z.string().meta({ description: 'SHA-256 of `enc`, hexadecimal' }),
+  issuedAt: z.iso.datetime(),
+  expiresAt: z.iso.datetime(),
+});

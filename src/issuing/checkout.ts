@@ -1,0 +1,134 @@
+import type { Permit } from '../access/index.ts';
+import { Fault } from '../faults.ts';
+import {
+  type Challenges,
+  type Components,
+  holderOf,
+  holdsScope,
+  notFound,
+  openFingerprint,
+  ownMachine,
+  readStanding,
+  realmOf,
+  requireMachineSignature,
+  settle,
+  type SignedRequest,
+} from '../licensing/index.ts';
+import type { UnitOfWork } from '../storage/unit-of-work.ts';
+import { commitCheckout, type CommitCheckoutDeps, type IssuedCheckout } from './checkout-commit.ts';
+import { type CheckoutRequest, prepareCheckout, type PrepareCheckoutDeps } from './checkout-prepare.ts';
+import { SignedCheckout, type Signer } from './checkout-sign.ts';
+
+/** What issuing a file needs. */
+export interface CheckoutDeps extends Omit<PrepareCheckoutDeps, 'work'>, Omit<CommitCheckoutDeps, 'work'> {
+  readonly work: Pick<UnitOfWork, 'run' | 'read'>;
+  readonly signer: Signer;
+  readonly challenges: Challenges;
+  /** @throws the fault of a state of the appliance in which nothing is issued (its clock is suspect, its disk full…) */
+  readonly admit: (activity: 'issue') => void;
+}
+
+/** How long and in which form, whatever the file is for. */
+export interface CheckoutOptions {
+  readonly ttlSeconds: number | undefined;
+  readonly encrypt: boolean;
+  /** The machine's signature over the request, if it has a key. */
+  readonly signed: SignedRequest | null;
+  /** Whether the answer is to be the bare file. */
+  readonly raw: boolean;
+}
+
+/**
+ * Issues a file for a licence: a machine file with a fingerprint (activating the machine if need be), else a licence
+ * file.
+ * @throws Fault as {@link issueFile}
+ */
+export async function checkoutLicense(
+  deps: CheckoutDeps,
+  permit: Permit,
+  asked: CheckoutOptions & {
+    readonly licenseId: string;
+    readonly fingerprint: string | null;
+    readonly components: Components | undefined;
+  },
+): Promise<IssuedCheckout> {
+  const { licenseId, fingerprint, signed, ...rest } = asked;
+  const holder = holderOf(permit);
+  if (holder !== null && holder !== licenseId) throw notFound('license', licenseId);
+  requireSigned(deps, permit, { licenseId, fingerprint, signed });
+  return issueFile(deps, permit, { licenseId, fingerprint, ...rest });
+}
+
+/**
+ * Issues a machine file for a machine that is active.
+ * @throws Fault as {@link issueFile}; MACHINE_SIGNATURE_REQUIRED
+ */
+export async function checkoutMachine(
+  deps: CheckoutDeps,
+  permit: Permit,
+  asked: CheckoutOptions & { readonly machineId: string },
+): Promise<IssuedCheckout> {
+  const { machineId, signed, ttlSeconds, encrypt, raw } = asked;
+  const realm = realmOf(permit);
+  const machine = ownMachine(deps.work.read.in(realm), permit, machineId);
+  requireMachineSignature(deps, permit, { machine, signed });
+  const fingerprint = openFingerprint(deps.sealer, realm, machine);
+  const { licenseId } = machine;
+  return issueFile(deps, permit, { licenseId, fingerprint, components: undefined, ttlSeconds, encrypt, raw });
+}
+
+/**
+ * The one path of every file (architecture.md): each step takes what only the step before can make.
+ *
+ * 1. Admitted and permitted. Stop here: nothing happened.
+ * 2. Prepared: one synchronous read, one decision, the exact bytes. Stop here: a file number is burned, nothing else;
+ *    gaps in the numbers are normal.
+ * 3. Signed: by the custodian, outside any transaction, however long it takes. Stop here: a signature over a file that
+ *    no table knows died with the process; nobody has seen it.
+ * 4. Committed: versions compared, what has no version decided again; machine, file row, ledger entry and event in one
+ *    unit. Stale: the signature is dropped and all begins again at 2, three times at most. Stop before the COMMIT: as
+ *    after 3. Stop after it: the file is issued, in the ledger and outstanding; the caller asks again with his
+ *    `Idempotency-Key` and gets this very answer, or without one and gets a new file beside it.
+ * 5. Answered: only now does the certificate leave.
+ *
+ * @throws Fault NOT_FOUND; the code of a validation that is not valid; OFFLINE_NOT_ALLOWED, WEAK_KEY, FILE_TOO_LARGE,
+ *   VALIDATION_FAILED, INSUFFICIENT_SCOPE; MACHINE_LIMIT_EXCEEDED, FINGERPRINT_TAKEN, TENANT_LIMIT; SIGNER_UNAVAILABLE,
+ *   SIGNER_BUSY, CLOCK_SUSPECT, DISK_FULL; CONFLICT after three stale attempts
+ */
+async function issueFile(
+  deps: CheckoutDeps,
+  permit: Permit,
+  request: CheckoutRequest,
+): Promise<IssuedCheckout> {
+  deps.admit('issue'); // 1
+  requirePlainScope(permit, request);
+  return settle(`licence ${request.licenseId} or what it rests on`, async () => {
+    const prepared = prepareCheckout(deps, permit, request); // 2
+    const signed = await SignedCheckout.sign(deps.signer, prepared); // 3
+    return commitCheckout(deps, permit, signed); // 4
+  }); // 5
+}
+
+/** A file that anyone can read has a scope of its own, and no holder of a licence has it. */
+function requirePlainScope(permit: Permit, { encrypt }: CheckoutRequest): void {
+  if (encrypt || holdsScope(permit, 'licenses:checkout-plain')) return;
+  throw new Fault('INSUFFICIENT_SCOPE', 'an unencrypted file needs the scope licenses:checkout-plain');
+}
+
+interface Signing {
+  readonly licenseId: string;
+  readonly fingerprint: string | null;
+  readonly signed: SignedRequest | null;
+}
+
+/** The holder of a licence checks out a machine with a key only together with the machine. */
+function requireSigned(
+  deps: CheckoutDeps,
+  permit: Permit,
+  { licenseId, fingerprint, signed }: Signing,
+): void {
+  if (holderOf(permit) === null || fingerprint === null) return;
+  const realm = realmOf(permit);
+  const machine = readStanding(deps, deps.work.read.in(realm), { realm, licenseId, fingerprint })?.machine;
+  if (machine !== undefined && machine !== null) requireMachineSignature(deps, permit, { machine, signed });
+}

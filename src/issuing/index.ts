@@ -1,0 +1,13 @@
+export { type CheckoutDeps, checkoutLicense, checkoutMachine, type CheckoutOptions } from './checkout.ts';
+export type { CountIssue, IssuedCheckout } from './checkout-commit.ts';
+export type { FileNumbers, Issuer } from './checkout-prepare.ts';
+export type { Signer } from './checkout-sign.ts';
+export type { LedgerAnchor } from './file-meta.ts';
+export {
+  prepareTenantTrust,
+  type PreparedTrust,
+  publishTrustBundle,
+  type PublishDeps,
+  type TrustDeps,
+} from './publish-trust-bundle.ts';
+export { issuingRoutes, type IssuingRoutesDeps } from './routes.ts';

@@ -1,0 +1,96 @@
+import type { EpochMs } from '../lib/clock.ts';
+import type { DecidingColumns } from '../storage/journal.ts';
+import { statement } from '../storage/statement.ts';
+import type { Reader, RealmReader, RealmTx } from '../storage/tx.ts';
+
+/** A file as it is remembered: never its content, which only its owner has. */
+export interface IssuedFile {
+  readonly id: string;
+  readonly kind: 'license' | 'machine';
+  /** Which life of the appliance issued it, and its number there. */
+  readonly branch: string;
+  readonly branchSeq: number;
+  readonly licenseId: string;
+  readonly machineId: string | null;
+  readonly fingerprintHash: Buffer | null;
+  readonly kid: string;
+  /** SHA-256 of `enc`: proves of any file found outside whether it is this one. */
+  readonly digest: Buffer;
+  readonly issuedAt: EpochMs;
+  readonly expiresAt: EpochMs;
+}
+
+/** A file in a list, with its sort key. */
+export interface ListedFile extends Omit<IssuedFile, 'fingerprintHash'> {
+  readonly seq: number;
+}
+
+const INSERT = statement<IssuedFile>()((db, p) =>
+  db.insertInto('issued_files').values({
+    realm_id: p.realm,
+    id: p.id,
+    kind: p.kind,
+    branch: p.branch,
+    branch_seq: p.branchSeq,
+    license_id: p.licenseId,
+    machine_id: p.machineId,
+    fingerprint_hash: p.fingerprintHash,
+    kid: p.kid,
+    digest: p.digest,
+    issued_at: p.issuedAt,
+    expires_at: p.expiresAt,
+  }),
+);
+
+const PAGE = statement<{ licenseId: string; before: number; limit: number }>()((db, p) =>
+  db
+    .selectFrom('issued_files')
+    .select([
+      'seq',
+      'id',
+      'kind',
+      'branch',
+      'branch_seq as branchSeq',
+      'license_id as licenseId',
+      'machine_id as machineId',
+      'kid',
+      'digest',
+      'issued_at as issuedAt',
+      'expires_at as expiresAt',
+    ])
+    .where('realm_id', '=', p.realm)
+    .where('license_id', '=', p.licenseId)
+    .where('seq', '<', p.before)
+    .orderBy('seq', 'desc')
+    .limit(p.limit),
+);
+
+const KEY_VERSION = statement<{ kid: string }>()((db, p) =>
+  db.selectFrom('signing_keys').select('version').where('kid', '=', p.kid),
+);
+
+/** Remembers a file, in the unit that issues it. */
+export function insertIssuedFile(tx: RealmTx, file: IssuedFile): void {
+  tx.run(INSERT, file);
+}
+
+/** Files of a licence and of its machines, newest first. */
+export function pageOfFiles(
+  reader: RealmReader,
+  licenseId: string,
+  page: { readonly before: number; readonly limit: number },
+): ListedFile[] {
+  return reader.all(PAGE, { licenseId, before: page.before, limit: page.limit });
+}
+
+/** How often a signing key has changed its state; undefined: there is no such key. */
+export function signingKeyVersion(reader: Reader, kid: string): number | undefined {
+  return reader.get(KEY_VERSION, { kid })?.version;
+}
+
+/** What the ledger's digests of a file cover. */
+export function fileDecides(file: IssuedFile): DecidingColumns {
+  const { id, kind, branch, branchSeq, licenseId, machineId, kid, issuedAt, expiresAt } = file;
+  const digest = file.digest.toString('hex');
+  return { id, kind, branch, branchSeq, licenseId, machineId, kid, digest, issuedAt, expiresAt };
+}

@@ -1,0 +1,161 @@
+import { createHash } from 'node:crypto';
+import type { Keyring, SigningKey } from '../custody/keyring.ts';
+import {
+  describeTenantKeys,
+  generateTenantKeys,
+  type NewTenantKeys,
+  registerTenantKeys,
+  signingKeyColumns,
+  trustBundleContents,
+} from '../custody/index.ts';
+import { append, type Happening } from '../ledger/append.ts';
+import { type EpochMs, DAY } from '../lib/clock.ts';
+import { present } from '../lib/invariant.ts';
+import { notFound, type Outcome, settle, STALE } from '../licensing/index.ts';
+import type { Authority } from '../storage/entry.ts';
+import type { RealmId } from '../storage/realm-scope.ts';
+import type { Tx } from '../storage/tx.ts';
+import type { UnitOfWork } from '../storage/unit-of-work.ts';
+import { findTenantById, storeTrustBundle, UNNUMBERED } from './trust-bundle-store.ts';
+import { prepareTrustBundle, type TrustBundleFacts } from './trust-bundle.ts';
+
+/** A bundle asks to be renewed after this time; it stays good, and is then called stale. */
+const NEXT_UPDATE_MS = 400 * DAY;
+/** Number of a tenant's first bundle. */
+const FIRST = 1;
+
+/** What a tenant's trust rests on. */
+export interface TrustDeps {
+  readonly keyring: Keyring;
+  /** Makes the data and index key of a realm, inside the unit that makes it. */
+  readonly createRealmKeys: (tx: Tx, realm: RealmId) => void;
+}
+
+/** The keys of a tenant that does not exist yet, with its first trust bundle signed by its root. */
+export interface PreparedTrust {
+  /** Kids of the root keys. */
+  readonly roots: readonly string[];
+  /** Compact JWS. */
+  readonly trustBundle: string;
+  readonly bundleSeq: number;
+  /** Inside the unit that makes the tenant: stores the keys; returns what the ledger is to say of each. */
+  register(tx: Tx, place: TenantPlace): readonly Happening[];
+}
+
+interface TenantPlace {
+  readonly tenantId: string;
+  readonly live: RealmId;
+  readonly test: RealmId;
+}
+
+/**
+ * Makes the keys of a new tenant and signs its first trust bundle, before its unit. Stop here: keys that nothing names
+ * lie in the custodian.
+ * @throws Fault SIGNER_UNAVAILABLE, SIGNER_BUSY, SEALED
+ */
+export async function prepareTenantTrust(
+  deps: TrustDeps,
+  tenant: { readonly id: string; readonly code: string; readonly at: EpochMs },
+): Promise<PreparedTrust> {
+  const { keyring } = deps;
+  const keys = await generateTenantKeys(keyring);
+  // The realms have no numbers yet, and a bundle does not name them.
+  const place = { tenantId: tenant.id, live: UNNUMBERED, test: UNNUMBERED, notBefore: tenant.at };
+  const described = describeTenantKeys(keys, place);
+  const facts = bundleFacts(described, { code: tenant.code, seq: FIRST, at: tenant.at });
+  const prepared = prepareTrustBundle(facts, rootOf(described));
+  const trustBundle = prepared.finish(await keyring.signNew(keys.root, prepared.signingInput));
+  return {
+    roots: facts.roots.map(({ kid }) => kid),
+    trustBundle,
+    bundleSeq: FIRST,
+    register: (tx, realms) => register(deps, tx, { keys, place: { ...realms, notBefore: tenant.at } }),
+  };
+}
+
+function register(
+  { keyring, createRealmKeys }: TrustDeps,
+  tx: Tx,
+  made: { readonly keys: NewTenantKeys; readonly place: TenantPlace & { readonly notBefore: EpochMs } },
+): readonly Happening[] {
+  for (const realm of [made.place.live, made.place.test]) createRealmKeys(tx, realm);
+  return registerTenantKeys(tx, keyring, made).map((key) => ({
+    realm: key.realm,
+    action: 'signing_key.created',
+    target: { kind: 'signing-key', id: key.kid },
+    after: signingKeyColumns(key),
+  }));
+}
+
+/** What publishing needs. */
+export interface PublishDeps {
+  readonly work: Pick<UnitOfWork, 'run' | 'read'>;
+  readonly keyring: Keyring;
+  readonly time: { now(): EpochMs };
+  /** @throws the fault of a state of the appliance in which nothing is issued */
+  readonly admit: (activity: 'issue') => void;
+}
+
+/**
+ * Signs and stores the next trust bundle of a tenant: after a key of it changed its state, and never otherwise.
+ *
+ * 1. Read: tenant, keys, next number. 2. Signed by the active root, outside any unit; stop here: a bundle that nobody has
+ * seen is gone. 3. One unit stores it if its number is still the next and no key has changed since.
+ * @returns the number of the bundle
+ * @throws Fault NOT_FOUND, SIGNER_UNAVAILABLE, CLOCK_SUSPECT, CONFLICT
+ */
+export async function publishTrustBundle(
+  deps: PublishDeps,
+  authority: Authority,
+  tenantId: string,
+): Promise<number> {
+  deps.admit('issue');
+  return settle(`the keys of tenant ${tenantId}`, async () => {
+    const { work, keyring } = deps;
+    const tenant = findTenantById(work.read, tenantId);
+    if (tenant === undefined) throw notFound('tenant', tenantId);
+    const keys = keyring.ofTenant(tenantId);
+    const seq = tenant.bundleSeq + 1;
+    const root = rootOf(keys);
+    const prepared = prepareTrustBundle(
+      bundleFacts(keys, { code: tenant.code, seq, at: deps.time.now() }),
+      root,
+    );
+    const jws = prepared.finish(await keyring.sign(root.kid, prepared.signingInput));
+    const unchanged = (): boolean => versionsIn(keyring.ofTenant(tenantId)) === versionsIn(keys);
+    return work.run(authority, (tx) => (unchanged() ? store(tx, { tenantId, seq, jws }) : STALE));
+  });
+}
+
+function store(
+  tx: Tx,
+  bundle: { readonly tenantId: string; readonly seq: number; readonly jws: string },
+): Outcome<number> {
+  if (!storeTrustBundle(tx, bundle)) return STALE;
+  const digest = createHash('sha256').update(bundle.jws, 'ascii').digest('hex');
+  const target = { kind: 'tenant', id: bundle.tenantId };
+  append(tx, { realm: null, action: 'trust_bundle.published', target, facts: { seq: bundle.seq, digest } });
+  return { done: bundle.seq };
+}
+
+function bundleFacts(
+  keys: readonly SigningKey[],
+  of: { readonly code: string; readonly seq: number; readonly at: EpochMs },
+): TrustBundleFacts {
+  return {
+    tenantCode: of.code,
+    seq: of.seq,
+    issuedAt: of.at,
+    nextUpdateAt: of.at + NEXT_UPDATE_MS,
+    ...trustBundleContents(keys),
+    revocation: null,
+  };
+}
+
+function rootOf(keys: readonly SigningKey[]): SigningKey {
+  const root = keys.find(({ purpose, state }) => purpose === 'root' && state === 'active');
+  return present(root, 'a tenant has an active root key');
+}
+
+const versionsIn = (keys: readonly SigningKey[]): string =>
+  keys.map(({ kid, version }) => `${kid}.${version}`).join(' ');
