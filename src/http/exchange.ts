@@ -40,8 +40,8 @@ export class Exchange {
   route = '-';
   /** Tag of the route. */
   routeClass = '-';
-  /** Parameters of the path that fitted their schema: ids. */
-  ids: Readonly<Record<string, unknown>> | undefined;
+  /** Ids in the path; what does not look like one of ours may be a secret in the wrong place. */
+  ids: Readonly<Record<string, string>> | undefined;
   /** Who asked, e.g. `api-key:key_01…`. */
   caller = '-';
   status = 0;

@@ -68,7 +68,7 @@ export interface Reading {
 interface Metric {
   readonly help: string;
   readonly type: 'counter' | 'gauge' | 'histogram';
-  lines(name: string): string[];
+  readonly lines: (name: string) => string[];
 }
 
 /** Everything this process counts, for `GET /metrics`. */

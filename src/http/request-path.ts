@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { z } from 'zod';
-import { Fault, FAULTS } from '../faults.ts';
+import { Fault, type FaultCode, FAULTS } from '../faults.ts';
 import type { JsonValue } from '../lib/strict-json.ts';
 import { DEFAULT_BODY_BYTES, hasBody, parseBody, readBody } from './body.ts';
 import type { Exchange } from './exchange.ts';
@@ -26,7 +26,8 @@ interface Found<Caller, Demand> {
 }
 
 /** A request that may be done. */
-interface Permitted<Caller, Demand, Tx> extends Found<Caller, Demand> {
+interface Permitted<Who, Caller, Demand, Tx> extends Found<Caller, Demand> {
+  readonly who: Who;
   readonly permit: Caller;
   /** Where its answer is kept, when it asks for that. */
   readonly memory: Remembrance<Caller, Tx> | undefined;
@@ -50,7 +51,26 @@ export async function answerRequest<Who, Caller, Demand, Tx>(
   }
   const permitted = await permit(parts, found, exchange);
   const { call, body } = await readCall(permitted, exchange);
-  exchange.answer(await handle(parts, permitted, { call, body, exchange }));
+  try {
+    exchange.answer(await handle(parts, permitted, { call, body, exchange }));
+  } catch (error) {
+    if (error instanceof Fault) recordRefusal(parts, permitted, { fault: error, exchange });
+    throw error;
+  }
+}
+
+/** What an operation itself refuses for who is asking, not for what is asked. */
+const REFUSALS: ReadonlySet<FaultCode> = new Set(['UNAUTHENTICATED', 'INSUFFICIENT_SCOPE', 'RATE_LIMITED']);
+
+function recordRefusal<Who, Caller, Demand, Tx>(
+  parts: PathParts<Who, Caller, Demand, Tx>,
+  { entry, who }: Permitted<Who, Caller, Demand, Tx>,
+  { fault, exchange }: { readonly fault: Fault; readonly exchange: Exchange },
+): void {
+  if (!REFUSALS.has(fault.code)) return;
+  const { requestId, address } = exchange;
+  const about = { action: entry.action, routeClass: entry.route.tag, requestId, address };
+  parts.refused({ ...about, who, code: fault.code, rule: 'operation' });
 }
 
 /**
@@ -82,7 +102,7 @@ async function permit<Who, Caller, Demand, Tx>(
   parts: PathParts<Who, Caller, Demand, Tx>,
   found: Found<Caller, Demand>,
   exchange: Exchange,
-): Promise<Permitted<Caller, Demand, Tx>> {
+): Promise<Permitted<Who, Caller, Demand, Tx>> {
   const { entry } = found;
   const about = {
     action: entry.action,
@@ -100,7 +120,7 @@ async function permit<Who, Caller, Demand, Tx>(
   const memory = identified.anonymous ? undefined : memoryFor(parts.answers, entry, exchange);
   const asked = { action: entry.action, requestId: exchange.requestId, keep: memory?.keep };
   const verdict = parts.authorise(identified.who, entry.route.demand, asked);
-  if (verdict.allowed) return { ...found, permit: verdict.permit, memory };
+  if (verdict.allowed) return { ...found, who: identified.who, permit: verdict.permit, memory };
   parts.refused({ ...about, who: identified.who, code: verdict.code, rule: verdict.rule });
   if (FAULTS[verdict.code].status === 401) exchange.headers = AUTHENTICATE;
   throw new Fault(verdict.code, refusalText(verdict.rule));
@@ -140,19 +160,27 @@ function memoryFor<Caller, Demand, Tx>(
 }
 
 /** @throws Fault VALIDATION_FAILED, NOT_FOUND, MALFORMED, BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE */
-async function readCall<Caller, Demand, Tx>(
-  permitted: Permitted<Caller, Demand, Tx>,
+async function readCall<Who, Caller, Demand, Tx>(
+  permitted: Permitted<Who, Caller, Demand, Tx>,
   exchange: Exchange,
 ): Promise<{ call: Call<Caller>; body: Buffer }> {
   const { route } = permitted.entry;
   const params = readParams(route.params, permitted.params);
-  exchange.ids = permitted.params;
+  exchange.ids = idsIn(permitted.params);
   const query = readQuery(route.query, permitted.query);
   const { bytes, body } = await readInput(route, exchange);
   return {
     call: new ReceivedCall(permitted.permit, exchange, { params, query, body, bytes, path: permitted.path }),
     body: bytes,
   };
+}
+
+/** Our ids, and codes that are part of public addresses; anything else is not repeated in the log. */
+const ID = /^[a-z]{2,5}_[0-9A-HJKMNP-TV-Z]{26}$/;
+
+function idsIn(params: Readonly<Record<string, string>>): Readonly<Record<string, string>> | undefined {
+  const ids = Object.entries(params).filter(([, value]) => ID.test(value));
+  return ids.length === 0 ? undefined : Object.fromEntries(ids);
 }
 
 /** A path whose parameter cannot be the id of anything leads nowhere. */
@@ -215,7 +243,7 @@ function isEmptyObject(value: JsonValue): boolean {
 /** Runs the handler, once for all requests with the same idempotency key. */
 async function handle<Who, Caller, Demand, Tx>(
   parts: PathParts<Who, Caller, Demand, Tx>,
-  { entry, memory }: Permitted<Caller, Demand, Tx>,
+  { entry, memory }: Permitted<Who, Caller, Demand, Tx>,
   given: { readonly call: Call<Caller>; readonly body: Buffer; readonly exchange: Exchange },
 ): Promise<Answer> {
   const { call, body, exchange } = given;

@@ -4,12 +4,13 @@ import {
   type Server,
   type ServerResponse,
 } from 'node:http';
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import Koa from 'koa';
 import type { AddressRanges } from './address-ranges.ts';
 import { capConnections, type ConnectionLimits } from './connections.ts';
 import type { Face } from './exchange.ts';
+import { invariant } from '../lib/invariant.ts';
 import { mayServePlain, type Place, refuseExposedPlace, startListening } from './listener.ts';
 import type { Counter } from './metrics.ts';
 import type { Parts } from './parts.ts';
@@ -159,8 +160,8 @@ class Doors<Who, Caller, Demand, Tx> implements HttpServer {
     if (face !== 'operator') capConnections(server, limits, { exempt: proxies, dropped });
   }
 
-  #unreadable(error: Error & { code?: string }, stream: Duplex): void {
-    const socket = stream as Socket; // a server without TLS gives the connection itself
+  #unreadable(error: Error & { code?: string }, socket: Duplex): void {
+    invariant(socket instanceof Socket, 'a server without TLS gives the connection itself');
     const answer = this.#answers.get(socket);
     const answering = answer?.headersSent === true && !answer.writableFinished;
     // An answer is under way already, or nobody is there: there is nothing to say.

@@ -21,7 +21,7 @@ export interface NewRealms {
 
 /** The signing keys of a tenant that does not exist yet: in their custodian, and named by nothing. */
 export interface PreparedTenantKeys {
-  /** Kids of the root keys. */
+  /** Fingerprints of the root keys. */
   readonly roots: readonly string[];
   /** The first trust bundle, signed by the root: compact JWS. */
   readonly trustBundle: string;

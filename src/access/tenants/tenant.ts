@@ -32,7 +32,7 @@ export interface TenantView {
   readonly maxLicenses: number | null;
   readonly maxMachines: number | null;
   readonly contact: string | null;
-  /** Fingerprints of the root keys (kid), for whoever pins one. */
+  /** Fingerprints of the root keys, which applications pin. */
   readonly roots: readonly string[];
   readonly createdAt: string;
   readonly updatedAt: string;

@@ -13,7 +13,7 @@ import { findTenant, openContact, sealContact, updateTenant as store } from './t
 export interface TenantDeps {
   readonly work: Pick<UnitOfWork, 'run' | 'read'>;
   readonly sealer: Sealer;
-  /** Kids of a tenant's root keys. */
+  /** Fingerprints of a tenant's root keys. */
   readonly rootsOf: (tenantId: string) => readonly string[];
   /** Called after the commit: a tenant was suspended or came back. */
   readonly realmsChanged: () => void;

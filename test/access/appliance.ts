@@ -1,0 +1,191 @@
+import {
+  Answers,
+  authorise,
+  type Demand,
+  FailureLimiter,
+  identify,
+  KeyUsage,
+  makeApiKey,
+  type Permit,
+  RealmDirectory,
+  refusalRecorder,
+  type Scope,
+} from '../../src/access/index.ts';
+import type { ApiKeyRoutesDeps } from '../../src/access/api-keys/routes.ts';
+import { apiKeyRoutes } from '../../src/access/api-keys/routes.ts';
+import type { ApiKeyKind } from '../../src/access/api-keys/api-key-text.ts';
+import type { Principal } from '../../src/access/principal.ts';
+import { createOutbox, type Outbox } from '../../src/delivery/index.ts';
+import { addressRanges } from '../../src/http/address-ranges.ts';
+import { standingHeaders } from '../../src/http/headers.ts';
+import { silentLog } from '../../src/http/log.ts';
+import { Metrics } from '../../src/http/metrics.ts';
+import type { Route } from '../../src/http/route.ts';
+import { createServer, type HttpServer } from '../../src/http/server.ts';
+import { metricsRoute } from '../../src/http/standing-routes.ts';
+import { Refusals } from '../../src/ledger/index.ts';
+import { licenseKeyForms } from '../../src/licensing/licenses/license-key.ts';
+import { systemClock } from '../../src/lib/clock.ts';
+import { systemRandom } from '../../src/lib/random.ts';
+import type { RealmId } from '../../src/storage/realm-scope.ts';
+import type { Tx } from '../../src/storage/tx.ts';
+import { openTestStorage, type TestStorage } from '../support/storage.ts';
+
+/** Access over real storage, with a real server in front; the clock stands still unless a test moves it. */
+export interface TestAccess extends AsyncDisposable {
+  readonly storage: TestStorage;
+  readonly realms: RealmDirectory;
+  readonly refusals: Refusals;
+  readonly usage: KeyUsage;
+  readonly outbox: Outbox;
+  readonly keyDeps: ApiKeyRoutesDeps;
+  /** Makes a key past all rules and returns its text. */
+  key(made: KeyToMake): Promise<string>;
+  /** Opens a server over these routes. */
+  serve(routes: readonly Route<Permit, Demand>[]): Promise<TestServer>;
+}
+
+/** A key for a test; everything left out is harmless. */
+export interface KeyToMake {
+  readonly realm: RealmId;
+  readonly scopes?: readonly Scope[];
+  readonly kind?: ApiKeyKind;
+  readonly allowedCidrs?: readonly string[];
+  readonly expiresAt?: number | null;
+  readonly issueLimitPerDay?: number | null;
+}
+
+/** A server with an API door and an operator's socket. */
+export interface TestServer extends AsyncDisposable {
+  readonly url: string;
+  readonly socket: string;
+  readonly server: HttpServer;
+}
+
+/** What the API answered. */
+export interface Answered {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly code: string | undefined;
+  readonly body: Readonly<Record<string, unknown>>;
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+/** Opens storage and access. */
+export async function openAccess(choices: { readonly failuresPerMinute?: number } = {}): Promise<TestAccess> {
+  const storage = await openTestStorage();
+  const { work, sealer, indexer, clock } = storage;
+  const time = { now: () => clock.wall() };
+  const realms = new RealmDirectory(work.read);
+  const usage = new KeyUsage({ work, sealer });
+  const refusals = new Refusals();
+  const outbox = createOutbox({
+    random: systemRandom,
+    realmName: (realm) => ({
+      tenant: realms.name(realm).tenantCode,
+      environment: realms.environmentOf(realm),
+    }),
+  });
+  const keyDeps: ApiKeyRoutesDeps = {
+    work,
+    indexer,
+    sealer,
+    random: systemRandom,
+    outbox,
+    environmentOf: (realm) => realms.environmentOf(realm),
+    branch: () => '0123456789abcdef',
+  };
+  const identifyDeps = {
+    read: work.read,
+    indexer,
+    time,
+    realms,
+    failures: new FailureLimiter(1, choices.failuresPerMinute),
+    licenseKeyForms,
+    used: (use: Parameters<KeyUsage['note']>[0]) => usage.note(use),
+  };
+  const answers = new Answers({ work, sealer, indexer, time });
+  return {
+    ...{ storage, realms, refusals, usage, outbox, keyDeps },
+    key: (made) => makeKey(storage, keyDeps, made),
+    serve: async (routes) => {
+      const anybody: Demand = { scope: null, also: ['anonymous'] };
+      const metrics = new Metrics();
+      const server = createServer<Principal, Permit, Demand, Tx>({
+        routes,
+        metricsRoutes: [metricsRoute(anybody, metrics)],
+        identify: (presented) => identify(identifyDeps, presented),
+        authorise,
+        refused: refusalRecorder(refusals),
+        answers,
+        log: silentLog,
+        metrics,
+        clock: systemClock,
+        random: systemRandom,
+        proxies: addressRanges(['127.0.0.1']),
+        standing: standingHeaders({}),
+        limits: { total: 512, perAddress: 512 },
+        allowPlain: addressRanges([]),
+      });
+      const place = await server.listen('api', { host: '127.0.0.1', port: 0 });
+      const socket = `${storage.directory}/operator.sock`;
+      await server.listen('operator', { path: socket, mode: 0o600 });
+      const port = 'port' in place ? place.port : 0;
+      return {
+        url: `http://127.0.0.1:${port}`,
+        socket,
+        server,
+        [Symbol.asyncDispose]: () => server.stop(),
+      };
+    },
+    [Symbol.asyncDispose]: () => storage[Symbol.asyncDispose](),
+  };
+}
+
+/** The routes of API keys, served. */
+export async function serveKeys(access: TestAccess): Promise<TestServer> {
+  return access.serve(apiKeyRoutes(access.keyDeps));
+}
+
+function makeKey(storage: TestStorage, deps: ApiKeyRoutesDeps, made: KeyToMake): Promise<string> {
+  const { realm, kind = 'sk', scopes = [], allowedCidrs = [], expiresAt = null } = made;
+  const issueLimitPerDay = made.issueLimitPerDay === undefined ? 1000 : made.issueLimitPerDay;
+  const authority = { scopes, allowedCidrs, expiresAt, tier: 'standard', issueLimitPerDay } as const;
+  const environment = deps.environmentOf(realm);
+  return storage.work.run(storage.authority(realm), (tx) =>
+    makeApiKey(deps, tx, { realm, environment, kind, name: 'test', authority }).text.expose(),
+  );
+}
+
+/** Sends one JSON request over TCP. */
+export async function ask(
+  url: string,
+  request: {
+    readonly method?: string;
+    readonly path: string;
+    readonly key?: string;
+    readonly body?: unknown;
+    readonly headers?: Record<string, string>;
+  },
+): Promise<Answered> {
+  const { method = 'GET', path, key, body, headers } = request;
+  const answer = await fetch(`${url}${path}`, {
+    method,
+    headers: {
+      ...(key !== undefined && { authorization: `Bearer ${key}` }),
+      ...(body !== undefined && { 'content-type': 'application/json' }),
+      ...headers,
+    },
+    body: body === undefined ? null : JSON.stringify(body),
+  });
+  const text = await answer.text();
+  return answered(answer.status, answer.headers, text);
+}
+
+/** Reads an answer. */
+export function answered(status: number, headers: Headers, text: string): Answered {
+  const body = text.startsWith('{') ? (JSON.parse(text) as Record<string, unknown>) : {};
+  const data = (body['data'] ?? {}) as Record<string, unknown>; // a single resource is an object
+  const code = typeof body['code'] === 'string' ? body['code'] : undefined;
+  return { status, headers, code, body, data };
+}
