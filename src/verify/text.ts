@@ -2,20 +2,26 @@ import { demand } from './refusal.ts';
 
 // Own code instead of TextEncoder and TextDecoder: neither exists in a bare JavaScript engine.
 
+/** Longest form of one UTF-16 unit. */
+const MAX_BYTES_PER_UNIT = 3;
+
 /** UTF-8 bytes of a text; an unpaired surrogate becomes U+FFFD, as everywhere else. */
 export function utf8Bytes(text: string): Uint8Array {
-  const bytes: number[] = [];
-  for (const character of text) pushCodePoint(bytes, character.codePointAt(0) ?? 0);
-  return Uint8Array.from(bytes);
+  const bytes = new Uint8Array(text.length * MAX_BYTES_PER_UNIT);
+  let used = 0;
+  for (const character of text) {
+    for (const byte of encodePoint(character.codePointAt(0) ?? 0)) bytes[used++] = byte;
+  }
+  return bytes.slice(0, used);
 }
 
-function pushCodePoint(bytes: number[], codePoint: number): void {
+function encodePoint(codePoint: number): readonly number[] {
   const point = codePoint >= 0xd800 && codePoint <= 0xdfff ? 0xfffd : codePoint;
   const tail = (shift: number): number => 0x80 | ((point >> shift) & 0x3f);
-  if (point < 0x80) bytes.push(point);
-  else if (point < 0x800) bytes.push(0xc0 | (point >> 6), tail(0));
-  else if (point < 0x10000) bytes.push(0xe0 | (point >> 12), tail(6), tail(0));
-  else bytes.push(0xf0 | (point >> 18), tail(12), tail(6), tail(0));
+  if (point < 0x80) return [point];
+  if (point < 0x800) return [0xc0 | (point >> 6), tail(0)];
+  if (point < 0x10000) return [0xe0 | (point >> 12), tail(6), tail(0)];
+  return [0xf0 | (point >> 18), tail(12), tail(6), tail(0)];
 }
 
 /** Text of ASCII bytes. @throws Refusal MALFORMED when a byte is above 0x7f */
