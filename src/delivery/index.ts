@@ -7,3 +7,5 @@ export {
   type EventType,
 } from './catalogue.ts';
 export { createOutbox, type EventDraft, type Outbox } from './outbox.ts';
+export type { ReadEventsDeps } from './read-events.ts';
+export { eventRoutes } from './routes.ts';

@@ -14,6 +14,7 @@ export { formatVerifierKey, type NoteSigner, parseVerifierKey, type VerifierKey 
 export { recordRefusals, type RecordRefusalsDeps } from './record-refusals.ts';
 export { type AnonymousRefusal, type KnownRefusal, Refusals } from './refusals.ts';
 export { describeReport } from './report.ts';
+export { auditRoutes } from './routes.ts';
 export { ledgerSigner, ledgerVerifierKey } from './signer.ts';
 export type { LedgerProblem, LedgerReport } from './verify.ts';
 export { type ExportReport, verifyExport, type VerifyExportOptions } from './verify-export.ts';
