@@ -108,7 +108,7 @@ export function openContent(enc: string, cipher: keyof typeof CIPHERS, secret: C
   const complete = ciphertext !== undefined && iv?.length === IV_BYTES && tag?.length === TAG_BYTES;
   demand(complete && more.length === 0, 'MALFORMED', 'the encrypted content has not its three parts');
   const { licenseKey, fingerprint } = secret;
-  if (licenseKey === undefined)
+  if (licenseKey === undefined || licenseKey.trim() === '')
     throw new Refusal('LICENSE_KEY_REQUIRED', 'the file is encrypted: its licence key is needed');
   const sealed = Uint8Array.from([...ciphertext, ...tag]);
   // A key that was imported from elsewhere may happen to read like one of ours: then its exact characters count.

@@ -122,6 +122,12 @@ describe('a verdict', () => {
   });
 });
 
+describe('an empty licence key', () => {
+  it.each(['', '  '])('counts as none: %j', (licenseKey) => {
+    expect(judge(sampleLicenseFile(), { licenseKey }).code).toBe('LICENSE_KEY_REQUIRED');
+  });
+});
+
 describe('the state', () => {
   it('keeps the newest time seen', () => {
     const { state } = judge(sampleLicenseFile());
