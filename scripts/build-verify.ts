@@ -1,6 +1,6 @@
 /**
  * `npm run build:verify`: the verify library as applications embed it, in dist/verify: one ESM file with everything in
- * it, type declarations, and a package.json. `--out <directory>` writes elsewhere.
+ * it, type declarations, a package.json and the licences. `--out <directory>` writes elsewhere.
  */
 import { build } from 'esbuild';
 import { spawnSync } from 'node:child_process';
@@ -20,6 +20,7 @@ async function main(): Promise<void> {
   const file = await bundle(values.out);
   declarations(values.out);
   writePackage(values.out);
+  writeLicenses(values.out);
   const bytes = readFileSync(file);
   console.log(`${file}: ${bytes.length.toString()} bytes, ${gzipSync(bytes).length.toString()} compressed`);
 }
@@ -74,6 +75,16 @@ function writePackage(out: string): void {
     sideEffects: false,
   };
   writeFileSync(join(out, 'package.json'), `${JSON.stringify(text, undefined, 2)}\n`);
+}
+
+/** What the file contains may be passed on with these texts beside it. */
+function writeLicenses(out: string): void {
+  const own = readFileSync(join(ROOT, 'LICENSE'), 'utf8');
+  const others = ['ciphers', 'ed25519', 'hashes'].map((name) => {
+    const text = readFileSync(join(ROOT, 'node_modules/@noble', name, 'LICENSE'), 'utf8');
+    return `\n---- @noble/${name}, contained in index.js ----\n\n${text}`;
+  });
+  writeFileSync(join(out, 'LICENSE'), own + others.join(''));
 }
 
 interface OwnPackage {

@@ -40,6 +40,12 @@ describe('the built verify library', () => {
     expect(text).not.toMatch(/\beval\(|new Function/);
   });
 
+  it('carries the licences of what is in it', () => {
+    const text = readFileSync(join(out, 'LICENSE'), 'utf8');
+    expect(text).toContain('Apache License');
+    expect(text.match(/Paul Miller/g)).toHaveLength(3);
+  });
+
   it('verifies in an engine that has nothing but the language', () => {
     const input = JSON.stringify({
       bundle: readVector('trust-bundle.jws'),
