@@ -20,7 +20,7 @@ export {
   slotSecret,
   type Unsealing,
 } from './initialise.ts';
-export type { JoseAlgorithm, KeyJwk } from './key-id.ts';
+export { type JoseAlgorithm, type KeyJwk, spkiFingerprint } from './key-id.ts';
 export {
   APPLIANCE_SCOPE,
   Keyring,

@@ -40,6 +40,11 @@ export function kidOf(jwk: KeyJwk): string {
   return thumbprint.slice(0, KID_CHARACTERS);
 }
 
+/** SHA-256 of a SubjectPublicKeyInfo (DER) in hexadecimal: what applications pin of a root (docs/formats/trust-bundle.md). */
+export function spkiFingerprint(spki: Buffer): string {
+  return createHash('sha256').update(spki).digest('hex');
+}
+
 function exportJwk(spki: Buffer): { kty?: string; crv?: string; x?: string; y?: string } {
   try {
     return createPublicKey({ key: spki, format: 'der', type: 'spki' }).export({ format: 'jwk' });

@@ -21,9 +21,15 @@ const LICENSE_MESSAGE = Buffer.from('license/AAAA.BBBB.CCCC');
 
 /** What every custodian must do, whatever holds its keys. */
 export function describeCustodian(under: CustodianUnderTest): void {
-  const open = (): Promise<KeyCustodian> => under.newStore().open();
-
   describe(`custodian ${under.name}`, () => {
+    describeKeys(under);
+    describeSigning(under);
+  });
+}
+
+function describeKeys(under: CustodianUnderTest): void {
+  const open = (): Promise<KeyCustodian> => under.newStore().open();
+  describe('keys', () => {
     it('goes by its name', async () => {
       await using custodian = await open();
       expect(custodian.name).toBe(under.name);
@@ -41,13 +47,12 @@ export function describeCustodian(under: CustodianUnderTest): void {
       expect(other.kid).not.toBe(one.kid);
     });
 
-    it.each(under.algorithms)('signs with %s: 64 raw bytes that others verify', async (algorithm) => {
+    it('gives handles that cannot be changed and hold nothing secret', async () => {
       await using custodian = await open();
-      const key = await custodian.generate({ purpose: 'license', algorithm });
-      const signature = await custodian.sign(key, LICENSE_MESSAGE);
-      expect(signature).toHaveLength(64);
-      expect(verifies(key, LICENSE_MESSAGE, signature)).toBe(true);
-      expect(verifies(key, Buffer.from('license/AAAA.BBBB.CCCD'), signature)).toBe(false);
+      const key = await custodian.generate({ purpose: 'license', algorithm: 'ed25519' });
+      expect(Object.isFrozen(key)).toBe(true);
+      expect(Object.keys(key).sort()).toEqual(['algorithm', 'kid', 'publicKey', 'purpose', 'reference']);
+      expect(inspect(custodian, { depth: 9, showHidden: true })).not.toMatch(/privatekey|pkcs8|kek/i);
     });
 
     it('finds its keys again in another process', async () => {
@@ -76,6 +81,20 @@ export function describeCustodian(under: CustodianUnderTest): void {
         await expect(later.find(stored)).rejects.toMatchObject({ code: 'KEY_STORAGE' });
       }
     });
+  });
+}
+
+function describeSigning(under: CustodianUnderTest): void {
+  const open = (): Promise<KeyCustodian> => under.newStore().open();
+  describe('signing', () => {
+    it.each(under.algorithms)('signs with %s: 64 raw bytes that others verify', async (algorithm) => {
+      await using custodian = await open();
+      const key = await custodian.generate({ purpose: 'license', algorithm });
+      const signature = await custodian.sign(key, LICENSE_MESSAGE);
+      expect(signature).toHaveLength(64);
+      expect(verifies(key, LICENSE_MESSAGE, signature)).toBe(true);
+      expect(verifies(key, Buffer.from('license/AAAA.BBBB.CCCD'), signature)).toBe(false);
+    });
 
     it.each(PURPOSES)('lets a %s key sign the messages of its purpose and no other', async (purpose) => {
       await using custodian = await open();
@@ -101,20 +120,12 @@ export function describeCustodian(under: CustodianUnderTest): void {
         InvariantViolation,
       );
     });
-
-    it('gives handles that cannot be changed and hold nothing secret', async () => {
-      await using custodian = await open();
-      const key = await custodian.generate({ purpose: 'license', algorithm: 'ed25519' });
-      expect(Object.isFrozen(key)).toBe(true);
-      expect(Object.keys(key).sort()).toEqual(['algorithm', 'kid', 'publicKey', 'purpose', 'reference']);
-      expect(inspect(custodian, { depth: 9, showHidden: true })).not.toMatch(/privatekey|pkcs8|kek/i);
-    });
   });
 }
 
 async function made(store: { open(): Promise<KeyCustodian> }, purpose: KeyPurpose): Promise<KeyHandle> {
   await using custodian = await store.open();
-  return custodian.generate({ purpose, algorithm: 'ed25519' });
+  return await custodian.generate({ purpose, algorithm: 'ed25519' });
 }
 
 function verifies(key: KeyHandle, message: Buffer, signature: Buffer): boolean {

@@ -69,11 +69,15 @@ export async function openKeyStore(directory = temporaryDirectory()): Promise<Ke
     monotonic: () => performance.now(),
   });
   const store = { directory, database, work, entries };
-  onTestFinished(async () => {
-    await settled(store);
-    database.close();
-  });
+  onTestFinished(() => closeKeyStore(store));
   return store;
+}
+
+/** Closes a store that may have been closed before. */
+export async function closeKeyStore(store: KeyStore): Promise<void> {
+  if (!store.database.native.open) return;
+  await settled(store);
+  store.database.close();
 }
 
 /** Lets everything that is under way come to rest: a reservation, the rotation after it, the checkpoint after that. */

@@ -46,10 +46,13 @@ async function withSlots(secrets: Readonly<Record<string, SlotSecret>>) {
 }
 
 async function codeOf(promise: Promise<unknown>): Promise<string> {
-  const error: unknown = await promise.then(() => undefined).catch((reason: unknown) => reason);
-  if (error === undefined) return 'none';
-  if (error instanceof Fault) return error.code;
-  throw error;
+  try {
+    await promise;
+  } catch (error) {
+    if (error instanceof Fault) return error.code;
+    throw error;
+  }
+  return 'none';
 }
 
 describe('slots', () => {
