@@ -27,3 +27,5 @@ export {
 } from './tenants/create-tenant.ts';
 export { RealmDirectory } from './tenants/realm-directory.ts';
 export type { RealmStanding } from './tenants/tenant-store.ts';
+export { apiKeyRoutes } from './api-keys/routes.ts';
+export { tenantRoutes } from './tenants/routes.ts';

@@ -57,7 +57,9 @@ export function show(value: unknown): string {
   if (value === null || value === undefined || value === '') return '-';
   if (typeof value === 'string') return harmless(value);
   if (Array.isArray(value)) return value.length === 0 ? '-' : value.map(show).join(', ');
-  return typeof value === 'object' ? harmless(JSON.stringify(value)) : String(value);
+  return typeof value === 'number' || typeof value === 'boolean'
+    ? String(value)
+    : harmless(JSON.stringify(value));
 }
 
 /** Where a command prints: data to standard output, everything else to standard error. */

@@ -33,7 +33,7 @@ import { openTrustedClock, systemBoot, type TrustedClock } from '../storage/trus
 import { readerOf } from '../storage/tx.ts';
 import { UnitOfWork } from '../storage/unit-of-work.ts';
 import { type Identity, readIdentity } from './identity.ts';
-import { RealmNames } from './realm-names.ts';
+import { RealmDirectory } from '../access/index.ts';
 
 /** What the process gives the appliance. */
 export interface Surroundings {
@@ -60,7 +60,7 @@ export interface Parts extends Surroundings {
   readonly refusals: Refusals;
   readonly outbox: Outbox;
   readonly sequence: FileSequence;
-  readonly realms: RealmNames;
+  readonly realms: RealmDirectory;
   readonly identity: Identity;
   /** Every state that limits what is done now; empty: ready. */
   readonly states: () => readonly HeldState[];
@@ -100,7 +100,7 @@ export async function openParts(opening: Opening, around: Surroundings): Promise
       around.log.error('checkpoint failed', { error });
     },
   });
-  const realms = new RealmNames(work.read);
+  const realms = new RealmDirectory(work.read);
   return {
     ...around,
     ...core,
@@ -114,7 +114,7 @@ export async function openParts(opening: Opening, around: Surroundings): Promise
     custody,
     metrics: new Metrics(),
     refusals: new Refusals(),
-    outbox: createOutbox({ random: around.random, realmName: (realm) => eventRealm(realms.of(realm)) }),
+    outbox: createOutbox({ random: around.random, realmName: (realm) => eventRealm(realms.name(realm)) }),
     sequence: await openFileSequence({ work }, identity.branch),
     openedAt: around.clock.monotonic(),
   };
@@ -151,9 +151,14 @@ async function openCore({ config, directory, unsealing }: Opening, around: Surro
     onFatal: around.onFatal,
     monotonic: () => clock.monotonic(),
   });
-  await custody.startCounting(work);
-  const keyring = await custody.openKeyring(reader);
-  return { time, custody, keyring, ledger, work, identity: readIdentity(reader) };
+  try {
+    await custody.startCounting(work);
+    const keyring = await custody.openKeyring(reader);
+    return { time, custody, keyring, ledger, work, identity: readIdentity(reader) };
+  } catch (error) {
+    await work.stop();
+    throw error;
+  }
 }
 
 const MIB = 1024 * 1024;

@@ -78,6 +78,11 @@ export interface Parts<Who, Caller, Demand, Tx> {
   /** Must not throw, must not wait, must not write. */
   refused(refusal: Refused<Who>): void;
   readonly answers: AnswerStore<Caller, Tx>;
+  /**
+   * Awaited after a handler and before its answer is sent: what must be signed into the ledger first is signed.
+   * @throws Fault when that cannot be done; what was changed stands, and the same request is answered later
+   */
+  beforeAnswer(requestId: string): Promise<void>;
   readonly log: Log;
   readonly metrics: Metrics;
   readonly clock: Clock;

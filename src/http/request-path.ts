@@ -52,7 +52,9 @@ export async function answerRequest<Who, Caller, Demand, Tx>(
   const permitted = await permit(parts, found, exchange);
   const { call, body } = await readCall(permitted, exchange);
   try {
-    exchange.answer(await handle(parts, permitted, { call, body, exchange }));
+    const answer = await handle(parts, permitted, { call, body, exchange });
+    await parts.beforeAnswer(exchange.requestId);
+    exchange.answer(answer);
   } catch (error) {
     if (error instanceof Fault) recordRefusal(parts, permitted, { fault: error, exchange });
     throw error;

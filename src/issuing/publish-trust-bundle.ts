@@ -6,6 +6,7 @@ import {
   type NewTenantKeys,
   registerTenantKeys,
   signingKeyColumns,
+  spkiFingerprint,
   trustBundleContents,
 } from '../custody/index.ts';
 import { append, type Happening } from '../ledger/append.ts';
@@ -33,7 +34,7 @@ export interface TrustDeps {
 
 /** The keys of a tenant that does not exist yet, with its first trust bundle signed by its root. */
 export interface PreparedTrust {
-  /** Kids of the root keys. */
+  /** Fingerprints of the root keys: what applications pin. */
   readonly roots: readonly string[];
   /** Compact JWS. */
   readonly trustBundle: string;
@@ -66,7 +67,7 @@ export async function prepareTenantTrust(
   const prepared = prepareTrustBundle(facts, rootOf(described));
   const trustBundle = prepared.finish(await keyring.signNew(keys.root, prepared.signingInput));
   return {
-    roots: facts.roots.map(({ kid }) => kid),
+    roots: [spkiFingerprint(rootOf(described).publicKey)],
     trustBundle,
     bundleSeq: FIRST,
     register: (tx, realms) => register(deps, tx, { keys, place: { ...realms, notBefore: tenant.at } }),

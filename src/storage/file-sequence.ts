@@ -1,6 +1,6 @@
 import { Fault } from '../faults.ts';
 import { invariant } from '../lib/invariant.ts';
-import { statement } from './statement.ts';
+import { readJobState, writeJobState } from './job-state-store.ts';
 import type { Reader, Synchronous, Tx } from './tx.ts';
 
 /** Numbers reserved with one commit. At the highest rate of issuing a block lasts seconds. */
@@ -29,17 +29,6 @@ export interface SequenceDeps {
     keep<T>(job: string, unit: (tx: Tx) => Synchronous<T>): Promise<T>;
   };
 }
-
-const READ = statement<{ job: string }>()((db, p) =>
-  db.selectFrom('job_state').select('state').where('job', '=', p.job),
-);
-
-const WRITE = statement<{ job: string; state: string; now: number }>()((db, p) =>
-  db
-    .insertInto('job_state')
-    .values({ job: p.job, state: p.state, updated_at: p.now })
-    .onConflict((conflict) => conflict.column('job').doUpdateSet({ state: p.state, updated_at: p.now })),
-);
 
 /** Opens the sequence of a branch, with its first block reserved. @throws Fault DISK_FULL */
 export async function openFileSequence(deps: SequenceDeps, branch: string): Promise<FileSequence> {
@@ -83,7 +72,7 @@ class ReservedSequence implements FileSequence {
   async reserve(): Promise<void> {
     const upTo = await this.#work.keep(this.#job, (tx) => {
       const mark = readMark(tx, this.#job) + BLOCK;
-      tx.run(WRITE, { job: this.#job, state: String(mark), now: tx.now });
+      writeJobState(tx, this.#job, String(mark));
       return mark;
     });
     invariant(upTo === this.#reserved + BLOCK, 'one process owns the file numbers of a branch');
@@ -94,7 +83,7 @@ class ReservedSequence implements FileSequence {
     this.#closed = true;
     const used = this.#next - 1;
     await this.#work.keep(this.#job, (tx) => {
-      tx.run(WRITE, { job: this.#job, state: String(used), now: tx.now });
+      writeJobState(tx, this.#job, String(used));
     });
   }
 
@@ -116,7 +105,7 @@ class ReservedSequence implements FileSequence {
 }
 
 function readMark(reader: Reader, job: string): number {
-  const mark = Number(reader.get(READ, { job })?.state ?? '0');
+  const mark = Number(readJobState(reader, job) ?? '0');
   invariant(Number.isSafeInteger(mark) && mark >= 0, `the mark of ${job} is a whole number`);
   return mark;
 }

@@ -1,0 +1,17 @@
+import type { AddCommands } from './program.ts';
+import { addAudit } from './audit.ts';
+import { addDev } from './dev.ts';
+import { addInit } from './init.ts';
+import { addKeys } from './keys.ts';
+import { addServe } from './serve.ts';
+import { addStatus } from './status.ts';
+
+/** Adds the commands that make, run and look after an appliance. */
+export const addApplianceCommands: AddCommands = (program, outputOf, withClient) => {
+  addInit(program, outputOf);
+  addServe(program, outputOf);
+  addDev(program, outputOf);
+  addStatus(program, withClient);
+  addKeys(program, withClient);
+  addAudit(program, outputOf, withClient);
+};

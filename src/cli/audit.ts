@@ -1,0 +1,48 @@
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { describeReport, verifyExport } from '../ledger/index.ts';
+import { systemClock } from '../lib/clock.ts';
+import { CliError, EXIT } from './exit-code.ts';
+import type { WithClient } from './resource.ts';
+import { details, type Output, progressBar } from './terminal.ts';
+
+/** Adds `audit verify|export`. */
+export function addAudit(
+  program: Command,
+  outputOf: (command: Command) => Output,
+  withClient: WithClient,
+): void {
+  const group = program.command('audit').description('the tamper-evident log');
+  const verify = group
+    .command('verify')
+    .description('check an exported log: no appliance and no network needed')
+    .argument('<directory>', 'what `audit export` wrote')
+    .option('--first-key <key>', 'first ledger key from the ceremony record (unchecked when left out)')
+    .addHelpText('after', '\nExit codes: 0 intact, 3 not intact.');
+  verify.action(async (directory: string, flags: { firstKey?: string }) => {
+    const bar = progressBar('verifying', () => systemClock.monotonic());
+    const onProgress = (done: number, total: number): void => {
+      bar.at(done, total);
+    };
+    const given = flags.firstKey === undefined ? {} : { firstKey: flags.firstKey };
+    const report = await verifyExport(directory, { ...given, onProgress });
+    bar.end();
+    outputOf(verify).result(report, () => describeReport(report).trimEnd());
+    if (report.problems.length > 0) throw new CliError(EXIT.invalid, '');
+  });
+  const exporting = group
+    .command('export')
+    .description('export the log of the running appliance into an empty directory')
+    .argument('<directory>')
+    .option(
+      '--realm-only',
+      'show the entries of --tenant and --environment alone, all others as bare hashes',
+    );
+  exporting.action((directory: string, flags: { realmOnly?: boolean }) =>
+    withClient(exporting, async ({ client, out }) => {
+      const body = { directory: resolve(directory), realmOnly: flags.realmOnly === true };
+      const data = await client.data({ method: 'POST', path: '/system/audit-exports', body });
+      out.result({ data }, () => details(data as Record<string, unknown>)); // the route's answer
+    }),
+  );
+}

@@ -1,0 +1,132 @@
+import { existsSync } from 'node:fs';
+import type { Command } from 'commander';
+import { initialise, type NewTenantChoices } from '../daemon.ts';
+import { Secret } from '../lib/secret.ts';
+import { CliError, EXIT } from './exit-code.ts';
+import { commandLog, isTerminal, surroundings } from './process.ts';
+import { writeSecretFile } from './resource.ts';
+import { loadFor } from './settings.ts';
+import { askPlain, details, type Output, readSecret } from './terminal.ts';
+
+interface InitFlags {
+  readonly unattended?: boolean;
+  readonly tenantName?: string;
+  readonly tenantCode?: string;
+  readonly credential?: string;
+  readonly passphraseFile?: string;
+  readonly secretOut?: string;
+  readonly recoveryOut?: string;
+}
+
+/** Adds `init`: makes an appliance in an empty data directory. */
+export function addInit(program: Command, outputOf: (command: Command) => Output): void {
+  const command = program
+    .command('init')
+    .description('make a new appliance: data directory, keys, first tenant, first API key')
+    .option('--unattended', 'ask nothing; everything comes from flags and defaults')
+    .option('--tenant-name <name>', 'name of the first tenant (default: Default)')
+    .option('--tenant-code <code>', 'its short code, in URLs and files, for good (default: default)')
+    .option(
+      '--credential <file>',
+      'write the credential that opens the keys at start here (default: the configuration)',
+    )
+    .option('--passphrase-file <file>', 'also make a passphrase slot; - reads standard input')
+    .option('--secret-out <file>', 'write the first API key to this new file (0600) instead of showing it')
+    .option('--recovery-out <file>', 'write the recovery code to this new file (0600) instead of showing it')
+    .addHelpText(
+      'after',
+      `
+What it makes is never overwritten: a directory that is not empty is refused.
+The recovery code opens the appliance and all its backups when everything else is lost. Keep it on paper, elsewhere.
+
+Examples:
+  mintmark init
+  mintmark init --unattended --secret-out first-key.txt --recovery-out recovery.txt`,
+    );
+  command.action(async (flags: InitFlags) => {
+    await runInit(command, flags, outputOf(command));
+  });
+}
+
+async function runInit(command: Command, flags: InitFlags, out: Output): Promise<void> {
+  const { config } = loadFor(command);
+  refuseLeaks(flags);
+  const tenant = await tenantOf(flags);
+  const passphrase = await passphraseOf(flags, out);
+  const credentialPath = flags.credential ?? config.custody.credential ?? undefined;
+  const made = await initialise(
+    { config, tenant, passphrase, credentialPath, dev: false },
+    surroundings(commandLog),
+  );
+  handOver(made.recoveryCode, { what: 'recovery code', file: flags.recoveryOut, out });
+  if (flags.unattended !== true && isTerminal()) await confirmRecovery(made.recoveryCode);
+  handOver(made.secretKey, { what: 'first API key (live, all scopes)', file: flags.secretOut, out });
+  const facts = {
+    appliance: made.applianceId,
+    directory: config.data.directory,
+    tenant: tenant.code,
+    'root fingerprint': made.rootFingerprint,
+    credential: credentialPath ?? 'none: every start asks for the passphrase or the recovery code',
+  };
+  out.result(facts, () => `${details(facts)}\n\nStart it with: mintmark serve`);
+  if (credentialPath !== undefined) {
+    out.warn(
+      `whoever can read ${credentialPath} and the data directory has the keys; keep the two apart in backups`,
+    );
+  }
+}
+
+/** A secret goes to a terminal or a new file, never into a pipe or a journal. Checked before anything is made. */
+function refuseLeaks({ secretOut, recoveryOut }: InitFlags): void {
+  for (const [flag, file] of [
+    ['--secret-out', secretOut],
+    ['--recovery-out', recoveryOut],
+  ] as const) {
+    if (file !== undefined && existsSync(file)) {
+      throw new CliError(EXIT.usage, `${file} exists already`, 'Name a file that does not exist yet.');
+    }
+    if (file === undefined && !isTerminal()) {
+      throw new CliError(
+        EXIT.usage,
+        'secrets are shown once and standard output is no terminal',
+        `Name a new file with ${flag}.`,
+      );
+    }
+  }
+}
+
+async function tenantOf(flags: InitFlags): Promise<NewTenantChoices> {
+  const asks = flags.unattended !== true && process.stdin.isTTY;
+  const name = flags.tenantName ?? (asks ? await askPlain('Name of the first tenant', 'Default') : 'Default');
+  const proposed =
+    name
+      .toLowerCase()
+      .replaceAll(/[^a-z0-9]+/g, '-')
+      .replaceAll(/^-+|-+$/g, '') || 'default';
+  const code = flags.tenantCode ?? (asks ? await askPlain('Its short code, for good', proposed) : proposed);
+  return { name, code };
+}
+
+async function passphraseOf(flags: InitFlags, out: Output): Promise<Secret | undefined> {
+  if (flags.passphraseFile === undefined) return undefined;
+  return (await readSecret({ file: flags.passphraseFile, prompt: 'passphrase' }, out)) ?? undefined;
+}
+
+function handOver(secret: Secret, to: { what: string; file: string | undefined; out: Output }): void {
+  if (to.file === undefined) {
+    process.stdout.write(`\n${to.what}, shown this once:\n\n  ${secret.expose()}\n\n`);
+    return;
+  }
+  writeSecretFile(to.file, secret.expose());
+  to.out.note(`${to.what}: written to ${to.file}`);
+}
+
+/** Typed back, so that nobody has it only on a screen. */
+async function confirmRecovery(code: Secret): Promise<void> {
+  const plain = (text: string): string => text.toUpperCase().replaceAll(/[\s-]/g, '');
+  for (;;) {
+    const typed = await askPlain('Write the recovery code down, then type it back', '');
+    if (plain(typed) === plain(code.expose())) return;
+    process.stderr.write('That is not the recovery code shown above; type it again.\n');
+  }
+}

@@ -1,0 +1,125 @@
+import { writeFileSync } from 'node:fs';
+import type { Command } from 'commander';
+import { rootFingerprint } from '../verify/index.ts';
+import { CliError, EXIT } from './exit-code.ts';
+import { column, type WithClient } from './resource.ts';
+import { globalFlags } from './settings.ts';
+import { type Output, table } from './terminal.ts';
+
+interface SigningKeyView {
+  readonly kid: string;
+  readonly purpose: string;
+  readonly environment: string | null;
+  readonly tenantId: string | null;
+  readonly state: string;
+  readonly publicKey: string;
+  readonly jwk: Parameters<typeof rootFingerprint>[0];
+}
+
+interface Fetched {
+  readonly keys: readonly SigningKeyView[];
+  readonly out: Output;
+}
+
+const COLUMNS = [
+  column('KID', 'kid'),
+  column('PURPOSE', 'purpose'),
+  column('TENANT', 'tenantId'),
+  column('ENVIRONMENT', 'environment'),
+  column('ALGORITHM', 'algorithm'),
+  column('STATE', 'state'),
+  column('CUSTODIAN', 'custodian'),
+];
+
+/** Adds `keys list|export-public` and `trust export|fingerprint`. */
+export function addKeys(program: Command, withClient: WithClient): void {
+  const withKeys = (command: Command, body: (fetched: Fetched) => void): Promise<void> =>
+    withClient(command, async ({ client, out }) => {
+      const data = await client.data({ method: 'GET', path: '/system/signing-keys' });
+      body({ keys: data as SigningKeyView[], out }); // the route's answer
+    });
+  const keys = program.command('keys').description('signing keys');
+  const list = keys.command('list').description('every signing key and its state');
+  list.action(() =>
+    withKeys(list, ({ keys: rows, out }) => {
+      out.result({ data: rows }, () =>
+        table(
+          COLUMNS,
+          rows.map((row) => ({ ...row })),
+        ),
+      );
+    }),
+  );
+  addExportPublic(keys, withKeys);
+  addTrust(program, { withClient, withKeys });
+}
+
+function addExportPublic(
+  keys: Command,
+  withKeys: (command: Command, body: (fetched: Fetched) => void) => Promise<void>,
+): void {
+  const command = keys
+    .command('export-public')
+    .description('print a public key')
+    .argument('<kid>')
+    .option('--format <format>', 'hex (raw key), pem or jwk', 'hex');
+  command.action((kid: string, { format }: { format: string }) =>
+    withKeys(command, ({ keys: rows, out }) => {
+      const key = rows.find((row) => row.kid === kid);
+      if (key === undefined)
+        throw new CliError(EXIT.refused, `there is no signing key ${kid}`, 'See `mintmark keys list`.');
+      out.result({ data: key }, () => publicText(key, format));
+    }),
+  );
+}
+
+function publicText(key: SigningKeyView, format: string): string {
+  if (format === 'jwk') return JSON.stringify(key.jwk);
+  if (format === 'pem') {
+    const lines = key.publicKey.match(/.{1,64}/g) ?? [];
+    return ['-----BEGIN PUBLIC KEY-----', ...lines, '-----END PUBLIC KEY-----'].join('\n');
+  }
+  if (format !== 'hex') throw new CliError(EXIT.usage, '--format is hex, pem or jwk');
+  const { x, y } = key.jwk as { x: string; y?: string }; // RFC 8037, RFC 7518 section 6.2
+  const hex = (part: string): string => Buffer.from(part, 'base64url').toString('hex');
+  return y === undefined ? hex(x) : `04${hex(x)}${hex(y)}`;
+}
+
+function addTrust(
+  program: Command,
+  given: {
+    readonly withClient: WithClient;
+    readonly withKeys: (command: Command, body: (fetched: Fetched) => void) => Promise<void>;
+  },
+): void {
+  const trust = program.command('trust').description('what applications pin and check files with');
+  const exporting = trust
+    .command('export')
+    .description('print the trust bundle of the tenant')
+    .option('--out <file>', 'write it here');
+  exporting.action(({ out: file }: { out?: string }) =>
+    given.withClient(exporting, async ({ client, out }) => {
+      const { tenant } = globalFlags(exporting);
+      const path =
+        tenant === undefined ? '/trust-bundle' : `/tenants/${encodeURIComponent(tenant)}/trust-bundle`;
+      const { body } = await client.send({ method: 'GET', path });
+      const text = Buffer.isBuffer(body) ? body.toString('utf8') : JSON.stringify(body);
+      if (file === undefined) out.result({ data: text }, () => text);
+      else {
+        writeFileSync(file, `${text}\n`);
+        out.result({ data: { file } }, () => `written to ${file}`);
+      }
+    }),
+  );
+  const fingerprint = trust
+    .command('fingerprint')
+    .description('print the root fingerprints that applications pin');
+  fingerprint.action(() =>
+    given.withKeys(fingerprint, ({ keys, out }) => {
+      const roots = keys
+        .filter(({ purpose }) => purpose === 'root')
+        .map(({ jwk, tenantId, state }) => ({ tenantId, state, fingerprint: rootFingerprint(jwk) }));
+      out.result({ data: roots }, () => roots.map((root) => root.fingerprint).join('\n'));
+    }),
+  );
+}

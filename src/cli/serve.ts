@@ -1,0 +1,61 @@
+import type { Command } from 'commander';
+import type { Config } from '../config/index.ts';
+import { startDaemon } from '../daemon.ts';
+import type { Unsealing } from '../custody/index.ts';
+import { CliError, EXIT } from './exit-code.ts';
+import { daemonLog, stopSignal, surroundings } from './process.ts';
+import { loadFor } from './settings.ts';
+import { type Output, readSecret } from './terminal.ts';
+
+interface ServeFlags {
+  readonly passphraseFile?: string;
+  readonly recoveryFile?: string;
+}
+
+/** Adds `serve`: runs the appliance until SIGTERM. */
+export function addServe(program: Command, outputOf: (command: Command) => Output): void {
+  const command = program
+    .command('serve')
+    .description('run the appliance; ends in order on SIGTERM or SIGINT')
+    .option(
+      '--passphrase-file <file>',
+      'open the keys with the passphrase in this file; - reads standard input',
+    )
+    .option('--recovery-file <file>', 'open the keys with the recovery code in this file')
+    .addHelpText(
+      'after',
+      '\nLogs are JSON lines on standard output; docs/operations.md documents the fields.',
+    );
+  command.action(async (flags: ServeFlags) => {
+    const { config, file, changed } = loadFor(command);
+    const unsealing = await unsealingOf(flags, config, outputOf(command));
+    const log = daemonLog(config.log.level);
+    const daemon = await startDaemon({ config, unsealing, dev: false, changed }, surroundings(log));
+    log.info('serving', { ...daemon.places, configuration: file, changed });
+    const signal = await stopSignal();
+    log.info('stopping', { signal });
+    await daemon.stop();
+    log.info('stopped');
+    log.flush();
+  });
+}
+
+async function unsealingOf(flags: ServeFlags, config: Config, out: Output): Promise<Unsealing> {
+  if (flags.passphraseFile !== undefined) {
+    const passphrase = await readSecret({ file: flags.passphraseFile, prompt: 'passphrase' }, out);
+    if (passphrase !== null) return { with: 'passphrase', passphrase };
+  }
+  if (flags.recoveryFile !== undefined) {
+    const code = await readSecret({ file: flags.recoveryFile, prompt: 'recovery code' }, out);
+    if (code !== null) return { with: 'recovery', code };
+  }
+  const credentialsDirectory = process.env['CREDENTIALS_DIRECTORY'];
+  if (credentialsDirectory === undefined && config.custody.credential === null) {
+    throw new CliError(
+      EXIT.usage,
+      'nothing opens the keys',
+      'Set custody.credential, or give --passphrase-file.',
+    );
+  }
+  return { with: 'credential', path: config.custody.credential ?? undefined, credentialsDirectory };
+}

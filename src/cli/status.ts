@@ -1,0 +1,54 @@
+import type { Command } from 'commander';
+import type { WithClient } from './resource.ts';
+import { details } from './terminal.ts';
+
+/** Adds `status`, and `clock set-trusted`. */
+export function addStatus(program: Command, withClient: WithClient): void {
+  const status = program
+    .command('status')
+    .description('state of the running appliance, and why it is not ready');
+  status.action(async () => {
+    await withClient(status, async ({ client, out }) => {
+      const data = (await client.data({ method: 'GET', path: '/system/status' })) as Record<string, unknown>; // the route's answer
+      out.result({ data }, () => describe(data));
+    });
+  });
+  const clock = program.command('clock').description('trusted time');
+  const trust = clock
+    .command('set-trusted')
+    .description('take the wall clock as right and end the state clock-suspect')
+    .requiredOption('--reason <text>', 'why it is right; kept in the ledger')
+    .option('--lower', 'allow trusted time to go back by more than a day')
+    .addHelpText('after', '\nLook at `date` first: everything that expires is judged by this clock.');
+  trust.action(async (flags: { reason: string; lower?: boolean }) => {
+    await withClient(trust, async ({ client, out }) => {
+      const body = { reason: flags.reason, lowerByMoreThanADay: flags.lower === true };
+      const data = await client.data({ method: 'POST', path: '/system/clock/set-trusted', body });
+      out.result({ data }, () => details(data as Record<string, unknown>)); // the route's answer
+    });
+  });
+}
+
+/** One screen: the state first, then what a person asks next. */
+function describe(data: Readonly<Record<string, unknown>>): string {
+  const reasons = data['reasons'] as { state: string; reason: string; since: string; leftBy: string }[]; // the route's answer
+  const lines = reasons.map(({ state, reason, since, leftBy }) => {
+    return `  ${state} since ${since}: ${reason}\n    ends by: ${leftBy}`;
+  });
+  const parts = ['disk', 'database', 'clock', 'ledger', 'backup'].map((name) => section(name, data[name]));
+  const head = details({
+    state: data['state'],
+    version: data['version'],
+    appliance: data['applianceId'],
+    directory: data['directory'],
+    'signing keys': data['signingKeys'],
+    warnings: data['warnings'],
+    ...(data['dev'] === true ? { 'development appliance': 'yes: nothing of it may go to production' } : {}),
+  });
+  return [head, ...lines, ...parts].join('\n');
+}
+
+function section(name: string, value: unknown): string {
+  const body = details((value ?? {}) as Record<string, unknown>); // sections are objects
+  return `${name}\n${body.replaceAll(/^/gm, '  ')}`;
+}

@@ -1,0 +1,91 @@
+import { countIssue, FailureLimiter, KeyUsage } from '../access/index.ts';
+import { realmScope, spkiFingerprint } from '../custody/index.ts';
+import { Fault } from '../faults.ts';
+import { prepareTenantTrust } from '../issuing/index.ts';
+import {
+  Challenges,
+  createLicenseUsage,
+  createMachineUsage,
+  Decoy,
+  LimitNotices,
+  PolicyCache,
+} from '../licensing/index.ts';
+import { type EpochMs, HOUR } from '../lib/clock.ts';
+import type { RealmId } from '../storage/realm-scope.ts';
+import { type Activity, refusalIn } from '../states.ts';
+import type { Parts } from './parts.ts';
+
+/** Everything the features ask for, by the names they ask for it; each of them sees only what it declares. */
+export type FeatureDeps = ReturnType<typeof featureDeps>;
+
+/** Makes the memory that features keep (caches, buffers, limits) and names the parts as they know them. */
+export function featureDeps(parts: Parts) {
+  const { work, custody, random, time, outbox, identity, realms, keyring, sequence, ledger, clock, config } =
+    parts;
+  const { sealer, indexer } = custody;
+  const failures = new FailureLimiter(random.bytes(4).readUInt32BE());
+  const openedAt = time.now();
+  const mayRunJobs = (): boolean => refusalIn(parts.states(), 'jobs') === null;
+  // What time does for good waits until the clock has been above suspicion for long enough (exchange.md, Clock).
+  const mayEnd = (): boolean => mayRunJobs() && time.isSettled(config.clock.settleHours * HOUR);
+  return {
+    ...{ work, read: work.read, sealer, indexer, random, time, outbox, realms, failures, clock },
+    branch: () => identity.branch,
+    admit: (activity: Activity) => admit(parts, activity),
+    policies: new PolicyCache(),
+    licenseUsage: createLicenseUsage(work),
+    machineUsage: createMachineUsage(work),
+    keyUsage: new KeyUsage({ work, sealer }),
+    challenges: new Challenges({ clock, random }),
+    limitNotices: new LimitNotices(),
+    decoy: new Decoy({ sealer, random }),
+    unknownKey: async (address: string) => {
+      const limited = await failures.charge(address);
+      if (limited !== undefined) throw limited;
+    },
+    readyAt: (): EpochMs => openedAt,
+    realmName: (realm: RealmId) => realms.name(realm),
+    realmsChanged: () => {
+      realms.reload();
+    },
+    environmentOf: (realm: RealmId) => realms.environmentOf(realm),
+    rootsOf: (tenantId: string) =>
+      keyring
+        .ofTenant(tenantId)
+        .filter(({ purpose }) => purpose === 'root')
+        .map(({ publicKey }) => spkiFingerprint(publicKey)),
+    prepareKeys: (tenant: { id: string; code: string; at: EpochMs }) =>
+      prepareTenantTrust(
+        {
+          keyring,
+          createRealmKeys: (tx, realm) => {
+            custody.createRealmKeys(tx, realm);
+          },
+        },
+        tenant,
+      ),
+    keyring,
+    activeLicenseKid: (realm: RealmId) => keyring.activeKey('license', realmScope(realm)).kid,
+    signingKeys: keyring,
+    signer: keyring,
+    fileNumbers: sequence,
+    ledgerAnchor: () => ledger.anchor(),
+    // Revocation lists are not issued by this version: there is none that a file could know.
+    epoch: () => 0,
+    issuer: { name: identity.issuer, dev: identity.dev },
+    countIssue,
+    mayRunJobs,
+    mayEnd,
+    mayActIrreversibly: () => mayEnd(),
+    mayRecord: () => !work.diskFull,
+  };
+}
+
+/** @throws Fault of the state in which `activity` is not done */
+function admit(parts: Parts, activity: Activity): void {
+  const held = parts.states();
+  const code = refusalIn(held, activity);
+  if (code === null) return;
+  const reasons = held.map(({ state, reason }) => `${state}: ${reason}`).join('; ');
+  throw new Fault(code, reasons, { retryAfterMs: 10_000 });
+}

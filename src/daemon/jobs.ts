@@ -1,0 +1,55 @@
+import { accessJobs } from '../access/index.ts';
+import { ledgerJobs } from '../ledger/index.ts';
+import { licenseJobs, machineJobs, validationJobs } from '../licensing/index.ts';
+import type { Job } from '../jobs/schedule.ts';
+import { HOUR, SECOND } from '../lib/clock.ts';
+import { purgeExpired } from '../storage/idempotency-store.ts';
+import { SYSTEM_REALM } from '../storage/realm-scope.ts';
+import type { FeatureDeps } from './features.ts';
+import type { Parts } from './parts.ts';
+
+/** Everything that is done by time. */
+export function allJobs(parts: Parts, deps: FeatureDeps): Job[] {
+  const realms = (): ReturnType<typeof parts.realms.all> => parts.realms.all();
+  return [
+    ...ledgerJobs({ ...deps, ...parts, checkpointSeconds: parts.config.ledger.checkpointSeconds }),
+    ...accessJobs({ usage: deps.keyUsage, mayRecord: deps.mayRecord }),
+    ...validationJobs(deps),
+    ...machineJobs({ ...deps, realms }),
+    ...licenseJobs({ ...deps, realms }),
+    ...storageJobs(parts, deps),
+  ];
+}
+
+function storageJobs(parts: Parts, deps: FeatureDeps): Job[] {
+  const { work, time, disk, realms } = parts;
+  return [
+    {
+      name: 'watch-clock-and-disk',
+      everyMs: SECOND,
+      run: async () => {
+        time.check();
+        await disk.check();
+        work.probeDisk();
+      },
+    },
+    {
+      name: 'write-ahead-log',
+      everyMs: SECOND,
+      run: () => {
+        work.checkpointWhenIdle();
+        return Promise.resolve();
+      },
+    },
+    {
+      name: 'idempotency-purge',
+      everyMs: HOUR,
+      mayRun: deps.mayRunJobs,
+      run: async () => {
+        for (const realm of [SYSTEM_REALM, ...realms.all()]) {
+          while ((await work.keep('idempotency-purge', (tx) => purgeExpired(tx.in(realm), tx.now))) > 0);
+        }
+      },
+    },
+  ];
+}

@@ -1,0 +1,35 @@
+import { STATES } from '../states.ts';
+import type { Parts } from './parts.ts';
+
+/** Registers what is read when somebody looks (GET /metrics); no labels that name a tenant. */
+export function registerMetrics(parts: Parts): void {
+  const { metrics, work, checkpointer, time, directory, openedAt, clock } = parts;
+  metrics.gauge('mintmark_state', 'Whether a limiting state holds.', () => {
+    const held = new Set<string>(parts.states().map(({ state }) => state));
+    return Object.keys(STATES).map((state) => ({ labels: { state }, value: held.has(state) ? 1 : 0 }));
+  });
+  metrics.gauge('mintmark_writes_waiting', 'Units of work that wait for their commit.', () => [
+    { value: work.waiting },
+  ]);
+  metrics.gauge('mintmark_wal_pages', 'Pages committed and not yet in the database file.', () => [
+    { value: directory.database.pendingFrames() },
+  ]);
+  metrics.gauge('mintmark_ledger_entries', 'Entries of the ledger.', () => [
+    { value: checkpointer.status().size },
+  ]);
+  metrics.gauge(
+    'mintmark_ledger_unsigned_seconds',
+    'Age of the oldest entry that no checkpoint covers.',
+    () => [{ value: (checkpointer.status().unsignedForMs ?? 0) / 1000 }],
+  );
+  metrics.gauge('mintmark_clock_offset_seconds', 'Wall clock minus trusted time.', () => {
+    const { wall, trusted } = time.check();
+    return [{ value: (wall - trusted) / 1000 }];
+  });
+  metrics.gauge('mintmark_resident_memory_bytes', 'Memory of this process.', () => [
+    { value: process.memoryUsage.rss() },
+  ]);
+  metrics.gauge('mintmark_uptime_seconds', 'Time since the appliance was opened.', () => [
+    { value: (clock.monotonic() - openedAt) / 1000 },
+  ]);
+}

@@ -1,0 +1,75 @@
+import {
+  apiKeyRoutes,
+  type Demand,
+  type Permit,
+  SECURITY_SCHEMES,
+  securityOf,
+  tenantRoutes,
+} from '../access/index.ts';
+import { eventRoutes } from '../delivery/index.ts';
+import { openApiDocument } from '../http/openapi.ts';
+import type { Route } from '../http/route.ts';
+import { metricsRoute, standingRoutes } from '../http/standing-routes.ts';
+import { issuingRoutes } from '../issuing/index.ts';
+import { auditRoutes } from '../ledger/index.ts';
+import {
+  entitlementRoutes,
+  licenseRoutes,
+  machineRoutes,
+  policyRoutes,
+  productRoutes,
+  validationRoutes,
+} from '../licensing/index.ts';
+import type { Activity } from '../states.ts';
+import type { FeatureDeps } from './features.ts';
+import type { Parts } from './parts.ts';
+import { VERSION } from './status.ts';
+import { systemRoutes } from './system-routes.ts';
+
+const ANYBODY: Demand = { scope: null, also: ['anonymous', 'license', 'publishable-key'] };
+
+/** Every route of the API, in the order of the documentation. */
+export function allRoutes(parts: Parts, deps: FeatureDeps): Route<Permit, Demand>[] {
+  const gate = gated(deps.admit);
+  const features = [
+    ...productRoutes(deps),
+    ...policyRoutes(deps),
+    ...entitlementRoutes(deps),
+    ...licenseRoutes(deps),
+    ...apiKeyRoutes(deps),
+    ...tenantRoutes(deps),
+    ...eventRoutes(deps),
+    ...auditRoutes(deps),
+  ].map(gate);
+  // These say by themselves what they are: validation, heartbeat, activation, checkout.
+  const own = [...validationRoutes(deps), ...machineRoutes(deps), ...issuingRoutes(deps)];
+  const routes: Route<Permit, Demand>[] = [...features, ...own, ...systemRoutes(parts)];
+  let document: unknown;
+  const standing = standingRoutes<Permit, Demand>({
+    anybody: ANYBODY,
+    isReady: () => parts.states().length === 0,
+    openApi: () => document,
+  });
+  const all = [...routes, ...standing];
+  document = openApiDocument(all, { version: VERSION, securitySchemes: SECURITY_SCHEMES, securityOf });
+  return all;
+}
+
+/** The routes of the metrics door. */
+export function metricsRoutes(parts: Parts): Route<Permit, Demand>[] {
+  return [metricsRoute(ANYBODY, parts.metrics)];
+}
+
+/** Lets the states of the appliance (states.ts) decide before a handler runs. */
+function gated(admit: (activity: Activity) => void) {
+  return (route: Route<Permit, Demand>): Route<Permit, Demand> => {
+    const activity: Activity = route.method === 'GET' ? 'read' : 'create';
+    return {
+      ...route,
+      handle: (call) => {
+        admit(activity);
+        return route.handle(call);
+      },
+    };
+  };
+}

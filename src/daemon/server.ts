@@ -1,0 +1,51 @@
+import {
+  Answers,
+  authorise,
+  type Demand,
+  identify,
+  type Permit,
+  type Principal,
+  refusalRecorder,
+} from '../access/index.ts';
+import { addressRanges } from '../http/address-ranges.ts';
+import { standingHeaders } from '../http/headers.ts';
+import { createServer, type HttpServer } from '../http/server.ts';
+import { licenseKeyForms } from '../licensing/index.ts';
+import type { Tx } from '../storage/tx.ts';
+import type { FeatureDeps } from './features.ts';
+import type { Parts } from './parts.ts';
+import { allRoutes, metricsRoutes } from './routes.ts';
+
+/** On every answer of a development appliance, so that nobody takes it for a real one. */
+const DEV_HEADERS = { 'Mintmark-Dev': '1' };
+
+/** Puts the HTTP server together: who is who, who may what, where answers and refusals go. Nothing listens yet. */
+export function buildServer(parts: Parts, deps: FeatureDeps): HttpServer {
+  const { config, log, metrics, clock, random, work, custody, realms, time, checkpointer } = parts;
+  const { sealer, indexer } = custody;
+  const identifyDeps = {
+    read: work.read,
+    indexer,
+    time,
+    realms,
+    failures: deps.failures,
+    licenseKeyForms,
+    used: (use: Parameters<typeof deps.keyUsage.note>[0]) => {
+      deps.keyUsage.note(use);
+    },
+  };
+  return createServer<Principal, Permit, Demand, Tx>({
+    routes: allRoutes(parts, deps),
+    metricsRoutes: metricsRoutes(parts),
+    identify: (presented) => identify(identifyDeps, presented),
+    authorise,
+    refused: refusalRecorder(parts.refusals),
+    beforeAnswer: (requestId) => checkpointer.beforeAnswer(requestId),
+    answers: new Answers({ work, sealer, indexer, time }),
+    ...{ log, metrics, clock, random },
+    proxies: addressRanges(config.http.trustedProxies),
+    allowPlain: addressRanges(config.http.allowPlain),
+    limits: { total: config.http.maxConnections, perAddress: config.http.maxConnectionsPerAddress },
+    standing: standingHeaders(parts.identity.dev ? DEV_HEADERS : {}),
+  });
+}

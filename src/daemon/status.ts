@@ -1,0 +1,60 @@
+import { readFileSync } from 'node:fs';
+import { isoTime } from '../lib/clock.ts';
+import { readJobState } from '../storage/job-state-store.ts';
+import type { Parts } from './parts.ts';
+
+/** The version that package.json names. */
+export const VERSION: string = (
+  JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
+).version; // our own file
+
+/** What `mintmark status` shows. */
+export async function readStatus(parts: Parts) {
+  const { identity, directory, work, time, checkpointer, keyring, custody, config } = parts;
+  const disk = await parts.disk.check();
+  const clock = time.check();
+  const checkpoint = checkpointer.status();
+  const held = parts.states();
+  return {
+    version: VERSION,
+    applianceId: identity.applianceId,
+    branch: identity.branch,
+    dev: identity.dev,
+    state: held.length === 0 ? 'ready' : held.map(({ state }) => state).join(', '),
+    reasons: held.map(({ state, reason, since, leftBy }) => ({
+      state,
+      reason,
+      since: isoTime(since),
+      leftBy,
+    })),
+    directory: directory.paths.root,
+    disk,
+    database: { walPages: directory.database.pendingFrames(), waiting: work.waiting },
+    clock: { state: clock.state, trusted: isoTime(clock.trusted), wall: isoTime(clock.wall) },
+    ledger: {
+      entries: checkpoint.size,
+      signed: checkpoint.signedSize,
+      lastCheckpoint: checkpoint.signedAt === undefined ? null : isoTime(checkpoint.signedAt),
+      unsignedSeconds: Math.round((checkpoint.unsignedForMs ?? 0) / 1000),
+    },
+    signingKeys: keyring.list().length,
+    custodians: custody.health().map(({ custodian, health }) => ({ custodian, state: health.state })),
+    slots: custody.listSlots(),
+    backup: backupStatus(parts, config.backup.warnAfterDays),
+    warnings: directory.warnings,
+  };
+}
+
+const DAY_MS = 86_400_000;
+
+/** When the last verified backup was made, and whether that is too long ago. */
+function backupStatus({ work, time }: Parts, warnAfterDays: number) {
+  const state = readJobState(work.read, 'backup');
+  if (state === undefined) return { last: null, warning: 'no backup was ever made' };
+  const at = Number(state);
+  const days = Math.floor((time.now() - at) / DAY_MS);
+  return {
+    last: isoTime(at),
+    warning: days > warnAfterDays ? `the last backup is ${String(days)} days old` : null,
+  };
+}

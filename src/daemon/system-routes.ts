@@ -1,0 +1,103 @@
+import { z } from 'zod';
+import type { Demand, Permit } from '../access/index.ts';
+import { type Route, routeOf } from '../http/route.ts';
+import { exportLedger } from '../ledger/index.ts';
+import { isoTime } from '../lib/clock.ts';
+import { setClockTrusted } from '../storage/set-clock-trusted.ts';
+import { readerOf } from '../storage/tx.ts';
+import type { Parts } from './parts.ts';
+import { readStatus } from './status.ts';
+
+const route = routeOf<Permit, Demand>();
+const OPERATOR: Demand = { scope: null, also: [], operatorOnly: true };
+const common = { tag: 'operator', demand: OPERATOR } as const;
+const anything = z.looseObject({});
+const serverPath = z.string().min(1).max(4096);
+
+/** `/api/v1/system/…`: the appliance itself, for whoever may open the operator socket. */
+export function systemRoutes(parts: Parts): Route<Permit, Demand>[] {
+  return [statusRoute(parts), clockRoute(parts), keysRoute(parts), auditExportRoute(parts)];
+}
+
+function statusRoute(parts: Parts): Route<Permit, Demand> {
+  return route({
+    ...common,
+    method: 'GET',
+    path: '/api/v1/system/status',
+    summary: 'State of the appliance, and why it is not ready',
+    answers: { 200: anything },
+    handle: async () => ({ status: 200, body: { data: await readStatus(parts) } }),
+  });
+}
+
+function clockRoute(parts: Parts): Route<Permit, Demand> {
+  return route({
+    ...common,
+    method: 'POST',
+    path: '/api/v1/system/clock/set-trusted',
+    summary: 'Take the wall clock as right',
+    body: z.strictObject({
+      reason: z.string().min(1).max(1000),
+      lowerByMoreThanADay: z.boolean().default(false),
+    }),
+    answers: { 200: anything },
+    handle: async ({ permit, body }) => {
+      const { before, after, reason } = await setClockTrusted(
+        { work: parts.work, clock: parts.time },
+        permit,
+        body,
+      );
+      return {
+        status: 200,
+        body: { data: { before: isoTime(before), after: isoTime(after), suspect: reason } },
+      };
+    },
+  });
+}
+
+function keysRoute(parts: Parts): Route<Permit, Demand> {
+  return route({
+    ...common,
+    method: 'GET',
+    path: '/api/v1/system/signing-keys',
+    summary: 'Signing keys with their public halves',
+    answers: { 200: anything },
+    handle: () => {
+      const data = parts.keyring.list().map((key) => ({
+        kid: key.kid,
+        purpose: key.purpose,
+        tenantId: key.tenantId,
+        environment: key.environment,
+        algorithm: key.algorithm,
+        state: key.state,
+        custodian: key.custodian,
+        notBefore: isoTime(key.notBefore),
+        publicKey: key.publicKey.toString('base64'),
+        jwk: key.jwk,
+      }));
+      return { status: 200, body: { data } };
+    },
+  });
+}
+
+function auditExportRoute(parts: Parts): Route<Permit, Demand> {
+  return route({
+    ...common,
+    method: 'POST',
+    path: '/api/v1/system/audit-exports',
+    summary: 'Export the ledger into an empty directory of the appliance',
+    body: z.strictObject({ directory: serverPath, realmOnly: z.boolean().default(false) }),
+    answers: { 200: anything },
+    handle: async ({ permit, body }) => {
+      // What is exported is signed first, so that the export vouches for its last entry too.
+      await parts.checkpointer.sign();
+      const deps = { reader: readerOf(parts.directory.database), origin: parts.identity.origin };
+      const realm = body.realmOnly ? permit.realm : null;
+      const data = await exportLedger(deps, {
+        directory: body.directory,
+        ...(realm === null ? {} : { realm }),
+      });
+      return { status: 200, body: { data } };
+    },
+  });
+}
