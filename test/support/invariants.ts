@@ -1,0 +1,148 @@
+import { expect } from 'vitest';
+import type { Database } from '../../src/storage/database.ts';
+
+/** What must never be found, as a query that finds it. */
+interface Broken {
+  readonly what: string;
+  readonly sql: string;
+}
+
+const NEVER: readonly Broken[] = [
+  {
+    what: 'a licence whose seats are not the number of its living machines and of those that hold a seat beyond',
+    sql: `SELECT s.realm_id, s.license_id, s.seats, count(m.seq) AS machines
+          FROM license_seats s
+          LEFT JOIN machines m
+            ON m.realm_id = s.realm_id AND m.license_id = s.license_id
+            AND (m.deleted_at IS NULL OR m.seat_held_until IS NOT NULL)
+          GROUP BY s.realm_id, s.license_id HAVING s.seats <> count(m.seq)`,
+  },
+  {
+    what: 'a living machine of a licence that counts no seats',
+    sql: `SELECT m.realm_id, m.id FROM machines m
+          LEFT JOIN license_seats s ON s.realm_id = m.realm_id AND s.license_id = m.license_id
+          WHERE m.deleted_at IS NULL AND s.license_id IS NULL`,
+  },
+  {
+    what: 'a living machine of a deleted licence',
+    sql: `SELECT m.realm_id, m.id FROM machines m
+          JOIN licenses l ON l.realm_id = m.realm_id AND l.id = m.license_id
+          WHERE m.deleted_at IS NULL AND l.deleted_at IS NOT NULL`,
+  },
+  {
+    what: 'a living policy of a deleted product',
+    sql: `SELECT p.realm_id, p.id FROM policies p
+          JOIN products d ON d.realm_id = p.realm_id AND d.id = p.product_id
+          WHERE p.deleted_at IS NULL AND d.deleted_at IS NOT NULL`,
+  },
+  {
+    what: 'a living licence of a deleted policy or product',
+    sql: `SELECT l.realm_id, l.id FROM licenses l
+          JOIN policies p ON p.realm_id = l.realm_id AND p.id = l.policy_id
+          JOIN products d ON d.realm_id = l.realm_id AND d.id = l.product_id
+          WHERE l.deleted_at IS NULL AND (p.deleted_at IS NOT NULL OR d.deleted_at IS NOT NULL)`,
+  },
+  {
+    what: 'a licence whose policy belongs to another product',
+    sql: `SELECT l.realm_id, l.id FROM licenses l
+          JOIN policies p ON p.realm_id = l.realm_id AND p.id = l.policy_id
+          WHERE p.product_id <> l.product_id`,
+  },
+  {
+    what: 'a licence that its key does not lead to',
+    sql: `SELECT l.realm_id, l.id FROM licenses l
+          LEFT JOIN license_directory d ON d.key_hash = l.key_hash AND d.realm_id = l.realm_id
+          WHERE d.license_id IS NOT l.id AND l.deleted_at IS NULL`,
+  },
+  {
+    what: 'a key that leads to no licence',
+    sql: `SELECT d.realm_id, d.license_id FROM license_directory d
+          LEFT JOIN licenses l ON l.realm_id = d.realm_id AND l.id = d.license_id WHERE l.id IS NULL`,
+  },
+  {
+    what: 'a public id that leads to no API key',
+    sql: `SELECT d.realm_id, d.api_key_id FROM api_key_directory d
+          LEFT JOIN api_keys k ON k.realm_id = d.realm_id AND k.id = d.api_key_id WHERE k.id IS NULL`,
+  },
+  {
+    what: 'an issued file whose machine is of another licence',
+    sql: `SELECT f.realm_id, f.id FROM issued_files f
+          JOIN machines m ON m.realm_id = f.realm_id AND m.id = f.machine_id WHERE m.license_id <> f.license_id`,
+  },
+  {
+    what: 'an issued file whose machine does not exist',
+    sql: `SELECT f.realm_id, f.id FROM issued_files f
+          LEFT JOIN machines m ON m.realm_id = f.realm_id AND m.id = f.machine_id
+          WHERE f.machine_id IS NOT NULL AND m.id IS NULL`,
+  },
+  {
+    what: 'a number of an issued file given twice in a branch',
+    sql: 'SELECT branch, branch_seq FROM issued_files GROUP BY branch, branch_seq HAVING count(*) > 1',
+  },
+  {
+    what: 'a number of an issued file above what was reserved',
+    sql: `SELECT f.id, f.branch_seq FROM issued_files f
+          JOIN job_state j ON j.job = 'file-sequence:' || f.branch WHERE f.branch_seq > CAST(j.state AS INTEGER)`,
+  },
+  {
+    what: 'an event that is no JSON object, or whose id differs from its row',
+    sql: `SELECT id FROM events
+          WHERE NOT json_valid(CAST(body AS TEXT)) OR json_extract(CAST(body AS TEXT), '$.id') IS NOT id`,
+  },
+  {
+    what: 'a gap in the ledger',
+    sql: `SELECT count(*) AS entries, max(position) AS last FROM ledger_entries
+          HAVING count(*) > 0 AND (min(position) <> 0 OR max(position) <> count(*) - 1)`,
+  },
+  {
+    what: 'a private part of an entry that does not exist',
+    sql: `SELECT p.position FROM ledger_private p
+          LEFT JOIN ledger_entries e ON e.position = p.position WHERE e.position IS NULL`,
+  },
+  {
+    what: 'a checkpoint of more entries than there are',
+    sql: 'SELECT size FROM ledger_checkpoints WHERE size > (SELECT count(*) FROM ledger_entries)',
+  },
+  {
+    what: 'policy settings that are no JSON object',
+    sql: "SELECT realm_id, id FROM policies WHERE NOT json_valid(settings) OR json_type(settings) <> 'object'",
+  },
+  {
+    what: 'two active signing keys for one purpose in one place',
+    sql: `SELECT purpose, tenant_id, realm_id FROM signing_keys
+          WHERE state = 'active' AND purpose <> 'license'
+          GROUP BY purpose, tenant_id, realm_id HAVING count(*) > 1`,
+  },
+  {
+    what: 'a realm counter that is not the number of living rows',
+    sql: `SELECT c.realm_id, c.licenses, c.machines FROM realm_counters c
+          WHERE c.licenses <> (SELECT count(*) FROM licenses l WHERE l.realm_id = c.realm_id AND l.deleted_at IS NULL)
+             OR c.machines <> (SELECT count(*) FROM machines m WHERE m.realm_id = c.realm_id AND m.deleted_at IS NULL)`,
+  },
+];
+
+/**
+ * What is true of every database at every moment, whatever a test did: called at the end of each test that writes.
+ * The tree over the ledger is the ledger's own to check.
+ */
+export function assertInvariants(database: Database): void {
+  expect(brokenInvariants(database)).toEqual([]);
+}
+
+/** What is broken, with at most three rows of each. */
+export function brokenInvariants(database: Database): { readonly what: string; readonly rows: unknown[] }[] {
+  const { native } = database;
+  const found = NEVER.map(({ what, sql }) => ({ what, rows: native.prepare(`${sql} LIMIT 3`).all() }));
+  const references = {
+    what: 'a reference to nothing',
+    rows: native.prepare('PRAGMA foreign_key_check').all(),
+  };
+  const pages = native
+    .prepare('PRAGMA integrity_check')
+    .pluck()
+    .all()
+    .filter((said) => said !== 'ok');
+  return [...found, references, { what: 'a damaged database', rows: pages }].filter(
+    ({ rows }) => rows.length > 0,
+  );
+}
