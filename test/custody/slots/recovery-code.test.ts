@@ -23,6 +23,13 @@ describe('a recovery code', () => {
     }
   });
 
+  it('is the one of docs/custody.md for the bytes 00 to 1f', () => {
+    const counted = Buffer.from(Array.from({ length: 32 }, (_, at) => at));
+    expect(formatRecoveryCode(counted)).toBe(
+      '000GZ-40R4V-0M30J-E209S-185G5-R38ES-1W81P-24GKR-2GAH8-C5RRR-34D1W-P70XP-3RFGG',
+    );
+  });
+
   it('is new each time', () => {
     const codes = Array.from({ length: 50 }, () => generateRecoveryCode(random).expose());
     expect(new Set(codes).size).toBe(50);
