@@ -62,6 +62,15 @@ export interface TestServer extends AsyncDisposable {
   readonly server: HttpServer;
 }
 
+/** Entries of the ledger, of one action when it is given. */
+export function entriesOf(access: TestAccess, action?: string): number {
+  const rows = access.storage.database.native
+    .prepare('SELECT bytes FROM ledger_entries')
+    .pluck()
+    .all() as Buffer[];
+  return rows.filter((bytes) => action === undefined || bytes.includes(`"${action}"`)).length;
+}
+
 /** What the API answered. */
 export interface Answered {
   readonly status: number;
@@ -118,6 +127,7 @@ export async function openAccess(choices: { readonly failuresPerMinute?: number 
         authorise,
         refused: refusalRecorder(refusals),
         answers,
+        beforeAnswer: () => Promise.resolve(),
         log: silentLog,
         metrics,
         clock: systemClock,
@@ -166,9 +176,10 @@ export async function ask(
     readonly key?: string;
     readonly body?: unknown;
     readonly headers?: Record<string, string>;
+    readonly signal?: AbortSignal;
   },
 ): Promise<Answered> {
-  const { method = 'GET', path, key, body, headers } = request;
+  const { method = 'GET', path, key, body, headers, signal = null } = request;
   const answer = await fetch(`${url}${path}`, {
     method,
     headers: {
@@ -177,6 +188,7 @@ export async function ask(
       ...headers,
     },
     body: body === undefined ? null : JSON.stringify(body),
+    signal,
   });
   const text = await answer.text();
   return answered(answer.status, answer.headers, text);

@@ -65,6 +65,7 @@ export async function openDoor(
     },
     refused: (refusal) => void refusals.push(refusal),
     answers,
+    beforeAnswer: () => Promise.resolve(),
     log: collectingLog(lines),
     metrics,
     clock: systemClock,

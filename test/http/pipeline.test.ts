@@ -159,7 +159,7 @@ describe('a problem', () => {
     await using door = await openDoor(ROUTES);
     for (const path of [
       '/nowhere',
-      '/api/v1/things/thing_A',
+      '/api/v1/things/thing-A',
       '/api/v1/things/%zz',
       '/api/v1/things/thing_a/',
       '/API/v1/file',
