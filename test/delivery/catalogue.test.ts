@@ -13,7 +13,9 @@ const source = readTree(
   listTree().filter((path) => path.startsWith('src/') && path !== 'src/delivery/catalogue.ts'),
 )
   .map(({ text }) => text)
-  .join('\n');
+  .join('\n')
+  // The ledger has names of its own for what happens; some of them are the same.
+  .replaceAll(/\baction: '[a-z_.-]+'/g, '');
 
 describe('the catalogue', () => {
   it('names every event as <group>.<what happened>, once', () => {
