@@ -92,6 +92,8 @@ async function issue(appliance: DevAppliance): Promise<void> {
     productId: product['id'],
     name: 'Desktop',
     template: 'desktop_app',
+    // Without this, a file bound to no machine (license.lic) would be refused.
+    requireFingerprint: false,
   });
   say(`  policy       ${String(policy['id'])}  (two machines, files for 14 days)`);
   const entitlement = await api('POST', '/entitlements', { code: 'export-pdf', name: 'Export to PDF' });
@@ -198,8 +200,8 @@ Check a file yourself, with nothing running:
   if (pid !== undefined) {
     say(`
 The appliance goes on running at ${appliance.url} (process ${String(pid)}). Try:
-  ./scripts/mintmark --socket ${place}/appliance/run/operator.sock license list
-  ./scripts/mintmark --socket ${place}/appliance/run/operator.sock status
+  ./scripts/mintmark --data-dir ${place}/appliance/data license list
+  ./scripts/mintmark --data-dir ${place}/appliance/data status
   kill ${String(pid)}      stops it`);
   }
   say(`
@@ -249,4 +251,9 @@ async function main(): Promise<void> {
   farewell(appliance, stays ? child.pid : undefined);
 }
 
-await main();
+try {
+  await main();
+} catch (error) {
+  say(`quickstart failed: ${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = 1;
+}

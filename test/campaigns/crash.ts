@@ -70,7 +70,13 @@ async function createCatalogue(daemon: RunningDaemon): Promise<Catalogue> {
   const product = await dataOf(
     send(target, { method: 'POST', path: '/products', body: { name: 'Crash', code: 'crash' } }),
   );
-  const body = { productId: product['id'], name: 'Crash', template: 'desktop_app', maxMachines: 2 };
+  const body = {
+    productId: product['id'],
+    name: 'Crash',
+    template: 'desktop_app',
+    maxMachines: 2,
+    requireFingerprint: false,
+  };
   const policy = await dataOf(send(target, { method: 'POST', path: '/policies', body }));
   return { productId: String(product['id']), policyId: String(policy['id']) };
 }
@@ -172,7 +178,7 @@ class CrashClient {
 
 /** Every acknowledged id is there, and no request left two of anything. */
 function judge(plan: CrashPlan, journal: Journal, slowestStartMs: number): CrashReport {
-  const found = auditDatabase(join(plan.directory, 'appliance', 'mintmark.db'));
+  const found = auditDatabase(join(plan.directory, 'appliance', 'data', 'mintmark.db'));
   const acknowledged = [...journal.licenses.values(), ...journal.machines.values(), ...journal.files];
   const known = new Set([...found.licenses, ...found.machines, ...found.files]);
   const lost = acknowledged.filter((id) => !known.has(id));

@@ -108,7 +108,9 @@ async function fill(target: { url: string; key: string }): Promise<Ids> {
 
 /** A tenant of its own, made at the operator's socket, with a licence. */
 async function secondTenant(running: RunningDaemon): Promise<{ secretKey: string; licenseKey: string }> {
-  const socket = new Client('http://localhost', { socketPath: join(running.dir, 'run', 'operator.sock') });
+  const socket = new Client('http://localhost', {
+    socketPath: join(running.dir, 'data', 'run', 'operator.sock'),
+  });
   const post = async (path: string, body: unknown): Promise<Record<string, unknown>> => {
     const headers = { 'content-type': 'application/json', 'x-mintmark-tenant': 'rival' };
     const answer = await socket.request({
