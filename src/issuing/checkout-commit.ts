@@ -81,8 +81,12 @@ function commit(deps: CommitCheckoutDeps, tx: Tx, { permit, signed }: Committing
   // What has no version (uses, heartbeats, time) is decided again.
   const fault = whyNot(standing, request, tx.now);
   if (fault !== null) return { refused: fault };
-  const refused = activate(deps, tx, { prepared, standing }) ?? deps.countIssue(tx, permit);
-  return refused ?? { done: issue(deps, tx, { permit, signed }) };
+  const refused = activate(deps, tx, { prepared, standing });
+  if (refused !== null) return refused;
+  const over = deps.countIssue(tx, permit);
+  // Thrown: what the unit has activated by now must go with it.
+  if (over !== undefined) throw over.refused;
+  return { done: issue(deps, tx, { permit, signed }) };
 }
 
 function sameVersions(relied: Versions, now: Versions): boolean {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { typedKey } from '../licenses/license-schema.ts';
 import { metadataSchema } from '../metadata.ts';
 import { idSchema, TIMESTAMPS } from '../schema.ts';
 import { PLATFORMS } from './machine.ts';
@@ -9,8 +10,7 @@ const COMPONENTS_MAX = 16;
 const COMPONENT_NAME = /^[a-z0-9][a-z0-9_.-]{0,63}$/;
 const TEXT_MAX = 256;
 const CORES_MAX = 1_000_000;
-const EMAIL_MAX = 254;
-const KEY_TEXT_MAX = 512;
+const EMAIL_MAX = 320;
 
 /** A fingerprint: whatever names one machine and no other. */
 export const fingerprintSchema = z
@@ -26,16 +26,19 @@ export const componentsSchema = z
   .refine((value) => Object.keys(value).length <= COMPONENTS_MAX, `at most ${COMPONENTS_MAX} components`)
   .meta({ description: 'Parts of the machine by name; stored only as keyed digests' });
 
-/** A licence key as somebody types it. */
-export const licenseKeySchema = z.string().min(1).max(KEY_TEXT_MAX);
-
 const text = z.string().min(1).max(TEXT_MAX).nullable();
 const describing = {
   name: text.optional(),
   platform: z.enum(PLATFORMS).nullable().optional(),
   hostname: text.optional(),
   cores: z.int().min(1).max(CORES_MAX).nullable().optional(),
-  userEmail: z.email().max(EMAIL_MAX).nullable().optional(),
+  // Isolated networks have mail domains without a dot.
+  userEmail: z
+    .string()
+    .max(EMAIL_MAX)
+    .regex(/^[^\s@]+@[^\s@]+$/, 'an e-mail address')
+    .nullable()
+    .optional(),
   metadata: metadataSchema.optional(),
 };
 
@@ -60,7 +63,7 @@ export const machineInput = z.strictObject({
 export type MachineInput = z.infer<typeof machineInput>;
 
 /** Body of `POST /machines`: with a publishable key, the licence key is in the body. */
-export const machineInputByKey = machineInput.extend({ key: licenseKeySchema.optional() });
+export const machineInputByKey = machineInput.extend({ key: typedKey.optional() });
 
 /** Body of `PATCH /machines/{id}`: members that are absent stay. */
 export const machinePatch = z.strictObject(describing);

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { componentsSchema, fingerprintSchema, licenseKeySchema } from '../machines/machine-schema.ts';
+import { typedKey } from '../licenses/license-schema.ts';
+import { componentsSchema, fingerprintSchema } from '../machines/machine-schema.ts';
 import { VALIDATION_CODES } from './decide.ts';
 
 const ENTITLEMENTS_MAX = 100;
@@ -27,7 +28,7 @@ export type ValidationInput = z.infer<typeof validationInput>;
 
 /** Body of `POST /licenses/validate-key`. */
 export const keyValidationInput = z.strictObject({
-  key: licenseKeySchema,
+  key: typedKey,
   ...asked,
   environment: z
     .enum(['live', 'test'])
