@@ -91,8 +91,20 @@ export function listSigningKeys(reader: Reader): SigningKey[] {
   });
 }
 
-/** Stores a signing key. The unit records it. */
+/**
+ * Stores a signing key. The unit records it.
+ * @throws Fault CONFLICT when it is active and another one of its purpose and scope is
+ */
 export function insertSigningKey(tx: Tx, key: SigningKey): void {
+  try {
+    insert(tx, key);
+  } catch (cause) {
+    if (!isTaken(cause)) throw cause;
+    throw new Fault('CONFLICT', `there is an active ${key.purpose} key already; retire it first`, { cause });
+  }
+}
+
+function insert(tx: Tx, key: SigningKey): void {
   const { kid, purpose, tenantId, realm, keyAlgorithm, state, custodian, reference, publicKey } = key;
   const { notBefore, notAfter } = key;
   const where = { tenantId, owner: realm, custodian, reference };
@@ -114,6 +126,10 @@ export function writeSigningKeyState(tx: Tx, key: SigningKey, state: SigningKeyS
     throw new Fault('CONFLICT', `signing key ${key.kid} was changed meanwhile; read it again`);
   }
   return { ...key, state, version: next };
+}
+
+function isTaken(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'SQLITE_CONSTRAINT_UNIQUE';
 }
 
 function isAlgorithm(text: string): text is KeyAlgorithm {

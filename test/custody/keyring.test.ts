@@ -210,6 +210,18 @@ describe('a signing key', () => {
     expect(keyring.list()).toHaveLength(8);
   });
 
+  it('is the only active one also against another unit of the same batch', async () => {
+    const { store, keyring } = await withKeyring();
+    const [one, other] = [await generateLedgerKey(keyring), await generateLedgerKey(keyring)];
+    const outcomes = await Promise.allSettled([
+      recorded(store, (tx) => registerLedgerKey(tx, keyring, one)),
+      recorded(store, (tx) => registerLedgerKey(tx, keyring, other)),
+    ]);
+    expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected']);
+    expect(outcomes[1]).toMatchObject({ reason: { code: 'CONFLICT' } });
+    expect(keyring.list().map(({ kid }) => kid)).toEqual([one.handle.kid]);
+  });
+
   it.each<[SigningKeyState, SigningKeyState]>([
     ['active', 'pending'],
     ['active', 'active'],

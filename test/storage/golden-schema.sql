@@ -442,3 +442,6 @@ CREATE INDEX policy_entitlements_entitlement ON policy_entitlements (realm_id, e
 CREATE UNIQUE INDEX products_code ON products (realm_id, code) WHERE deleted_at IS NULL;
 
 CREATE INDEX products_list ON products (realm_id, seq) WHERE deleted_at IS NULL;
+
+CREATE UNIQUE INDEX signing_keys_active ON signing_keys (purpose, coalesce(tenant_id, ''), coalesce(realm_id, 0))
+  WHERE state = 'active';

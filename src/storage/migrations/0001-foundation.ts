@@ -77,6 +77,9 @@ const APPLIANCE_TABLES = [
     created_at INTEGER NOT NULL,
     updated_at INTEGER NOT NULL
   ) STRICT`,
+  // One key signs for a purpose and scope; a scope without tenant or realm is one too, hence no NULL in the index.
+  `CREATE UNIQUE INDEX signing_keys_active ON signing_keys (purpose, coalesce(tenant_id, ''), coalesce(realm_id, 0))
+    WHERE state = 'active'`,
   `CREATE TABLE clock_mark (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     trusted INTEGER NOT NULL,
