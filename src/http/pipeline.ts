@@ -163,7 +163,13 @@ function bounded(metrics: Metrics): Middleware<State> {
 }
 
 function unambiguous(context: Context, next: Next): Promise<unknown> {
-  refuseAmbiguous(context.req);
+  try {
+    refuseAmbiguous(context.req);
+  } catch (error) {
+    // Where a request ends that we do not understand is not certain: nothing that follows on its connection is read.
+    context.res.shouldKeepAlive = false;
+    throw error;
+  }
   return next();
 }
 

@@ -113,13 +113,14 @@ class Doors<Who, Caller, Demand, Tx> implements HttpServer {
         keepAliveTimeout: BOUNDS.keepAliveTimeoutMs,
         maxHeaderSize: BOUNDS.maxHeaderBytes,
         noDelay: true,
-        requireHostHeader: true,
+        requireHostHeader: false, // refused by the pipeline, with a problem document
       },
       handle,
     );
     server.maxRequestsPerSocket = BOUNDS.requestsPerSocket;
     // `100-continue` is answered when the body is wanted, not before its sender is known.
     server.on('checkContinue', handle);
+    server.on('checkExpectation', handle);
     server.on('clientError', (error, socket) => this.#unreadable(error, socket));
     this.#guard(server, face);
     return server;
@@ -139,6 +140,8 @@ class Doors<Who, Caller, Demand, Tx> implements HttpServer {
     );
     const callback = app.callback();
     return (request, response) => {
+      // What was sent behind a request that ends its connection is not read (RFC 9112 §9.6).
+      if (this.#answers.get(request.socket)?.shouldKeepAlive === false) return;
       if (this.#stopping) response.shouldKeepAlive = false;
       this.#answers.set(request.socket, response);
       void callback(request, response);

@@ -35,6 +35,10 @@ export function refuseAmbiguous(request: IncomingMessage): void {
       `the target has more than ${TARGET_CHARACTERS} characters; shorten the query`,
     );
   }
+  if (request.headers.host === undefined && httpVersion === '1.1') throw malformed('it names no host');
+  const { expect } = request.headers;
+  if (expect !== undefined && expect.toLowerCase() !== '100-continue')
+    throw malformed('it expects what is unknown');
   refuseRepeated(request.rawHeaders);
   refuseCodings(request);
 }

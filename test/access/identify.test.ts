@@ -171,8 +171,9 @@ describe('an API key', () => {
 describe('a licence key', () => {
   const LOOKUP = { purpose: 'lookup', table: 'license_directory', column: 'key_hash' } as const;
   const store = (realm: RealmId, key: string, licenseId: string) => {
-    const { work, indexer, authority } = access.storage;
-    return work.run(authority(realm), (tx) => {
+    const { storage } = access;
+    const { work, indexer } = storage;
+    return work.run(storage.authority(realm), (tx) => {
       tx.record({
         realm,
         action: 'license.created',

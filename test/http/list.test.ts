@@ -41,10 +41,13 @@ describe('cursors', () => {
     );
   });
 
-  it.each([null, {}, [1, 2, 3, 4, 5], [[1]], 1e999, true])('are refused with the key %j', (key) => {
-    const text = Buffer.from(JSON.stringify(['seq', key])).toString('base64url');
-    expect(refusal(() => decodeCursor(text, 'seq'))).toBe('CURSOR_INVALID');
-  });
+  it.each([null, {}, [1, 2, 3, 4, 5], [[1]], Number.MAX_VALUE * 10, true])(
+    'are refused with the key %j',
+    (key) => {
+      const text = Buffer.from(JSON.stringify(['seq', key])).toString('base64url');
+      expect(refusal(() => decodeCursor(text, 'seq'))).toBe('CURSOR_INVALID');
+    },
+  );
 
   it('over a sequence number hold a whole number', () => {
     expect(decodeSequence(undefined, 'seq')).toBeUndefined();
