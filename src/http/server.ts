@@ -181,6 +181,8 @@ class Doors<Who, Caller, Demand, Tx> implements HttpServer {
     const { clock } = this.#parts;
     const until = clock.monotonic() + DRAIN_MS;
     while (this.#sockets.size > 0 && clock.monotonic() < until) {
+      // A connection whose last request has just ended waits for the next one: there will be none.
+      for (const server of this.#servers) server.closeIdleConnections();
       await new Promise((resolve) => setTimeout(resolve, DRAIN_CHECK_MS));
     }
   }
