@@ -116,33 +116,35 @@ describe('a checkout', () => {
   });
 
   it.each([
-    ['nothing is asked for', {}, {}, undefined, 14 * DAY, 'offlineMaxDays'],
-    [
-      'the policy allows less than the default',
-      { offlineMaxDays: 3 },
-      {},
-      undefined,
-      3 * DAY,
-      'offlineMaxDays',
-    ],
-    ['the policy allows more than the default', { offlineMaxDays: 90 }, {}, undefined, 14 * DAY, 'ttl'],
-    ['an hour is asked for', {}, {}, 3600, HOUR, 'ttl'],
-    ['the licence ends before', {}, { expiresInDays: 2 }, undefined, 2 * DAY, 'licenseExpiry'],
-    [
-      'the licence ends before, and may be used after',
-      { expirationStrategy: 'ALLOW_ACCESS' },
-      { expiresInDays: 2 },
-      undefined,
-      14 * DAY,
-      'offlineMaxDays',
-    ],
-  ] as const)(
-    'says how long a file lives, and why, when %s',
-    async (_why, settings, given, ttlSeconds, ms, bound) => {
+    { why: 'nothing is asked for', ms: 14 * DAY, bound: 'offlineMaxDays' },
+    {
+      why: 'the policy allows less than the default',
+      policy: { offlineMaxDays: 3 },
+      ms: 3 * DAY,
+      bound: 'offlineMaxDays',
+    },
+    {
+      why: 'the policy allows more than the default',
+      policy: { offlineMaxDays: 90 },
+      ms: 14 * DAY,
+      bound: 'ttl',
+    },
+    { why: 'an hour is asked for', ttlSeconds: 3600, ms: HOUR, bound: 'ttl' },
+    { why: 'the licence ends before', endsInDays: 2, ms: 2 * DAY, bound: 'licenseExpiry' },
+    {
+      why: 'the licence ends before, and may be used after',
+      policy: { expirationStrategy: 'ALLOW_ACCESS' as const },
+      endsInDays: 2,
+      ms: 14 * DAY,
+      bound: 'offlineMaxDays',
+    },
+  ])(
+    'says how long a file lives, and why, when $why',
+    async ({ policy, endsInDays, ttlSeconds, ms, bound }) => {
       await using shop = await openShop();
-      const days = 'expiresInDays' in given ? given.expiresInDays : undefined;
-      const expiresAt = days === undefined ? null : new Date(shop.clock.wall() + days * DAY).toISOString();
-      const { license } = await shop.sell({ ...UNBOUND, ...settings }, { expiresAt });
+      const ends =
+        endsInDays === undefined ? null : new Date(shop.clock.wall() + endsInDays * DAY).toISOString();
+      const { license } = await shop.sell({ ...UNBOUND, ...policy }, { expiresAt: ends });
       const asked = { licenseId: license.id, ...NO_MACHINE, ...PLAIN, ttlSeconds };
       const issued = await checkoutLicense(shop.deps, shop.operator(), asked);
       expect(issued.bound).toBe(bound);

@@ -278,9 +278,7 @@ describe('a validation', () => {
   });
 
   const anything = fc.record({
-    status: fc.constantFrom('active', 'suspended', 'expired', 'revoked', 'banned') as fc.Arbitrary<
-      DecisionFacts['status']
-    >,
+    status: fc.constantFrom<DecisionFacts['status'][]>('active', 'suspended', 'expired', 'revoked', 'banned'),
     expiresAt: fc.option(fc.integer({ min: NOW - 10 * DAY, max: NOW + 10 * DAY })),
     policy: fc
       .record({
