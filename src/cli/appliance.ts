@@ -1,5 +1,6 @@
 import type { AddCommands } from './program.ts';
 import { addAudit } from './audit.ts';
+import { addBackup } from './backup.ts';
 import { addDev } from './dev.ts';
 import { addInit } from './init.ts';
 import { addKeys } from './keys.ts';
@@ -14,4 +15,5 @@ export const addApplianceCommands: AddCommands = (program, outputOf, withClient)
   addStatus(program, withClient);
   addKeys(program, withClient);
   addAudit(program, outputOf, withClient);
+  addBackup(program, outputOf, withClient);
 };

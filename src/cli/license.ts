@@ -96,7 +96,12 @@ const RESOURCE: Resource = {
     ]),
     transition('transfer', 'put a licence under another policy of its product', [
       { flags: '--policy-id <id>', field: 'policyId', help: 'the new policy', required: true },
-      { flags: '--keep-expiry', field: 'keepExpiry', help: 'leave the expiry as it is', kind: 'boolean' },
+      {
+        flags: '--keep-expiry <yes>',
+        field: 'keepExpiry',
+        help: 'true (default), or false to count it anew by the new policy',
+        kind: 'boolean',
+      },
     ]),
     transition('revoke', 'end a licence for good', [{ ...REASON, required: true }]),
     transition('ban', 'end a licence for good, for abuse', [{ ...REASON, required: true }]),

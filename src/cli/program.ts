@@ -12,7 +12,7 @@ import { addMachineCommands } from './machine.ts';
 import { policyResource } from './policy.ts';
 import { productResource } from './product.ts';
 import { addResource, type WithClient } from './resource.ts';
-import { globalFlags, loadFor } from './settings.ts';
+import { collect, globalFlags, loadFor } from './settings.ts';
 import { tenantResource } from './tenant.ts';
 import { harmless, type Output, terminalOutput } from './terminal.ts';
 import { addVerify } from './verify.ts';
@@ -38,7 +38,7 @@ export function buildProgram(addMore: AddCommands): Command {
     .description('issues and validates software licences inside networks that have no way out')
     .option('--config <file>', 'configuration file (MINTMARK_CONFIG)')
     .option('--data-dir <directory>', 'data directory, instead of the one in the configuration')
-    .option('--set <name=value...>', 'override single settings, e.g. --set http.port=8000')
+    .option('--set <name=value>', 'override one setting, e.g. --set http.port=8000; repeatable', collect)
     .option('--json', 'print data for programs')
     .option(
       '--socket <path>',
@@ -109,10 +109,19 @@ function report(error: unknown): ExitCode {
     complain(`${error.code}: ${error.message}`, FAULTS[error.code].remedy);
     return EXIT.refused;
   }
+  if (isSystemError(error)) {
+    complain(`${error.path ?? error.syscall}: ${error.code}`, 'Check the path and its permissions.');
+    return EXIT.refused;
+  }
   process.stderr.write(
     `mintmark: this is a defect: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
   );
   return EXIT.internal;
+}
+
+/** What the operating system refuses about a file somebody named is not a defect of ours. */
+function isSystemError(error: unknown): error is Error & { code: string; syscall: string; path?: string } {
+  return error instanceof Error && 'syscall' in error && 'code' in error && 'path' in error;
 }
 
 function complain(message: string, remedy: string): void {

@@ -49,3 +49,8 @@ function assignments(texts: readonly string[]): Record<string, unknown> {
   }
   return values;
 }
+
+/** Gathers the values of an option that may be given several times. */
+export function collect(value: string, earlier: readonly string[] | undefined): string[] {
+  return [...(earlier ?? []), value];
+}

@@ -14,6 +14,7 @@ import {
 } from '../verify/index.ts';
 import { isoTime } from '../lib/clock.ts';
 import { CliError, EXIT } from './exit-code.ts';
+import { collect } from './settings.ts';
 import { globalFlags } from './settings.ts';
 import { details, type Output, readSecret } from './terminal.ts';
 
@@ -41,8 +42,8 @@ export function addVerify(program: Command, outputOf: (command: Command) => Outp
     .argument('<file>', 'the .lic file')
     .option('--product <code>', 'code or id of the product it must be for (unchecked when left out)')
     .option('--trust <file>', 'trust bundle (mintmark trust export)')
-    .option('--root <fingerprint...>', 'pinned root fingerprint (unchecked when left out)')
-    .option('--public-key <hex...>', 'public key(s) instead of a trust bundle')
+    .option('--root <fingerprint>', 'pinned root fingerprint (unchecked when left out); repeatable', collect)
+    .option('--public-key <hex>', 'public key instead of a trust bundle; repeatable', collect)
     .option('--license-key-file <file>', 'file with the licence key, or - for standard input')
     .option('--license-key <key>', 'the licence key itself (other users of this machine can read it)')
     .option('--fingerprint <text>', 'fingerprint of the machine a machine file must be for')

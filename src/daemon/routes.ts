@@ -2,6 +2,7 @@ import {
   apiKeyRoutes,
   type Demand,
   type Permit,
+  scopeOf,
   SECURITY_SCHEMES,
   securityOf,
   tenantRoutes,
@@ -51,7 +52,12 @@ export function allRoutes(parts: Parts, deps: FeatureDeps): Route<Permit, Demand
     openApi: () => document,
   });
   const all = [...routes, ...standing];
-  document = openApiDocument(all, { version: VERSION, securitySchemes: SECURITY_SCHEMES, securityOf });
+  document = openApiDocument(all, {
+    version: VERSION,
+    securitySchemes: SECURITY_SCHEMES,
+    securityOf,
+    scopeOf,
+  });
   return all;
 }
 

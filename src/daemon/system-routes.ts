@@ -5,6 +5,7 @@ import { exportLedger } from '../ledger/index.ts';
 import { isoTime } from '../lib/clock.ts';
 import { setClockTrusted } from '../storage/set-clock-trusted.ts';
 import { readerOf } from '../storage/tx.ts';
+import { createBackup } from './backup.ts';
 import type { Parts } from './parts.ts';
 import { readStatus } from './status.ts';
 
@@ -16,7 +17,13 @@ const serverPath = z.string().min(1).max(4096);
 
 /** `/api/v1/system/…`: the appliance itself, for whoever may open the operator socket. */
 export function systemRoutes(parts: Parts): Route<Permit, Demand>[] {
-  return [statusRoute(parts), clockRoute(parts), keysRoute(parts), auditExportRoute(parts)];
+  return [
+    statusRoute(parts),
+    clockRoute(parts),
+    keysRoute(parts),
+    auditExportRoute(parts),
+    backupRoute(parts),
+  ];
 }
 
 function statusRoute(parts: Parts): Route<Permit, Demand> {
@@ -99,5 +106,20 @@ function auditExportRoute(parts: Parts): Route<Permit, Demand> {
       });
       return { status: 200, body: { data } };
     },
+  });
+}
+
+function backupRoute(parts: Parts): Route<Permit, Demand> {
+  return route({
+    ...common,
+    method: 'POST',
+    path: '/api/v1/system/backups',
+    summary: 'Make a sealed backup and verify it',
+    body: z.strictObject({ path: serverPath }),
+    answers: { 200: anything },
+    handle: async ({ permit, body }) => ({
+      status: 200,
+      body: { data: await createBackup(parts, permit, body.path) },
+    }),
   });
 }

@@ -1,0 +1,113 @@
+import { join, resolve } from 'node:path';
+import type { Command } from 'commander';
+import { slotSecret, type Unsealing } from '../custody/index.ts';
+import { type BackupReport, verifyBackup } from '../daemon/backup.ts';
+import { restoreBackup } from '../daemon/restore.ts';
+import { CliError, EXIT } from './exit-code.ts';
+import { commandLog, surroundings } from './process.ts';
+import type { WithClient } from './resource.ts';
+import { loadFor } from './settings.ts';
+import { details, type Output, readSecret } from './terminal.ts';
+
+interface SlotFlags {
+  readonly recoveryFile?: string;
+  readonly passphraseFile?: string;
+  readonly credentialFile?: string;
+}
+
+/** Adds `backup create|verify|restore`. */
+export function addBackup(
+  program: Command,
+  outputOf: (command: Command) => Output,
+  withClient: WithClient,
+): void {
+  const group = program.command('backup').description('sealed copies of the whole appliance');
+  const create = group
+    .command('create')
+    .description('make a backup of the running appliance and verify it')
+    .argument('[file]', 'where to write it (default: backup.directory of the configuration)');
+  create.action((file: string | undefined) =>
+    withClient(create, async ({ client, out }) => {
+      const path = resolve(
+        file ?? join(loadFor(create).config.backup.directory, `mintmark-${String(Date.now())}.backup`),
+      );
+      const data = await client.data({ method: 'POST', path: '/system/backups', body: { path } });
+      out.result(
+        { data },
+        () =>
+          `${details(data as Record<string, unknown>)}\nTry the recovery code on it: mintmark backup verify`,
+      ); // the route's answer
+    }),
+  );
+  addVerify(group, outputOf);
+  addRestore(group, outputOf);
+}
+
+function withSlots(command: Command): Command {
+  return command
+    .option('--recovery-file <file>', 'open it with the recovery code in this file; - reads standard input')
+    .option('--passphrase-file <file>', 'open it with the passphrase in this file')
+    .option('--credential-file <file>', 'open it with this credential');
+}
+
+function addVerify(group: Command, outputOf: (command: Command) => Output): void {
+  const verify = withSlots(
+    group
+      .command('verify')
+      .description('prove that a backup is whole and that a slot opens it')
+      .argument('<file>'),
+  ).addHelpText('after', '\nUse the recovery code: it is what will be left on the day you need the backup.');
+  verify.action(async (file: string, flags: SlotFlags) => {
+    const out = outputOf(verify);
+    const report = await verifyBackup(file, slotSecret(await unsealingOf(flags, out), ''));
+    out.result(report, () => describe('whole', report));
+  });
+}
+
+function addRestore(group: Command, outputOf: (command: Command) => Output): void {
+  const restore = withSlots(
+    group.command('restore').description('restore a backup into an empty data directory').argument('<file>'),
+  )
+    .option(
+      '--credential <file>',
+      'make a new credential that opens the appliance at start, and write it here',
+    )
+    .addHelpText(
+      'after',
+      `
+What was issued, revoked or changed after the backup is not in it: keys revoked since then are valid again.
+Look at them first: mintmark api-key list.
+
+Example:
+  mintmark --data-dir /var/lib/mintmark backup restore site.backup --recovery-file recovery.txt \\
+    --credential /etc/mintmark/credentials/kek`,
+    );
+  restore.action(async (file: string, flags: SlotFlags & { credential?: string }) => {
+    const out = outputOf(restore);
+    const { config } = loadFor(restore);
+    const unsealing = await unsealingOf(flags, out);
+    const given = { path: file, config, unsealing, credentialPath: flags.credential };
+    const report = await restoreBackup(given, surroundings(commandLog));
+    out.result(report, () => describe('restored', report));
+    out.warn('everything issued, changed or revoked after this backup is unknown to the appliance');
+  });
+}
+
+async function unsealingOf(flags: SlotFlags, out: Output): Promise<Unsealing> {
+  if (flags.credentialFile !== undefined) return { with: 'credential', path: flags.credentialFile };
+  if (flags.passphraseFile !== undefined) {
+    const passphrase = await readSecret({ file: flags.passphraseFile, prompt: 'passphrase' }, out);
+    if (passphrase !== null) return { with: 'passphrase', passphrase };
+  }
+  const code = await readSecret({ file: flags.recoveryFile, prompt: 'recovery code' }, out);
+  if (code !== null) return { with: 'recovery', code };
+  throw new CliError(
+    EXIT.usage,
+    'nothing opens the backup',
+    'Give --recovery-file, --passphrase-file or --credential-file.',
+  );
+}
+
+function describe(verdict: string, { about, ...report }: BackupReport): string {
+  return `${verdict}\n${details({ ...about, ...report })}`;
+}

@@ -1,0 +1,91 @@
+import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Config } from '../config/index.ts';
+import { credentialSecret, type Unsealing, writeCredential } from '../custody/index.ts';
+import { Fault } from '../faults.ts';
+import { append } from '../ledger/index.ts';
+import { newId } from '../lib/ulid.ts';
+import { openDataDirectory } from '../storage/data-directory.ts';
+import { demandEmpty } from '../storage/directory-checks.ts';
+import { writeSetting } from '../storage/settings-store.ts';
+import { slotSecret } from '../custody/index.ts';
+import { type BackupReport, unpackBackup } from './backup.ts';
+import { close } from './first-tenant.ts';
+import { openParts, type Parts, type Surroundings } from './parts.ts';
+
+/** What is restored, and where to. */
+export interface RestoreGiven {
+  readonly path: string;
+  /** Its data directory must be empty or not there yet. */
+  readonly config: Config;
+  readonly unsealing: Unsealing;
+  /** Replaces the credential slot by a new one whose key is written to this file. */
+  readonly credentialPath: string | undefined;
+}
+
+/** What was restored, and the branch that begins with it. */
+export interface RestoreReport extends BackupReport {
+  readonly branch: string;
+}
+
+const BRANCH_BYTES = 8;
+
+/**
+ * Restores a backup into an empty data directory and begins a new branch, so that no file number is given twice.
+ * 1. Unpacked and proven. Stop here, or fail: the directory is removed again.
+ * 2. A new branch, with an entry that names the head it grew from. Stop here: it is the old branch; restore anew.
+ * @throws Fault BACKUP_INVALID, SLOT_SECRET_WRONG, DEV_APPLIANCE; DATA_DIRECTORY_INVALID when the directory is not empty
+ */
+export async function restoreBackup(given: RestoreGiven, around: Surroundings): Promise<RestoreReport> {
+  const root = given.config.data.directory;
+  mkdirSync(root, { recursive: true, mode: 0o700 });
+  demandEmpty(root);
+  try {
+    return await restoreInto(root, given, around);
+  } catch (error) {
+    rmSync(root, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+async function restoreInto(root: string, given: RestoreGiven, around: Surroundings): Promise<RestoreReport> {
+  const { path, unsealing, config } = given;
+  const { about, files } = await unpackBackup(path, slotSecret(unsealing, root), root);
+  if (about['dev'] === true) throw new Fault('DEV_APPLIANCE', 'the backup is of a development appliance');
+  rmSync(join(root, 'config.json'), { force: true });
+  const directory = await openDataDirectory(root, { dev: false });
+  try {
+    const parts = await openParts({ config, directory, unsealing }, around);
+    const branch = await beginBranch(parts);
+    if (given.credentialPath !== undefined) await replaceCredential(parts, given.credentialPath);
+    await close(parts);
+    const bytes = files.reduce((sum, { size }) => sum + size, 0);
+    return { path, about, files: files.length, bytes, branch };
+  } finally {
+    directory.close();
+  }
+}
+
+async function beginBranch(parts: Parts): Promise<string> {
+  const { work, random, time, identity, ledger } = parts;
+  const branch = random.bytes(BRANCH_BYTES).toString('hex');
+  const parent = ledger.anchor();
+  const actor = { kind: 'operator', id: 'local', via: 'restore' } as const;
+  const authority = { actor, requestId: newId('request', time.now(), random), realm: null };
+  await work.run(authority, (tx) => {
+    writeSetting(tx, 'branch', branch);
+    append(tx, {
+      action: 'restore.completed',
+      target: { kind: 'appliance', id: identity.applianceId },
+      facts: { branch, parent: identity.branch, size: parent.size, root: parent.root.toString('hex') },
+    });
+  });
+  return branch;
+}
+
+/** The old credential belongs to the machine that is gone. */
+async function replaceCredential({ custody, random, clock, directory }: Parts, path: string): Promise<void> {
+  if (custody.listSlots().some(({ name }) => name === 'credential')) custody.removeSlot('credential');
+  const secret = credentialSecret(writeCredential(path, directory.paths.root, random));
+  await custody.addSlot({ name: 'credential', secret, now: clock.wall() });
+}
