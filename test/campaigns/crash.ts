@@ -18,6 +18,10 @@ export interface CrashReport {
   readonly acknowledged: number;
   readonly lost: readonly string[];
   readonly twice: readonly string[];
+  /** What the audit of the database found wrong. */
+  readonly problems: readonly string[];
+  /** Answers that the database keeps for repeated requests: one for each that was acknowledged. */
+  readonly keptAnswers: number;
   readonly slowestStartMs: number;
 }
 
@@ -185,7 +189,16 @@ function judge(plan: CrashPlan, journal: Journal, slowestStartMs: number): Crash
   // Each client has at most one request open, and that one was repeated: what is there is what was acknowledged.
   const told = new Set(acknowledged);
   const twice = [...known].filter((id) => !told.has(id));
-  return { kills: plan.kills, acknowledged: acknowledged.length, lost, twice, slowestStartMs };
+  const { problems, keptAnswers } = found;
+  return {
+    kills: plan.kills,
+    acknowledged: acknowledged.length,
+    lost,
+    twice,
+    problems,
+    keptAnswers,
+    slowestStartMs,
+  };
 }
 
 /** A small seeded generator: the campaign needs repeatable choices, not secrets. */

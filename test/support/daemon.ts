@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
-const PROGRAM = join(import.meta.dirname, '..', '..', 'scripts', 'mintmark');
+const ROOT = join(import.meta.dirname, '..', '..');
+const PROGRAM = join(ROOT, 'scripts', 'mintmark');
 
 /** The one line of `mintmark dev --json`. */
 export interface DevLine {
@@ -27,27 +28,49 @@ export interface RunningDaemon extends DevLine {
   readonly child: ChildProcess;
   /** Milliseconds from the start of the process to the first line. */
   readonly startMs: number;
-  /** Everything it wrote to standard error so far. */
+  /** Everything it wrote so far, up to a bound: standard error, and its log after the first line. */
   stderr(): string;
+  log(): string;
   /** Ends it as an operator would; resolves with its exit code. */
   stop(): Promise<number | null>;
   /** Ends it as a power cut would. */
   kill(): Promise<void>;
 }
 
+/** Output that is kept; a daemon that writes more has something else to say. */
+const OUTPUT_KEPT = 1024 * 1024;
+
+/** The environment without settings of the machine that the test runs on. */
+export function cleanEnvironment(more: Readonly<Record<string, string>> = {}): Record<string, string | undefined> {
+  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('MINTMARK_'));
+  // Loading is most of a start: what one process has compiled serves the next.
+  const compiled = { NODE_COMPILE_CACHE: join(ROOT, 'node_modules', '.cache', 'compiled') };
+  return { ...Object.fromEntries(inherited), ...compiled, MINTMARK_CONFIG: '/dev/null', ...more };
+}
+
 /** Starts `mintmark dev` in `dir` and waits until it serves. */
-export async function startDaemon(dir: string, args: readonly string[] = []): Promise<RunningDaemon> {
+export async function startDaemon(
+  dir: string,
+  around: { readonly args?: readonly string[]; readonly env?: Readonly<Record<string, string>> } = {},
+): Promise<RunningDaemon> {
   const started = performance.now();
-  const child = spawn(PROGRAM, ['dev', '--dir', dir, '--port', '0', '--json', ...args], {
+  const child = spawn(PROGRAM, ['dev', '--dir', dir, '--port', '0', '--json', ...(around.args ?? [])], {
     stdio: ['ignore', 'pipe', 'pipe'],
+    env: cleanEnvironment(around.env),
   });
   let errors = '';
+  let log = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    errors = (errors + text).slice(-64 * 1024);
+    errors = (errors + text).slice(-OUTPUT_KEPT);
   });
   const exited = new Promise<number | null>((resolve) => child.once('exit', resolve));
   const line = await new Promise<string>((resolve, reject) => {
-    createInterface({ input: child.stdout }).once('line', resolve);
+    const lines = createInterface({ input: child.stdout }).once('line', (first) => {
+      lines.on('line', (text) => {
+        log = `${log}${text}\n`.slice(-OUTPUT_KEPT);
+      });
+      resolve(first);
+    });
     void exited.then((code) => {
       reject(new Error(`the daemon ended with ${String(code)}: ${errors}`));
     });
@@ -58,6 +81,7 @@ export async function startDaemon(dir: string, args: readonly string[] = []): Pr
     child,
     startMs,
     stderr: () => errors,
+    log: () => log,
     stop: () => {
       child.kill('SIGTERM');
       return exited;

@@ -1,0 +1,105 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { mintmark, type Transcript } from '../cli/run-cli.ts';
+import { cleanEnvironment } from './daemon.ts';
+
+const PROGRAM = join(import.meta.dirname, '..', '..', 'scripts', 'mintmark');
+
+/** A real appliance as `mintmark init` made it, and everything that it printed. */
+export interface InitialisedAppliance {
+  readonly data: string;
+  readonly credential: string;
+  /** The first API key, as it stands in the file. */
+  readonly secretKey: string;
+  readonly recoveryCode: string;
+  readonly transcript: Transcript;
+}
+
+/** A real appliance that serves. */
+export interface ServedAppliance {
+  readonly url: string;
+  readonly child: ChildProcess;
+  /** Everything printed so far: the log on standard output, and standard error. */
+  stdout(): string;
+  stderr(): string;
+  /** Ends it as a service manager would; resolves with its exit code. */
+  stop(): Promise<number | null>;
+}
+
+/** The flags with which `init` makes an appliance below `root`. */
+export function initFlags(root: string): string[] {
+  return [
+    'init',
+    '--unattended',
+    ...['--data-dir', join(root, 'data'), '--credential', join(root, 'kek')],
+    ...['--secret-out', join(root, 'secret.txt'), '--recovery-out', join(root, 'recovery.txt')],
+    ...['--tenant-name', 'Site One', '--tenant-code', 'site-one'],
+  ];
+}
+
+/** Runs `mintmark init` below `root`. */
+export async function initAppliance(root: string): Promise<InitialisedAppliance> {
+  const transcript = await mintmark(initFlags(root));
+  if (transcript.code !== 0) throw new Error(`init ended with ${String(transcript.code)}: ${transcript.stderr}`);
+  return {
+    data: join(root, 'data'),
+    credential: join(root, 'kek'),
+    secretKey: readFileSync(join(root, 'secret.txt'), 'utf8').trim(),
+    recoveryCode: readFileSync(join(root, 'recovery.txt'), 'utf8').trim(),
+    transcript,
+  };
+}
+
+/** The flags with which `serve` opens an appliance on ports that the system chooses. */
+export function serveFlags(
+  { data, credential }: Pick<InitialisedAppliance, 'data' | 'credential'>,
+  sets: readonly string[] = [],
+): string[] {
+  const settings = [
+    'http.port=0',
+    'metrics.port=0',
+    `custody.credential=${credential}`,
+    'data.ballastMiB=0',
+    'data.reserveMiB=1',
+    ...sets,
+  ];
+  return ['serve', '--data-dir', data, ...settings.flatMap((setting) => ['--set', setting])];
+}
+
+/** Starts `mintmark serve` and waits for the line of its log that says where. */
+export async function serveAppliance(
+  made: Pick<InitialisedAppliance, 'data' | 'credential'>,
+  sets: readonly string[] = [],
+): Promise<ServedAppliance> {
+  const child = spawn(PROGRAM, serveFlags(made, sets), {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: cleanEnvironment(),
+  });
+  const kept = { stdout: '', stderr: '' };
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    kept.stderr += text;
+  });
+  const exited = new Promise<number | null>((resolve) => child.once('exit', resolve));
+  const url = await new Promise<string>((resolve, reject) => {
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      kept.stdout += `${line}\n`;
+      const fields = JSON.parse(line) as Record<string, unknown>; // each line of the log is a JSON object
+      if (fields['message'] === 'serving') resolve(String(fields['api']));
+    });
+    void exited.then((code) => {
+      reject(new Error(`the daemon ended with ${String(code)}: ${kept.stderr}`));
+    });
+  });
+  return {
+    url,
+    child,
+    stdout: () => kept.stdout,
+    stderr: () => kept.stderr,
+    stop: () => {
+      child.kill('SIGTERM');
+      return exited;
+    },
+  };
+}
