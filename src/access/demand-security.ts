@@ -33,11 +33,12 @@ const SCHEME_OF = { 'publishable-key': 'publishableKey', license: 'licenseKey' }
 /** Which credentials a demand accepts, any one of them; an empty row: none is needed. */
 export function securityOf(demand: Demand): readonly Readonly<Record<string, readonly string[]>>[] {
   if (demand.operatorOnly === true) return [{ operatorSocket: [] }];
-  // A scheme that is not OAuth takes scopes as the roles it needs (OpenAPI 3.1 §4.8.30).
-  const rows: Record<string, readonly string[]>[] = [
-    { secretKey: demand.scope === null ? [] : [demand.scope] },
-    { operatorSocket: [] },
-  ];
+  const rows: Record<string, readonly string[]>[] = [{ secretKey: [] }, { operatorSocket: [] }];
   for (const kind of demand.also) rows.push(kind === 'anonymous' ? {} : { [SCHEME_OF[kind]]: [] });
   return rows;
+}
+
+/** The scope that a secret key needs for a demand; null: none. */
+export function scopeOf(demand: Demand): string | null {
+  return demand.operatorOnly === true ? null : demand.scope;
 }

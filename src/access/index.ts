@@ -8,7 +8,7 @@ export {
   type ShownApiKey,
 } from './api-keys/create-api-key.ts';
 export { KeyUsage } from './api-keys/key-usage.ts';
-export { SECURITY_SCHEMES, securityOf } from './demand-security.ts';
+export { scopeOf, SECURITY_SCHEMES, securityOf } from './demand-security.ts';
 export { FailureLimiter } from './failure-limiter.ts';
 export { type Identified, identify, type IdentifyDeps, type Presented } from './identify.ts';
 export { accessJobs, type AccessJobsDeps } from './jobs.ts';

@@ -13,6 +13,8 @@ export interface OpenApiGiven<Demand> {
   readonly securitySchemes: OpenApiObject;
   /** Which of them a demand accepts: any row of the list will do; an empty row is nobody in particular. */
   readonly securityOf: (demand: Demand) => readonly Readonly<Record<string, readonly string[]>>[];
+  /** The scope that a secret key needs; null: none. */
+  readonly scopeOf: (demand: Demand) => string | null;
 }
 
 const TAGS: Readonly<Record<string, string>> = {
@@ -72,10 +74,12 @@ function operation<Caller, Demand>(route: Route<Caller, Demand>, given: OpenApiG
     ...parametersOf(route.query, 'query'),
     ...headerParameters(route),
   ];
+  const scope = given.scopeOf(route.demand);
   return {
     operationId: operationId(route.method, route.path),
     summary: route.summary,
-    description: `${route.summary}.`.replace(/\.\.$/, '.'),
+    description:
+      scope === null ? `${route.summary}.` : `${route.summary}. A secret key needs the scope \`${scope}\`.`,
     tags: [route.tag],
     security: given.securityOf(route.demand),
     ...(parameters.length > 0 && { parameters }),
@@ -84,10 +88,14 @@ function operation<Caller, Demand>(route: Route<Caller, Demand>, given: OpenApiG
   };
 }
 
-/** `POST /api/v1/licenses/{id}/suspend` → `post_licenses_id_suspend`: stable, and unique as the route is. */
+/**
+ * `POST /api/v1/licenses/{id}/suspend` → `post_licenses_id_suspend`, `GET /health` → `get_root_health`: stable, and unique
+ * as the route is.
+ */
 function operationId(method: Method, path: string): string {
+  const inApi = path.startsWith('/api/v1/');
   const words = path.replace(/^\/api\/v1/, '').match(/[A-Za-z0-9]+/g) ?? [];
-  return [method.toLowerCase(), ...words].join('_');
+  return [method.toLowerCase(), ...(inApi ? [] : ['root']), ...words].join('_');
 }
 
 function requestBody(schema: z.ZodType): OpenApiObject {
@@ -113,6 +121,13 @@ const DESCRIPTIONS: Readonly<Record<string, string>> = {
   '204': 'Done; there is nothing to say.',
 };
 
+/** What parameters mean whose schema does not say it. */
+const PARAMETERS: Readonly<Record<string, string>> = {
+  id: 'Id of the resource.',
+  code: 'Code of the tenant.',
+  entitlementId: 'Id of the entitlement.',
+};
+
 /** One parameter per member of an object schema. */
 function parametersOf(schema: z.ZodType | undefined, where: 'path' | 'query'): OpenApiObject[] {
   if (schema === undefined) return [];
@@ -129,7 +144,7 @@ function parametersOf(schema: z.ZodType | undefined, where: 'path' | 'query'): O
       in: where,
       required: where === 'path' || (required.includes(name) && !acceptsNothing(schema, name)),
       schema: type,
-      ...(description !== undefined && { description }),
+      description: description ?? PARAMETERS[name] ?? `The ${name} to look for.`,
     };
   });
 }
