@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EXIT } from '../../src/cli/exit-code.ts';
 import { buildProgram } from '../../src/cli/program.ts';
 import { type RunningDaemon, startDaemon, temporaryDirectory } from '../support/daemon.ts';
-import { jsonOf, mintmark } from './run-cli.ts';
+import { jsonOf, mintmark, type Transcript } from './run-cli.ts';
 import { type Story, storyOn } from './story.ts';
 
 const desk = temporaryDirectory();
@@ -18,10 +18,11 @@ const made = { product: '', policy: '', entitlement: '', license: '', machine: '
 
 beforeAll(async () => {
   daemon = await startDaemon(at('appliance'));
-  story = storyOn(at('appliance'));
+  story = storyOn(join(daemon.dir, 'data'));
 });
 
 afterAll(async () => {
+  story[Symbol.dispose]();
   await daemon.stop();
   desk[Symbol.dispose]();
 });
@@ -126,11 +127,11 @@ describe('mintmark license', () => {
   it('finds a licence by its key, without the key on the command line', async () => {
     const found = await story.data(['license', 'lookup', '--license-key-file', at('license-key.txt')]);
     expect(found).toMatchObject({ id: made.license });
+    const place = ['--data-dir', join(daemon.dir, 'data')];
     const input = readFileSync(at('license-key.txt'), 'utf8');
-    expect(await story.data(['license', 'lookup', '--license-key-file', '-'], { input })).toMatchObject({
-      id: made.license,
-    });
-    const none = await story.run(['license', 'lookup']);
+    const piped = await mintmark(['license', 'lookup', '--license-key-file', '-', ...place], { input });
+    expect(piped.stdout).toContain(made.license);
+    const none = await mintmark(['license', 'lookup', ...place]);
     expect([none.code, none.stderr]).toEqual([
       EXIT.usage,
       expect.stringContaining('no licence key was given'),
@@ -170,11 +171,12 @@ describe('mintmark license', () => {
       ...['--template', 'desktop_app', '--duration-days', '30'],
     ]);
     const transfer = ['license', 'transfer', made.license, '--policy-id', String(other['id'])];
-    expect(await story.data(transfer)).toMatchObject({ policyId: other['id'] });
+    const moved = await story.data([...transfer, '--keep-expiry', 'false']);
+    expect(moved).toMatchObject({ policyId: other['id'] });
     const { expiresAt } = await story.data(['license', 'show', made.license]);
     const renewed = await story.data(['license', 'renew', made.license, '--days', '365']);
     expect(Date.parse(String(renewed['expiresAt'])) - Date.parse(String(expiresAt))).toBe(365 * 86_400_000);
-    const back = ['license', 'transfer', made.license, '--policy-id', made.policy, '--keep-expiry'];
+    const back = ['license', 'transfer', made.license, '--policy-id', made.policy];
     expect(await story.data(back)).toMatchObject({ policyId: made.policy, expiresAt: renewed['expiresAt'] });
   });
 
@@ -239,7 +241,10 @@ describe('files', () => {
     expect(statSync(at('machine.lic')).mode & 0o777).toBe(0o600);
     const again = await story.text(['machine', 'checkout', made.machine, '--ttl-seconds', '7200']);
     expect(again).toMatch(/^-----BEGIN MACHINE FILE-----\n[^]*-----END MACHINE FILE-----\n$/);
-    await story.text(['license', 'checkout', made.license, '--plain', '--out', at('license.lic')]);
+    const unbound = ['license', 'checkout', made.license, '--plain', '--out', at('license.lic')];
+    await story.refused(unbound, 'FINGERPRINT_REQUIRED');
+    await story.data(['policy', 'update', made.policy, '--require-fingerprint', 'false']);
+    await story.text(unbound);
     await story.text(['trust', 'export', '--out', at('trust-bundle.json')]);
     const root = (await story.text(['trust', 'fingerprint'])).trim();
     const files = await story.rows(['license', 'files', made.license]);
@@ -281,7 +286,7 @@ describe('mintmark api-key', () => {
     const create = ['api-key', 'create', '--name', 'reader', '--scopes', 'products:read'];
     await story.text([...create, '--secret-out', at('reader.key')]);
     const remote = ['--url', daemon.url, '--api-key-file', at('reader.key')];
-    const listed = await mintmark([...remote, 'product', 'list']);
+    const listed = await story.run(['product', 'list', ...remote]);
     expect([listed.code, listed.stderr]).toEqual([EXIT.ok, '']);
     expect(listed.stdout).toContain('editor');
     const refused = await mintmark([...remote, 'license', 'list']);
@@ -324,6 +329,6 @@ function createLicense(...options: readonly string[]): Promise<Record<string, un
   return story.data(['license', 'create', ...ids, ...options]);
 }
 
-function answerFor(keyFile: string): ReturnType<typeof mintmark> {
-  return mintmark(['--url', daemon.url, '--api-key-file', at(keyFile), 'license', 'list']);
+function answerFor(keyFile: string): Promise<Transcript> {
+  return story.run(['license', 'list', '--url', daemon.url, '--api-key-file', at(keyFile)]);
 }
