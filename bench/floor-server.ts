@@ -42,7 +42,7 @@ interface Waiting {
   readonly done: () => void;
 }
 
-let queue: Waiting[] = [];
+const queue: Waiting[] = [];
 
 /** Group commit: everything that arrived in one turn of the event loop shares one fsync. */
 function commit(write: () => void): Promise<void> {

@@ -20,19 +20,28 @@ export async function startupRows(directory: string, licenses: number): Promise<
   await again.stop();
   const count = licenses.toLocaleString('en');
   return [
-    row(`start with ${count} licences`, 'ms', startMs, {
-      text: `≤ ${String(BAR_START_MS)} ms`,
-      most: BAR_START_MS,
-    }),
-    row(`memory, idle, ${count} licences`, 'MiB', idle, {
-      text: `≤ ${String(BAR_IDLE_MIB)} MiB`,
-      most: BAR_IDLE_MIB,
-    }),
+    row(
+      { name: `start with ${count} licences`, unit: 'ms', ours: startMs },
+      {
+        text: `≤ ${String(BAR_START_MS)} ms`,
+        most: BAR_START_MS,
+      },
+    ),
+    row(
+      { name: `memory, idle, ${count} licences`, unit: 'MiB', ours: idle },
+      {
+        text: `≤ ${String(BAR_IDLE_MIB)} MiB`,
+        most: BAR_IDLE_MIB,
+      },
+    ),
   ];
 }
 
-function row(name: string, unit: string, ours: number, bar: { text: string; most: number }): BenchRow {
-  return { name, unit, ours, floor: null, bar: bar.text, holds: ours <= bar.most };
+function row(
+  measured: { readonly name: string; readonly unit: string; readonly ours: number },
+  bar: { readonly text: string; readonly most: number },
+): BenchRow {
+  return { ...measured, floor: null, bar: bar.text, holds: measured.ours <= bar.most };
 }
 
 /** Resident set of a process, MiB. */

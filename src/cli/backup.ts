@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { slotSecret, type Unsealing } from '../custody/index.ts';
 import { type BackupReport, verifyBackup } from '../daemon/backup.ts';
 import { restoreBackup } from '../daemon/restore.ts';
+import { systemClock } from '../lib/clock.ts';
 import { CliError, EXIT } from './exit-code.ts';
 import { commandLog, surroundings } from './process.ts';
 import type { WithClient } from './resource.ts';
@@ -29,7 +30,8 @@ export function addBackup(
   create.action((file: string | undefined) =>
     withClient(create, async ({ client, out }) => {
       const path = resolve(
-        file ?? join(loadFor(create).config.backup.directory, `mintmark-${String(Date.now())}.backup`),
+        file ??
+          join(loadFor(create).config.backup.directory, `mintmark-${String(systemClock.wall())}.backup`),
       );
       const data = await client.data({ method: 'POST', path: '/system/backups', body: { path } });
       out.result(

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import { initialise, type NewTenantChoices } from '../daemon.ts';
-import { Secret } from '../lib/secret.ts';
+import type { Secret } from '../lib/secret.ts';
 import { CliError, EXIT } from './exit-code.ts';
 import { commandLog, isTerminal, surroundings } from './process.ts';
 import { writeSecretFile } from './resource.ts';

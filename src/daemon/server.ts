@@ -14,7 +14,7 @@ import { licenseKeyForms } from '../licensing/index.ts';
 import type { Tx } from '../storage/tx.ts';
 import type { FeatureDeps } from './features.ts';
 import type { Parts } from './parts.ts';
-import { allRoutes, metricsRoutes } from './routes.ts';
+import { allRoutes, metricsRoutes } from './all-routes.ts';
 
 /** On every answer of a development appliance, so that nobody takes it for a real one. */
 const DEV_HEADERS = { 'Mintmark-Dev': '1' };

@@ -45,19 +45,16 @@ export function allRoutes(parts: Parts, deps: FeatureDeps): Route<Permit, Demand
   // These say by themselves what they are: validation, heartbeat, activation, checkout.
   const own = [...validationRoutes(deps), ...machineRoutes(deps), ...issuingRoutes(deps)];
   const routes: Route<Permit, Demand>[] = [...features, ...own, ...systemRoutes(parts)];
-  let document: unknown;
-  const standing = standingRoutes<Permit, Demand>({
+  // Made when somebody first asks: the document lists the routes that serve it, too.
+  const document = once(() =>
+    openApiDocument(all, { version: VERSION, securitySchemes: SECURITY_SCHEMES, securityOf }),
+  );
+  const standing: Route<Permit, Demand>[] = standingRoutes<Permit, Demand>({
     anybody: ANYBODY,
     isReady: () => parts.states().length === 0,
-    openApi: () => document,
+    openApi: () => document(),
   });
   const all = [...routes, ...standing];
-  document = openApiDocument(all, {
-    version: VERSION,
-    securitySchemes: SECURITY_SCHEMES,
-    securityOf,
-    scopeOf,
-  });
   return all;
 }
 
@@ -78,4 +75,9 @@ function gated(admit: (activity: Activity) => void) {
       },
     };
   };
+}
+
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => (made ??= { value: make() }).value;
 }
