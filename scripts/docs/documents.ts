@@ -2,6 +2,7 @@ import { exampleConfig } from '../../src/config/index.ts';
 import { configurationPage } from './configuration-page.ts';
 import { errorsPage } from './errors-page.ts';
 import { eventsPage } from './events-page.ts';
+import { openApiPage } from './openapi-page.ts';
 import { routesPage } from './routes-page.ts';
 import { scopesPage } from './scopes-page.ts';
 import { statesPage } from './states-page.ts';
@@ -23,6 +24,7 @@ export const GENERATED_PAGES: readonly GeneratedPage[] = [
   { path: 'docs/configuration.md', render: configurationPage },
   { path: 'docs/errors.md', render: errorsPage },
   { path: 'docs/events.md', render: eventsPage },
+  { path: 'docs/openapi.json', render: openApiPage },
   { path: 'docs/routes.md', render: routesPage },
   { path: 'docs/scopes.md', render: scopesPage },
   { path: 'docs/states.md', render: statesPage },

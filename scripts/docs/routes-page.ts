@@ -1,5 +1,5 @@
 import type { Demand, Permit } from '../../src/access/index.ts';
-import { allRoutes } from '../../src/daemon/routes.ts';
+import { allRoutes } from '../../src/daemon/all-routes.ts';
 import type { Route } from '../../src/http/route.ts';
 import { page, table } from './markdown.ts';
 

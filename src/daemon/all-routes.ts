@@ -47,7 +47,7 @@ export function allRoutes(parts: Parts, deps: FeatureDeps): Route<Permit, Demand
   const routes: Route<Permit, Demand>[] = [...features, ...own, ...systemRoutes(parts)];
   // Made when somebody first asks: the document lists the routes that serve it, too.
   const document = once(() =>
-    openApiDocument(all, { version: VERSION, securitySchemes: SECURITY_SCHEMES, securityOf }),
+    openApiDocument(all, { version: VERSION, securitySchemes: SECURITY_SCHEMES, securityOf, scopeOf }),
   );
   const standing: Route<Permit, Demand>[] = standingRoutes<Permit, Demand>({
     anybody: ANYBODY,
