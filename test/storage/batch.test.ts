@@ -190,6 +190,19 @@ describe('rule 5: memory follows the disk', () => {
     expect(storage.journal.head().size).toBe(before + 2);
   });
 
+  it('knows nothing of entries whose unit was undone after they were written', async () => {
+    const { storage, faults } = await openFaulty();
+    await using _ = storage;
+    const record = (name: string): Promise<void> =>
+      storage.work.run(storage.authority(null), (tx) => tx.record(entry(name)));
+    const before = storage.journal.head().size;
+    faults.failNext(/^RELEASE unit$/, 'SQLITE_ERROR');
+    expect(await settled([record('a'), record('b')])).toEqual(['SQLITE_ERROR', 'ok']);
+    expect(storage.journal.head().size).toBe(before + 1);
+    const positions = storage.database.native.prepare('SELECT position FROM ledger_entries').pluck().all();
+    expect(positions).toEqual([0, 1, 2]);
+  });
+
   it('is wrong for good when it cannot follow: nobody is answered from it', async () => {
     const { storage } = await openFaulty();
     const unit = storage.work.keep('a', (tx) => {
