@@ -43,7 +43,7 @@ export function readMachineKey(text: string): Buffer {
 export function requirePossession(publicKey: Buffer, fingerprint: string, proof: string | null): void {
   if (proof !== null && isSignedBy(publicKey, possessionMessage(publicKey, fingerprint), proof)) return;
   const message =
-    'proof is not a signature of the publicKey over its machine; see the page about machine keys';
+    'proof must be a signature by publicKey over its possession message (first line mintmark-machine-key/1)';
   throw invalid('proof', message);
 }
 
