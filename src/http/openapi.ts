@@ -54,7 +54,7 @@ export function openApiDocument<Caller, Demand>(
       title: 'Mintmark',
       version: given.version,
       description: 'Issues and validates software licences inside networks that have no way out.',
-      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+      license: { name: 'Apache-2.0', url: 'https://www.apache.org/licenses/LICENSE-2.0' },
       contact: { name: 'The operator of this appliance' },
     },
     servers: [{ url: '/', description: 'This appliance.' }],
