@@ -45,9 +45,11 @@ async function runDev(command: Command, flags: DevFlags, out: Output): Promise<v
   const opening = { root, port: Number(flags.port), config };
   const appliance = await openDevAppliance(opening, surroundings(log));
   const { line } = appliance;
+  // Before anybody learns that it serves: whoever reads the line may end it at once.
+  const stopped = stopSignal();
   // Programs wait for this line: it is the only one, whole, and the last thing before serving.
   process.stdout.write(out.json ? `${JSON.stringify(line)}\n` : `${describe(line)}\n`);
-  await stopSignal();
+  await stopped;
   await appliance.stop();
   if (flags.dir === undefined || flags.rm === true) rmSync(root, { recursive: true, force: true });
 }

@@ -31,8 +31,9 @@ export function addServe(program: Command, outputOf: (command: Command) => Outpu
     const unsealing = await unsealingOf(flags, config, outputOf(command));
     const log = daemonLog(config.log.level);
     const daemon = await startDaemon({ config, unsealing, dev: false, changed }, surroundings(log));
+    const stopped = stopSignal();
     log.info('serving', { ...daemon.places, configuration: file, changed });
-    const signal = await stopSignal();
+    const signal = await stopped;
     log.info('stopping', { signal });
     await daemon.stop();
     log.info('stopped');

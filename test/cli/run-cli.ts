@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 
-const PROGRAM = join(import.meta.dirname, '..', '..', 'scripts', 'mintmark');
+/** The program as a person calls it. */
+export const PROGRAM = join(import.meta.dirname, '..', '..', 'scripts', 'mintmark');
 
 /** What a command printed and how it ended. */
 export interface Transcript {

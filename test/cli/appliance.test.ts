@@ -1,0 +1,233 @@
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { EXIT } from '../../src/cli/exit-code.ts';
+import { startDaemon, temporaryDirectory } from '../support/daemon.ts';
+import { mintmark, type Transcript } from './run-cli.ts';
+import { serve, type Serving } from './serving.ts';
+import { type Story, storyOn } from './story.ts';
+
+const desk = temporaryDirectory();
+const at = (name: string): string => join(desk.path, name);
+const SETTINGS = {
+  MINTMARK_DATA_DIRECTORY: at('data'),
+  MINTMARK_CUSTODY_CREDENTIAL: at('kek'),
+  MINTMARK_BACKUP_DIRECTORY: at('backups'),
+  MINTMARK_HTTP_PORT: '0',
+  MINTMARK_METRICS_PORT: '0',
+};
+const INIT = ['init', '--unattended', '--tenant-name', 'Acme Ltd', '--tenant-code', 'acme'];
+
+const init = (...args: readonly string[]): Promise<Transcript> =>
+  mintmark([...INIT, ...args], { env: SETTINGS });
+const secretsIn = (key: string, code: string): string[] => [
+  ...['--secret-out', at(key)],
+  ...['--recovery-out', at(code)],
+];
+
+afterAll(() => {
+  desk[Symbol.dispose]();
+});
+
+describe('mintmark init', () => {
+  it('shows no secret where there is no terminal, and makes nothing then', async () => {
+    const { code, stdout, stderr } = await init();
+    expect({ code, stdout }).toEqual({ code: EXIT.usage, stdout: '' });
+    expect(stderr).toContain('secrets are shown once and standard output is no terminal');
+    expect(readdirSync(desk.path)).toEqual([]);
+  });
+
+  it('makes an appliance, and hands its secrets over in files of their own', async () => {
+    const { code, stdout, stderr } = await init(...secretsIn('first.key', 'recovery.txt'));
+    expect([code, stderr]).toEqual([EXIT.ok, expect.stringContaining('keep the two apart')]);
+    expect(stdout).toMatch(/^tenant: +acme$/m);
+    expect(stdout).toMatch(/^root fingerprint: +[0-9a-f]{64}$/m);
+    const secrets = ['first.key', 'recovery.txt'].map((name) => readFileSync(at(name), 'utf8').trim());
+    expect(secrets[1]).toMatch(/^[0-9A-Z]{5}(?:-[0-9A-Z]{5}){12}$/);
+    for (const secret of secrets) expect(stdout + stderr).not.toContain(secret);
+    for (const name of ['first.key', 'recovery.txt', 'kek'])
+      expect(statSync(at(name)).mode & 0o777).toBe(0o600);
+    expect(statSync(at('data')).mode & 0o777).toBe(0o700);
+    writeFileSync(at('init.txt'), stdout);
+  });
+
+  it('never overwrites: neither an appliance nor a file with a secret', async () => {
+    const again = await init(...secretsIn('second.key', 'second.txt'));
+    expect(again.code).toBe(EXIT.refused);
+    expect(again.stderr).toContain('DATA_DIRECTORY_INVALID');
+    expect(existsSync(at('second.key'))).toBe(false);
+    const over = await init(...secretsIn('first.key', 'second.txt'));
+    expect(over.code).toBe(EXIT.usage);
+    expect(over.stderr).toContain('first.key exists already');
+  });
+});
+
+describe('an appliance that serves', () => {
+  let serving: Serving;
+  let story: Story;
+
+  beforeAll(async () => {
+    serving = await serve([], SETTINGS);
+    story = storyOn(at('data'));
+  });
+
+  afterAll(async () => {
+    story[Symbol.dispose]();
+    await serving.stop();
+  });
+
+  it('says in its log where it listens and which settings are not at their default', () => {
+    expect(serving.serving).toMatchObject({ level: 'info', operator: at('data/run/operator.sock') });
+    expect(serving.serving['api']).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
+    expect(serving.serving['changed']).toContain('http.port');
+  });
+
+  it('takes the first API key over HTTP', async () => {
+    const remote = ['--url', String(serving.serving['api']), '--api-key-file', at('first.key')];
+    const product = await story.data([
+      'product',
+      'create',
+      '--name',
+      'Editor',
+      '--code',
+      'editor',
+      ...remote,
+    ]);
+    expect(product).toMatchObject({ code: 'editor' });
+  });
+
+  it('shows its state in words', async () => {
+    const text = await story.text(['status']);
+    expect(text).toMatch(/^state: +ready$/m);
+    expect(text).toContain(at('data'));
+    expect(await story.data(['status'])).toMatchObject({ state: 'ready', dev: false, reasons: [] });
+  });
+
+  it('is not served a second time, nor as a development appliance', async () => {
+    const second = await mintmark(['serve'], { env: SETTINGS });
+    expect(second.code).toBe(EXIT.refused);
+    expect(second.stderr).toContain('DATA_DIRECTORY_IN_USE');
+    const dev = await mintmark(['dev', '--dir', at('data'), '--json']);
+    expect([dev.code, dev.stdout]).toEqual([EXIT.refused, '']);
+    expect(dev.stderr).toContain('DATA_DIRECTORY_INVALID');
+  });
+
+  it('lists its signing keys, and exports the public half in every form', async () => {
+    const keys = await story.rows(['keys', 'list']);
+    const license = keys.find(({ purpose, environment }) => purpose === 'license' && environment === 'live');
+    const kid = String(license?.['kid']);
+    expect(await story.text(['keys', 'list'])).toContain(kid);
+    expect(await story.text(['keys', 'export-public', kid])).toMatch(/^[0-9a-f]{64}\n$/);
+    const pem = await story.text(['keys', 'export-public', kid, '--format', 'pem']);
+    expect(pem).toMatch(/^-----BEGIN PUBLIC KEY-----\n[^]+\n-----END PUBLIC KEY-----\n$/);
+    const jwk = JSON.parse(await story.text(['keys', 'export-public', kid, '--format', 'jwk'])) as object;
+    expect(jwk).toMatchObject({ kty: 'OKP', crv: 'Ed25519' });
+    expect((await story.run(['keys', 'export-public', kid, '--format', 'der'])).code).toBe(EXIT.usage);
+    expect((await story.run(['keys', 'export-public', 'nobody'])).code).toBe(EXIT.refused);
+  });
+
+  it('has the root that init named', async () => {
+    const root = (await story.text(['trust', 'fingerprint'])).trim();
+    expect(readFileSync(at('init.txt'), 'utf8')).toContain(root);
+    expect(await story.text(['trust', 'export'])).toMatch(/^(?:[\w-]+\.[\w-]+\.[\w-]+|\{[^]*\})\n$/);
+  });
+
+  it('exports a ledger that is verified without it, and one changed byte is found', async () => {
+    await story.text(['audit', 'export', at('audit')]);
+    const intact = await mintmark(['audit', 'verify', at('audit')]);
+    expect([intact.code, intact.stderr]).toEqual([EXIT.ok, '']);
+    await story.refused(['audit', 'export', at('audit')], 'CONFLICT');
+    const file = join(at('audit'), readdirSync(at('audit')).find((name) => name.endsWith('.jsonl')) ?? '');
+    const text = readFileSync(file, 'utf8');
+    writeFileSync(file, text.replace('"product.created"', '"product.deleted"'));
+    const changed = await mintmark(['audit', 'verify', at('audit')]);
+    expect(changed.code).toBe(EXIT.invalid);
+    expect(changed.stdout).not.toBe('');
+  });
+
+  it('takes the wall clock as right when an operator says why', async () => {
+    const missing = await story.run(['clock', 'set-trusted']);
+    expect([missing.code, missing.stderr]).toEqual([EXIT.usage, expect.stringContaining('--reason')]);
+    const told = await story.data(['clock', 'set-trusted', '--reason', 'compared with the radio clock']);
+    expect(Object.keys(told)).toEqual(['before', 'after', 'suspect']);
+  });
+
+  it('makes a backup that the recovery code opens, and nothing else', async () => {
+    const file = at('site.backup');
+    expect(await story.text(['backup', 'create', file])).toContain(file);
+    expect((await story.data(['status']))['backup']).toMatchObject({ warning: null });
+    const verify = ['backup', 'verify', file, '--recovery-file'];
+    const whole = await mintmark([...verify, at('recovery.txt')]);
+    expect([whole.code, whole.stdout.split('\n')[0]]).toEqual([EXIT.ok, 'whole']);
+    writeFileSync(at('wrong.txt'), readFileSync(at('recovery.txt'), 'utf8').replace(/^...../, '00000'));
+    expect((await mintmark([...verify, at('wrong.txt')])).code).toBe(EXIT.refused);
+    const none = await mintmark(['backup', 'verify', file]);
+    expect([none.code, none.stderr]).toEqual([
+      EXIT.usage,
+      expect.stringContaining('nothing opens the backup'),
+    ]);
+  });
+
+  it('stops in order, and says so', async () => {
+    expect(await serving.stop()).toBe(EXIT.ok);
+    expect(serving.log.map(({ message }) => message).slice(-2)).toEqual(['stopping', 'stopped']);
+    const gone = await story.run(['status']);
+    expect(gone.code).toBe(EXIT.unreachable);
+  });
+});
+
+describe('mintmark backup restore', () => {
+  const NEW = {
+    ...SETTINGS,
+    MINTMARK_DATA_DIRECTORY: at('restored'),
+    MINTMARK_CUSTODY_CREDENTIAL: at('new-kek'),
+  };
+
+  it('makes an appliance of a backup and the recovery code, with a credential of its own', async () => {
+    const open = ['--recovery-file', at('recovery.txt'), '--credential', at('new-kek')];
+    const restored = await mintmark(['backup', 'restore', at('site.backup'), ...open], { env: NEW });
+    expect([restored.code, restored.stdout.split('\n')[0]]).toEqual([EXIT.ok, 'restored']);
+    expect(restored.stderr).toContain('unknown to the appliance');
+    const again = await mintmark(['backup', 'restore', at('site.backup'), ...open], { env: NEW });
+    expect([again.code, again.stderr]).toEqual([EXIT.refused, expect.stringContaining('is not empty')]);
+  });
+
+  it('gives back what was there when the backup was made', async () => {
+    const serving = await serve([], NEW);
+    using story = storyOn(at('restored'));
+    expect((await story.rows(['product', 'list'])).map(({ code }) => code)).toEqual(['editor']);
+    expect(await story.data(['status'])).toMatchObject({ state: 'ready' });
+    expect(await serving.stop()).toBe(EXIT.ok);
+  });
+});
+
+describe('mintmark dev', () => {
+  it('keeps a directory that was named, opens it again with the same keys, and is never served', async () => {
+    const first = await startDaemon(at('dev'));
+    expect(Object.keys(first.live)).toEqual(['secretKey', 'publishableKey', 'publicKey']);
+    expect(await first.stop()).toBe(EXIT.ok);
+    const second = await startDaemon(at('dev'));
+    expect([second.live, second.test]).toEqual([first.live, first.test]);
+    expect(await second.stop()).toBe(EXIT.ok);
+    const served = await mintmark(['serve', '--data-dir', at('dev/data')], {
+      env: { ...SETTINGS, MINTMARK_CUSTODY_CREDENTIAL: at('dev/kek') },
+    });
+    expect(served.code).toBe(EXIT.refused);
+    expect(served.stderr).toContain('DEV_APPLIANCE');
+  });
+
+  it('removes a directory that was named when it is told to', async () => {
+    const daemon = await startDaemon(at('short'), { args: ['--rm'] });
+    await daemon.stop();
+    expect(existsSync(at('short'))).toBe(false);
+  });
+
+  it('refuses a directory with something else in it, and a service manager', async () => {
+    const occupied = await mintmark(['dev', '--dir', desk.path]);
+    expect([occupied.code, occupied.stderr]).toEqual([EXIT.refused, expect.stringContaining('is not empty')]);
+    const supervised = await mintmark(['dev', '--dir', at('never')], {
+      env: { NOTIFY_SOCKET: '/run/notify' },
+    });
+    expect([supervised.code, existsSync(at('never'))]).toEqual([EXIT.usage, false]);
+  });
+});
