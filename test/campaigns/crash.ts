@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { type RunningDaemon, dataOf, send, startDaemon } from '../support/daemon.ts';
 import { auditDatabase } from './audit-database.ts';
+import { seeded } from './seeded.ts';
 
 /** How long and how hard to test. */
 export interface CrashPlan {
@@ -42,7 +43,7 @@ const LIFE_MS = 400;
  */
 export async function crashCampaign(plan: CrashPlan): Promise<CrashReport> {
   const journal: Journal = { licenses: new Map(), machines: new Map(), files: new Set() };
-  const random = mulberry32(plan.seed);
+  const random = seeded(plan.seed);
   const clients = Array.from({ length: plan.clients }, (_, i) => new CrashClient(i, journal));
   let catalogue: Catalogue | null = null;
   let slowestStartMs = 0;
@@ -198,16 +199,5 @@ function judge(plan: CrashPlan, journal: Journal, slowestStartMs: number): Crash
     problems,
     keptAnswers,
     slowestStartMs,
-  };
-}
-
-/** A small seeded generator: the campaign needs repeatable choices, not secrets. */
-function mulberry32(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
   };
 }

@@ -24,7 +24,7 @@ const CONNECTIONS = 50;
 export function crowd(url: string, options: { readonly addresses: number; readonly key?: string }): Crowd {
   const pools = Array.from({ length: options.addresses }, (_, number) => {
     const localAddress = `127.0.${String(Math.floor((number + 2) / 250))}.${String(((number + 2) % 250) + 1)}`;
-    return new Pool(url, { connections: CONNECTIONS, connect: { localAddress } });
+    return new Pool(url, { connections: CONNECTIONS, localAddress });
   });
   const authorization = options.key === undefined ? {} : { authorization: `Bearer ${options.key}` };
   let turn = 0;

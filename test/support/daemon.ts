@@ -41,7 +41,9 @@ export interface RunningDaemon extends DevLine {
 const OUTPUT_KEPT = 1024 * 1024;
 
 /** The environment without settings of the machine that the test runs on. */
-export function cleanEnvironment(more: Readonly<Record<string, string>> = {}): Record<string, string | undefined> {
+export function cleanEnvironment(
+  more: Readonly<Record<string, string>> = {},
+): Record<string, string | undefined> {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('MINTMARK_'));
   // Loading is most of a start: what one process has compiled serves the next.
   const compiled = { NODE_COMPILE_CACHE: join(ROOT, 'node_modules', '.cache', 'compiled') };
