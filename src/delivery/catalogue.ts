@@ -26,7 +26,7 @@ const PASS = '`id`, `templateId`, `status`';
  */
 export const EVENTS = {
   'license.created': emitted('A licence was created.', LICENSE),
-  'license.batch_created': emitted(
+  'license.batch_created': later(
     'Licences were created in one batch, which stands for an event of each.',
     '`count` and `ids`',
   ),
