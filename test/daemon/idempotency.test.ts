@@ -3,8 +3,14 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { auditDatabase } from '../campaigns/audit-database.ts';
-import { type Answered, dataOf, type RunningDaemon, send, startDaemon, temporaryDirectory } from '../support/daemon.ts';
-import { type Stock, stockUp } from '../support/stock.ts';
+import {
+  type Answered,
+  dataOf,
+  type RunningDaemon,
+  startDaemon,
+  temporaryDirectory,
+} from '../support/daemon.ts';
+import { reach, type Stock, stockUp } from '../support/stock.ts';
 
 const SAME = 100;
 
@@ -77,7 +83,7 @@ describe('a repeated request over HTTP', () => {
       await expect(stock.post(path, body, { ...key, 'x-test-die': '1' })).rejects.toThrow(TypeError);
       expect((await exited)[1]).toBe('SIGKILL');
       await start(fatal);
-      stock = { ...stock, ...reachedAt(target()) };
+      stock = { ...stock, ...reach(target()) };
       const again = await stock.post(path, body, key);
       expect(again.headers.get('idempotent-replayed'), path).toBe('true');
       const third = await stock.post(path, body, key);
@@ -110,13 +116,6 @@ async function triesAgainWhatWasRefused(body: Record<string, unknown>): Promise<
   const refused = await stock.post('/licenses', { ...body, name: '' }, headers);
   expect(refused.status).toBe(422);
   expect((await stock.post('/licenses', { ...body, name: 'Now' }, headers)).status).toBe(201);
-}
-
-function reachedAt(now: { url: string; key: string }): Pick<Stock, 'post' | 'get'> {
-  return {
-    post: (path, body = {}, headers = {}) => send(now, { method: 'POST', path, body, headers }),
-    get: (path) => send(now, { method: 'GET', path }),
-  };
 }
 
 /**

@@ -12,8 +12,22 @@ export interface Stock {
   readonly policyId: string;
   /** Makes a licence; the answer shows its key. */
   license(more?: Readonly<Record<string, unknown>>): Promise<{ readonly id: string; readonly key: string }>;
+  readonly post: Reach['post'];
+  readonly get: Reach['get'];
+}
+
+/** How requests reach a daemon. */
+export interface Reach {
   post(path: string, body?: unknown, headers?: Record<string, string>): Promise<Answered>;
   get(path: string): Promise<Answered>;
+}
+
+/** Reaches a daemon with a secret key; for a stock whose daemon was started anew. */
+export function reach(target: Target): Reach {
+  return {
+    post: (path, body = {}, headers = {}) => send(target, { method: 'POST', path, body, headers }),
+    get: (path) => send(target, { method: 'GET', path }),
+  };
 }
 
 /** Makes a product and a policy over HTTP. @param code of the product, new in its realm */
@@ -22,8 +36,7 @@ export async function stockUp(
   code: string,
   policy: Readonly<Record<string, unknown>> = {},
 ): Promise<Stock> {
-  const post = (path: string, body: unknown = {}, headers: Record<string, string> = {}): Promise<Answered> =>
-    send(target, { method: 'POST', path, body, headers });
+  const { post, get } = reach(target);
   const product = await dataOf(post('/products', { name: `Product ${code}`, code }));
   const settings = { template: 'desktop_app', name: `Policy ${code}`, ...policy };
   const made = await dataOf(post('/policies', { productId: product['id'], ...settings }));
@@ -31,7 +44,7 @@ export async function stockUp(
   return {
     ...ids,
     post,
-    get: (path) => send(target, { method: 'GET', path }),
+    get,
     license: async (more = {}) => {
       const license = await dataOf(post('/licenses', { ...ids, ...more }));
       return { id: String(license['id']), key: String(license['key']) };

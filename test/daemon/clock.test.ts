@@ -1,0 +1,121 @@
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { auditDatabase } from '../campaigns/audit-database.ts';
+import { mintmark } from '../cli/run-cli.ts';
+import { dataOf, type RunningDaemon, startDaemon, temporaryDirectory } from '../support/daemon.ts';
+import { sendAsOperator } from '../support/operator-socket.ts';
+import { reach, type Stock, stockUp } from '../support/stock.ts';
+
+/** Debian's package `faketime`. */
+const library = fakeTime();
+if (library === undefined) console.warn('steps of the clock are not tested here: faketime is not installed');
+
+function fakeTime(): string | undefined {
+  const root = '/usr/lib';
+  if (!existsSync(root)) return undefined;
+  return readdirSync(root)
+    .map((name) => join(root, name, 'faketime', 'libfaketimeMT.so.1'))
+    .find((path) => existsSync(path));
+}
+
+let directory: ReturnType<typeof temporaryDirectory>;
+let daemon: RunningDaemon;
+let stock: Stock;
+let license: { readonly id: string; readonly key: string };
+
+const MACHINE = { fingerprint: 'clock-machine' };
+
+const clockFile = (): string => join(directory.path, 'clock');
+const data = (): string => join(daemon.dir, 'data');
+
+/** Sets the wall clock of the daemon, and of nobody else; its monotonic clock goes on as it did. */
+function stepTo(offset: string): void {
+  writeFileSync(clockFile(), `${offset}\n`);
+}
+
+const faked = (): Record<string, string> => ({
+  LD_PRELOAD: library ?? '',
+  FAKETIME_TIMESTAMP_FILE: clockFile(),
+  FAKETIME_NO_CACHE: '1',
+  FAKETIME_DONT_FAKE_MONOTONIC: '1',
+});
+
+beforeEach(async () => {
+  if (library === undefined) return;
+  directory = temporaryDirectory();
+  stepTo('+0d');
+  daemon = await startDaemon(join(directory.path, 'appliance'), { env: faked() });
+  stock = await stockUp({ url: daemon.url, key: daemon.live.secretKey }, 'clock');
+  license = await stock.license();
+  await dataOf(stock.post(`/licenses/${license.id}/machines`, MACHINE));
+});
+
+afterEach(async () => {
+  if (library === undefined) return;
+  expect(await daemon.stop()).toBe(0);
+  expect(auditDatabase(join(daemon.dir, 'data', 'mintmark.db')).problems).toEqual([]);
+  directory[Symbol.dispose]();
+});
+
+async function clockState(): Promise<unknown> {
+  const status = await dataOf(sendAsOperator(data(), { method: 'GET', path: '/system/status' }));
+  return status['state'];
+}
+
+/** Refused at once: the step is noticed by the request itself, not by a timer. */
+async function refusesToSign(): Promise<void> {
+  for (const path of [`/licenses/${license.id}/checkout`, '/licenses']) {
+    const body = path === '/licenses' ? { productId: stock.productId, policyId: stock.policyId } : {};
+    const { status, body: problem } = await stock.post(path, body);
+    expect({ path, status, code: problem['code'] }).toEqual({ path, status: 503, code: 'CLOCK_SUSPECT' });
+  }
+  const validated = stock.post('/licenses/validate-key', { key: license.key, ...MACHINE });
+  expect(await dataOf(validated)).toMatchObject({ valid: true, code: 'VALID' });
+  expect((await stock.get(`/licenses/${license.id}`)).status).toBe(200);
+  expect(await clockState()).toBe('clock-suspect');
+}
+
+async function issuedAt(): Promise<number> {
+  const file = await dataOf(stock.post(`/licenses/${license.id}/checkout`, MACHINE));
+  return Date.parse(String(file['issuedAt']));
+}
+
+const DAY = 86_400_000;
+
+describe.skipIf(library === undefined)('a wall clock that is stepped while the appliance runs', () => {
+  it.each([
+    ['a day ahead', '+1d', DAY],
+    ['a day back', '-23h', -23 * 3_600_000],
+  ])('%s stops signing, not validation, until an operator says it is right', async (_, offset, step) => {
+    const before = await issuedAt();
+    stepTo(offset);
+    await refusesToSign();
+    const told = await mintmark([
+      ...['clock', 'set-trusted', '--data-dir', data(), '--reason', 'compared with the radio clock'],
+    ]);
+    expect(told).toMatchObject({ code: 0, stderr: '' });
+    expect(await clockState()).toBe('ready');
+    // Signed by the accepted clock, in either direction.
+    expect(Math.abs((await issuedAt()) - before - step)).toBeLessThan(10 * 60_000);
+  });
+
+  it('stays under suspicion over a restart, and when the clock goes back to where it was', async () => {
+    stepTo('+1d');
+    await refusesToSign();
+    stepTo('+0d');
+    await refusesToSign();
+    expect(await daemon.stop()).toBe(0);
+    daemon = await startDaemon(join(directory.path, 'appliance'), { env: faked() });
+    stock = { ...stock, ...reach({ url: daemon.url, key: daemon.live.secretKey }) };
+    await refusesToSign();
+  });
+
+  it('by less than five minutes alarms nobody', async () => {
+    stepTo('+4m');
+    expect((await stock.post(`/licenses/${license.id}/checkout`, MACHINE)).status).toBe(200);
+    stepTo('-4m');
+    expect((await stock.post(`/licenses/${license.id}/checkout`, MACHINE)).status).toBe(200);
+    expect(await clockState()).toBe('ready');
+  });
+});
