@@ -16,12 +16,23 @@ export type SqlValue = string | number | bigint | Buffer | null;
 /** kysely as a typed writer of SQL; it never executes anything here. */
 export type QueryBuilder = Kysely<Schema>;
 
+/**
+ * Writes parameters as `+?`. The planner of a SQLite with STAT4 looks into the value of a bare `?` in a join, and then
+ * plans the statement anew at every execution, because the next value may be another: measured, a join of five tables
+ * takes 75 µs instead of 6. Behind a unary plus (a no-op for every type) it does not look.
+ */
+class StableCompiler extends SqliteQueryCompiler {
+  protected override getCurrentParameterPlaceholder(): string {
+    return '+?';
+  }
+}
+
 const builder: QueryBuilder = new Kysely<Schema>({
   dialect: {
     createAdapter: () => new SqliteAdapter(),
     createDriver: () => new DummyDriver(),
     createIntrospector: (db) => new SqliteIntrospector(db),
-    createQueryCompiler: () => new SqliteQueryCompiler(),
+    createQueryCompiler: () => new StableCompiler(),
   },
 });
 
