@@ -258,7 +258,7 @@ function deliver(baseUrl: string, agent: Agent, sent: Sent): Promise<Answer> {
         const chunks: Buffer[] = [];
         response.on('data', (chunk: Buffer) => chunks.push(chunk));
         response.on('end', () => {
-          const type = String(response.headers['content-type'] ?? '');
+          const type = response.headers['content-type'] ?? '';
           resolve({ status: response.statusCode ?? 0, type, text: Buffer.concat(chunks).toString('utf8') });
         });
       },
