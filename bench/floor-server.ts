@@ -117,7 +117,7 @@ const handlers: Readonly<Record<string, Handler>> = {
   },
   '/checkout': async (body) => {
     const id = newId();
-    const row = findRow.get(body['license'] ?? '') as { body: Buffer };
+    const row = findRow.get(body['license'] ?? '') as { body: Buffer }; // the row the benchmark made
     const dataset = Buffer.from(
       JSON.stringify({ id, ...body, filler: row.body.toString('base64').padEnd(900, '.') }),
     );
@@ -138,7 +138,7 @@ const handlers: Readonly<Record<string, Handler>> = {
     return { data: { certificate: file, id } };
   },
   '/validate': (body) => {
-    const found = findByHash.get(digest(body['key'] ?? '')) as { license: string } | undefined;
+    const found = findByHash.get(digest(body['key'] ?? '')) as { license: string } | undefined; // its own column
     const row = found === undefined ? undefined : findRow.get(found.license);
     return {
       data: {

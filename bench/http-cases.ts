@@ -122,7 +122,7 @@ export async function activateCase(
   const machines: string[] = [];
   const check: LoadPlan['check'] = (i, status, text) => {
     expectStatus(201)(i, status, text);
-    machines[i] = (JSON.parse(text) as { data: { id: string } }).data.id;
+    machines[i] = (JSON.parse(text) as { data: { id: string } }).data.id; // its status was just checked
   };
   const request = (i: number): ReturnType<LoadPlan['request']> => ({
     method: 'POST',
@@ -168,7 +168,7 @@ export async function checkoutCase(
   const files: string[] = [];
   const check: LoadPlan['check'] = (i, status, text) => {
     expectStatus(200)(i, status, text);
-    files[i] = (JSON.parse(text) as { data: { certificate: string } }).data.certificate;
+    files[i] = (JSON.parse(text) as { data: { certificate: string } }).data.certificate; // verified below
   };
   const request = (i: number): ReturnType<LoadPlan['request']> => ({
     method: 'POST',
@@ -213,7 +213,7 @@ export async function validateCase(stage: Stage, keys: readonly string[]): Promi
   const bodies = keys.map((key) => JSON.stringify({ key, fingerprint: 'bench-machine-none' }));
   const check: LoadPlan['check'] = (i, status, text) => {
     expectStatus(200)(i, status, text);
-    const { data } = JSON.parse(text) as { data: { code: string } };
+    const { data } = JSON.parse(text) as { data: { code: string } }; // compared in the next line
     if (data.code !== 'FINGERPRINT_NOT_FOUND') throw new Error(`key ${String(i)} was judged ${data.code}`);
   };
   const count = stage.requests * 4;

@@ -58,7 +58,7 @@ function bareReading(path: string): number {
   let [start, seen] = [0, 0];
   for (let end = bytes.indexOf(10); end >= 0; end = bytes.indexOf(10, start)) {
     const line = bytes.subarray(start, end);
-    const { index } = JSON.parse(line.toString()) as { index: number };
+    const { index } = JSON.parse(line.toString()) as { index: number }; // compared in the next line
     if (hash('sha256', line, 'hex') !== '' && index === seen) seen++;
     start = end + 1;
   }

@@ -132,9 +132,10 @@ interface Jwk {
 }
 
 function rootJwk(bundle: string): Jwk {
+  // docs/formats/trust-bundle.md; the library judges the bundle later.
   const payload = JSON.parse(Buffer.from(bundle.split('.')[1] ?? '', 'base64url').toString('utf8')) as {
     roots: { jwk: Jwk; state: string }[];
-  }; // docs/formats/trust-bundle.md
+  };
   const root = payload.roots.find(({ state }) => state === 'active');
   if (root === undefined) throw new Error('the trust bundle names no active root');
   return root.jwk;

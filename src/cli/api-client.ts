@@ -135,7 +135,7 @@ function refusal(status: number, body: unknown): CliError {
   const problem: Problem = isObject(body) ? body : {};
   const row =
     problem.code !== undefined && problem.code in FAULTS
-      ? FAULTS[problem.code as keyof typeof FAULTS]
+      ? FAULTS[problem.code as keyof typeof FAULTS] // the line above proved it
       : undefined;
   const fields = (problem.errors ?? []).map(
     ({ path, message }) => `\n  ${path === '' ? 'request' : path}: ${message}`,

@@ -34,11 +34,8 @@ export function addBackup(
           join(loadFor(create).config.backup.directory, `mintmark-${String(systemClock.wall())}.backup`),
       );
       const data = await client.data({ method: 'POST', path: '/system/backups', body: { path } });
-      out.result(
-        { data },
-        () =>
-          `${details(data as Record<string, unknown>)}\nTry the recovery code on it: mintmark backup verify`,
-      ); // the route's answer
+      const made = details(data as Record<string, unknown>); // the route's answer
+      out.result({ data }, () => `${made}\nTry the recovery code on it: mintmark backup verify`);
     }),
   );
   addVerify(group, outputOf);

@@ -20,7 +20,7 @@ export function addConfig(program: Command, outputOf: (command: Command) => Outp
   show.action(() => {
     const { config } = loadFor(show);
     const rows = SETTING_ROWS.map((row) => {
-      const section: Readonly<Record<string, unknown>> = config[row.section as keyof typeof config];
+      const section: Readonly<Record<string, unknown>> = config[row.section as keyof typeof config]; // of the same table
       return { name: row.name, value: section[row.key], variable: row.variable };
     });
     const columns = [

@@ -200,7 +200,8 @@ function render(action: ResourceAction, answer: Readonly<Record<string, unknown>
       (pagination?.nextCursor ?? null) === null ? '' : `\nmore: --cursor ${String(pagination?.nextCursor)}`;
     return `${table(action.columns, rows)}${more}`;
   }
-  return details((typeof data === 'object' && data !== null ? data : answer) as Record<string, unknown>);
+  const record = typeof data === 'object' && data !== null ? data : answer;
+  return details(record as Record<string, unknown>); // JSON of the API: objects only
 }
 
 /** A secret goes to a terminal or a new 0600 file, never into a pipe or a journal. */

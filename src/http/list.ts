@@ -91,7 +91,8 @@ export function pageOf<Row, T>(
 
 function parsed(text: string): unknown {
   try {
-    return JSON.parse(Buffer.from(text, 'base64url').toString('utf8')) as unknown;
+    const value: unknown = JSON.parse(Buffer.from(text, 'base64url').toString('utf8'));
+    return value;
   } catch {
     return undefined; // said by the caller: not a cursor of ours
   }

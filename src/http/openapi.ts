@@ -131,6 +131,7 @@ const PARAMETERS: Readonly<Record<string, string>> = {
 /** One parameter per member of an object schema. */
 function parametersOf(schema: z.ZodType | undefined, where: 'path' | 'query'): OpenApiObject[] {
   if (schema === undefined) return [];
+  // An object schema: routes have no others in these places.
   const { properties = {}, required = [] } = inputSchema(schema) as {
     properties?: Record<string, OpenApiObject>;
     required?: readonly string[];

@@ -114,6 +114,7 @@ async function* framed({ files, about }: BackupContents, packed: Entry[]): Async
     yield entryFront(name, size);
     const digest = createHash('sha256');
     let read = 0;
+    // No encoding is set: it gives buffers.
     for await (const part of createReadStream(path) as Bytes) {
       digest.update(part);
       read += part.length;

@@ -30,7 +30,7 @@ export async function copyDatabase(source: string, target: string): Promise<void
 
 function runCopy(source: string, target: string): Promise<readonly string[]> {
   return new Promise((resolve, reject) => {
-    const worker = new Worker(new URL('backup-worker.ts', import.meta.url), {
+    const worker = new Worker(new URL('./backup-worker.ts', import.meta.url), {
       workerData: { source, target },
     });
     worker.once('message', resolve);

@@ -21,7 +21,7 @@ const FOREIGN_FILE_SYSTEMS: ReadonlyMap<number, string> = new Map([
   [0x786f4256, 'VirtualBox shared folder'],
 ]);
 
-/** @throws Fault DATA_DIRECTORY_INVALID unless the directory is there, ours alone, and holds an appliance. */
+/** Demands a usable data directory. @throws Fault DATA_DIRECTORY_INVALID unless the directory is there, ours alone, and holds an appliance. */
 export function demandUsable(paths: DataPaths): void {
   demandPrivate(paths.root);
   if (!existsSync(paths.database)) {
@@ -30,7 +30,7 @@ export function demandUsable(paths: DataPaths): void {
   if (!lstatSync(paths.database).isFile()) throw invalid(`${paths.database} is not a regular file`);
 }
 
-/** @throws Fault DATA_DIRECTORY_INVALID unless `root` is an existing directory that nobody else may enter. */
+/** Demands a directory of our own. @throws Fault DATA_DIRECTORY_INVALID unless `root` is an existing directory that nobody else may enter. */
 export function demandPrivate(root: string): void {
   const stats = directoryAt(root);
   const mode = stats.mode & PERMISSIONS;
@@ -43,7 +43,7 @@ export function demandPrivate(root: string): void {
   }
 }
 
-/** @throws Fault DATA_DIRECTORY_INVALID when there is anything in `root`: nothing is ever overwritten. */
+/** Demands an empty directory. @throws Fault DATA_DIRECTORY_INVALID when there is anything in `root`: nothing is ever overwritten. */
 export function demandEmpty(root: string): void {
   const [first] = readdirSync(root);
   if (first !== undefined) throw invalid(`${root} is not empty (it holds ${first}); nothing is overwritten`);

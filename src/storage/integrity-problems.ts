@@ -14,6 +14,7 @@ export function problemsOf(database: Database): string[] {
 }
 
 function pageProblems({ native }: Database): string[] {
+  // One text a row.
   const said = native
     .prepare(`PRAGMA integrity_check(${String(PROBLEMS)})`)
     .pluck()
@@ -22,6 +23,7 @@ function pageProblems({ native }: Database): string[] {
 }
 
 function referenceProblems({ native }: Database): string[] {
+  // Columns of the pragma (sqlite.org/pragma.html#pragma_foreign_key_check).
   const broken = native.prepare('PRAGMA foreign_key_check').all() as { table: string; parent: string }[];
   return broken
     .slice(0, PROBLEMS)

@@ -14,7 +14,7 @@ export interface IntegrityReport {
  */
 export function checkIntegrity(path: string): Promise<IntegrityReport> {
   return new Promise((resolve, reject) => {
-    const worker = new Worker(new URL('integrity-worker.ts', import.meta.url), { workerData: { path } });
+    const worker = new Worker(new URL('./integrity-worker.ts', import.meta.url), { workerData: { path } });
     worker.once('message', (problems: readonly string[]) => {
       resolve({ ok: problems.length === 0, problems });
     });

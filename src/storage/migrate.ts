@@ -50,5 +50,6 @@ function appliedMigrations(database: Database): string[] {
     .prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'kysely_migration'")
     .get();
   if (table === undefined) return [];
-  return database.native.prepare('SELECT name FROM kysely_migration ORDER BY name').pluck().all() as string[];
+  const names = database.native.prepare('SELECT name FROM kysely_migration ORDER BY name').pluck().all();
+  return names as string[]; // a TEXT column
 }

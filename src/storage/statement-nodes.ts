@@ -27,7 +27,7 @@ const JOINS = ['InnerJoin', 'LeftJoin'];
 /** kysely writes the name of a function into the SQL as it is. */
 const FUNCTION_NAME = /^[a-z_]+$/i;
 
-/** @throws InvariantViolation when a node is not part of the language of statements. */
+/** Demands that a node is part of the language of statements. @throws InvariantViolation when a node is not part of the language of statements. */
 export function demandKnown(node: Node): void {
   invariant(node.kind !== 'RawNode', 'raw sql is refused outside storage/');
   invariant(LANGUAGE.has(node.kind), `${node.kind} is not part of the language of statements`);
@@ -60,7 +60,7 @@ export function isQuery(node: Node): boolean {
 /** The nodes directly below, in any member. `asc` and `desc`, which kysely writes as fragments, are no nodes. */
 export function children(node: Node): Node[] {
   return Object.values(node)
-    .flatMap((value: unknown) => (Array.isArray(value) ? (value as unknown[]) : [value]))
+    .flatMap((value: unknown): unknown[] => (Array.isArray(value) ? value : [value]))
     .filter(isNode)
     .filter((child) => !isDirection(child));
 }
@@ -73,8 +73,9 @@ export function member(node: Node, name: string): Node | undefined {
 
 /** The nodes in a member that holds a list. */
 export function members(node: Node, name: string): Node[] {
-  const value = node[name];
-  return Array.isArray(value) ? (value as unknown[]).filter(isNode) : [];
+  const value: unknown = node[name];
+  const list: unknown[] = Array.isArray(value) ? value : [];
+  return list.filter(isNode);
 }
 
 /** The table a TableNode names. @throws InvariantViolation when it is not listed in tables.ts. */

@@ -26,7 +26,9 @@ export function findDeadFiles(
     reached.add(path);
     waiting.push(...(edges.get(path) ?? []), ...startedBy(path, texts.get(path) ?? ''));
   }
-  return sources.map(({ path }) => path).filter((path) => !reached.has(path));
+  // A declaration of types has no code to load; the compiler says when it is not needed.
+  const loadable = sources.map(({ path }) => path).filter((path) => !path.endsWith('.d.ts'));
+  return loadable.filter((path) => !reached.has(path));
 }
 
 function startedBy(path: string, text: string): string[] {

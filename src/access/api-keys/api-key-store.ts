@@ -245,7 +245,7 @@ function keyOf(row: Row): ApiKey {
     ...row,
     // Written by insertKey from values the schema had checked.
     scopes: JSON.parse(row.scopes) as Scope[],
-    allowedCidrs: JSON.parse(row.allowedCidrs) as string[],
-    tier: row.tier as Tier,
+    allowedCidrs: JSON.parse(row.allowedCidrs) as string[], // the same
+    tier: row.tier as Tier, // the same
   };
 }

@@ -1,6 +1,6 @@
 import { Fault } from '../../faults.ts';
 import type { Secret } from '../../lib/secret.ts';
-import { COMMON_PASSPHRASES } from './common-passphrases.ts';
+import { COMMON_PASSPHRASES } from './guessable-passphrases.ts';
 import { normalisePassphrase } from './passphrase.ts';
 
 /** A passphrase that somebody thought of has at least this many characters; generated ones have more. */

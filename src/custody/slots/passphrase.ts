@@ -34,7 +34,7 @@ export function normalisePassphrase(text: string): string {
   return text.normalize('NFKC').trim().replaceAll(/\s+/g, ' ');
 }
 
-/** 32 bytes by scrypt, in the thread pool; `bytes` are wiped. */
+/** Stretches a passphrase to 32 bytes by scrypt, in the thread pool; `bytes` are wiped. */
 export function stretch(bytes: Buffer, salt: Buffer): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     scrypt(bytes, salt, KEY_BYTES, SCRYPT, (error, key) => {
