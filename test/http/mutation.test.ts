@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { mutationCampaign } from '../support/mutation-campaign.ts';
 import { startDaemon, temporaryDirectory } from '../support/daemon.ts';
 
-/** Enough to meet every operation a few times; `npm run test:mutations` sends 100 000. */
+/** Enough to meet every operation a few times; `MINTMARK_MUTATIONS=100000` asks for a whole campaign. */
 const COUNT = Number(process.env['MINTMARK_MUTATIONS'] ?? 1500);
 /** Chosen anew by whoever looks for more; a finding is repeated with the seed it names. */
 const SEED = Number(process.env['MINTMARK_SEED'] ?? 20_260_601);
