@@ -102,7 +102,17 @@ async function recordStart(parts: Parts, { changed }: DaemonGiven): Promise<void
   });
 }
 
+/** Opens every door, or none: one that stayed open would keep a process alive that serves nothing. */
 async function listen(server: HttpServer, parts: Parts): Promise<Places> {
+  try {
+    return await openDoors(server, parts);
+  } catch (error) {
+    await server.stop();
+    throw error;
+  }
+}
+
+async function openDoors(server: HttpServer, parts: Parts): Promise<Places> {
   const { config, directory } = parts;
   const socket = directory.paths.operatorSocket;
   const mode = config.operator.socketMode === '0660' ? 0o660 : 0o600;

@@ -40,14 +40,15 @@ export interface RunningDaemon extends DevLine {
 /** Output that is kept; a daemon that writes more has something else to say. */
 const OUTPUT_KEPT = 1024 * 1024;
 
+/** Loading is most of a start: what one process has compiled serves the next. */
+export const COMPILED = { NODE_COMPILE_CACHE: join(ROOT, 'node_modules', '.cache', 'compiled') };
+
 /** The environment without settings of the machine that the test runs on. */
 export function cleanEnvironment(
   more: Readonly<Record<string, string>> = {},
 ): Record<string, string | undefined> {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('MINTMARK_'));
-  // Loading is most of a start: what one process has compiled serves the next.
-  const compiled = { NODE_COMPILE_CACHE: join(ROOT, 'node_modules', '.cache', 'compiled') };
-  return { ...Object.fromEntries(inherited), ...compiled, MINTMARK_CONFIG: '/dev/null', ...more };
+  return { ...Object.fromEntries(inherited), ...COMPILED, MINTMARK_CONFIG: '/dev/null', ...more };
 }
 
 /** Starts `mintmark dev` in `dir` and waits until it serves. */
