@@ -37,6 +37,7 @@ type RowOf<Q> = Q extends Compilable<infer Row> ? Row : never;
  */
 export class Database {
   readonly #db: BetterSqlite3.Database;
+  readonly #controls = new Map<string, BetterSqlite3.Statement<[]>>();
   readonly #prepared = new Map<Statement<never, unknown>, Native>();
   readonly #dynamic = new Map<string, Native>();
   readonly #checkpoints = new Map<string, BetterSqlite3.Statement<[], Checkpointed>>();
@@ -85,7 +86,14 @@ export class Database {
 
   /** BEGIN, SAVEPOINT, COMMIT and their like. */
   exec(sql: string): void {
-    this.#db.exec(sql);
+    const known = this.#controls.get(sql);
+    if (known === undefined) {
+      // Prepared once: three of them stand around every unit of work. A list of two is not one statement.
+      if (sql.includes(';')) this.#db.exec(sql);
+      else this.#controls.set(sql, this.#db.prepare<[]>(sql)).get(sql)?.run();
+      return;
+    }
+    known.run();
   }
 
   /** The first row of a SELECT. */

@@ -7,6 +7,9 @@ interface Planned {
   readonly code: string;
 }
 
+/** Statements that open and end transactions; the connection prepares them too. */
+const CONTROL = /^(BEGIN|SAVEPOINT|RELEASE|ROLLBACK|COMMIT)/;
+
 /** A real connection whose edge to the disk fails on demand, with the errors SQLite would throw. */
 export class DiskFaults {
   readonly database: Database;
@@ -37,6 +40,7 @@ export class DiskFaults {
       const call: (...values: unknown[]) => unknown = statement[method].bind(statement);
       Object.assign(statement, {
         [method]: (...values: unknown[]) => {
+          if (CONTROL.test(sql)) this.executed.push(sql);
           this.#fail(sql);
           return call(...values);
         },
