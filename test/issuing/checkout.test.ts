@@ -314,6 +314,25 @@ describe('a checkout', () => {
     expect(shop.actions()).toContain('machine.seat_released');
   });
 
+  it('frees no seat because a machine with an outstanding file was removed, came back and was removed again', async () => {
+    await using shop = await openShop();
+    const { license } = await shop.sell({ maxMachines: 1 });
+    const { machine } = await shop.activate(license.id, PRINT);
+    const issued = await checkoutMachine(shop.deps, shop.operator(), { machineId: machine.id, ...PLAIN });
+    const request = { versions: null, signed: null };
+    await deactivateMachine(shop.deps, shop.operator(), { ...request, id: machine.id });
+    const again = await shop.activate(license.id, PRINT);
+    const { freesAt } = await deactivateMachine(shop.deps, shop.operator(), {
+      ...request,
+      id: again.machine.id,
+    });
+    expect(freesAt).toBe(issued.expiresAt);
+    await expect(shop.activate(license.id, 'machine-two')).rejects.toMatchObject({
+      code: 'MACHINE_LIMIT_EXCEEDED',
+    });
+    expect(shop.row('SELECT seats FROM license_seats')).toEqual({ seats: 1 });
+  });
+
   it('keeps the keys of two environments apart', async () => {
     await using shop = await openShop();
     const product = await createProduct(shop.deps, shop.operator(shop.acme.test), { name: 'T', code: 't' });

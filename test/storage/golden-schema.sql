@@ -388,9 +388,10 @@ CREATE INDEX idempotency_age ON idempotency (realm_id, created_at);
 
 CREATE INDEX issued_files_expiry ON issued_files (realm_id, expires_at);
 
-CREATE INDEX issued_files_license ON issued_files (realm_id, license_id, seq);
+CREATE INDEX issued_files_fingerprint ON issued_files (realm_id, license_id, fingerprint_hash, expires_at)
+  WHERE fingerprint_hash IS NOT NULL;
 
-CREATE INDEX issued_files_machine ON issued_files (realm_id, machine_id, expires_at);
+CREATE INDEX issued_files_license ON issued_files (realm_id, license_id, seq);
 
 CREATE INDEX ledger_entries_realm ON ledger_entries (realm_id, position);
 

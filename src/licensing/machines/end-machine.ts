@@ -35,7 +35,7 @@ export function endMachine(
 ): EpochMs | undefined {
   const { realm, machine, reason } = ending;
   const rows = tx.in(realm);
-  const newest = ending.freeAtOnce ? undefined : newestFileExpiry(rows, machine.id);
+  const newest = ending.freeAtOnce ? undefined : newestFileExpiry(rows, machine);
   const heldUntil = newest !== undefined && newest > tx.now ? newest : null;
   if (!removeMachine(rows, machine.id, { now: tx.now, heldUntil })) return undefined;
   if (heldUntil === null) releaseSeat(rows, machine.licenseId);

@@ -198,12 +198,13 @@ const CHECKED_OUT = statement<{ id: string; at: EpochMs }>()((db, p) =>
     .where('machine_id', '=', p.id),
 );
 
-const NEWEST_FILE = statement<{ machineId: string }>()((db, p) =>
+const NEWEST_FILE = statement<{ licenseId: string; hash: Buffer }>()((db, p) =>
   db
     .selectFrom('issued_files')
     .select('expires_at as expiresAt')
     .where('realm_id', '=', p.realm)
-    .where('machine_id', '=', p.machineId)
+    .where('license_id', '=', p.licenseId)
+    .where('fingerprint_hash', '=', p.hash)
     .orderBy('expires_at', 'desc')
     .limit(1),
 );
@@ -315,7 +316,14 @@ export function bookMachineCheckout(tx: RealmTx, id: string, at: EpochMs): void 
   tx.run(CHECKED_OUT, { id, at });
 }
 
-/** When the newest file of a machine expires; undefined when it was never given one. */
-export function newestFileExpiry(reader: RealmReader, machineId: string): EpochMs | undefined {
-  return reader.get(NEWEST_FILE, { machineId })?.expiresAt;
+/**
+ * When the newest file that runs on a machine expires; undefined when it was never given one. Files count by the
+ * fingerprint they are bound to: a machine that was removed and came back is another row, and still holds its old files.
+ */
+export function newestFileExpiry(
+  reader: RealmReader,
+  machine: Pick<MachineSnapshot, 'licenseId' | 'fingerprintHash'>,
+): EpochMs | undefined {
+  const { licenseId, fingerprintHash: hash } = machine;
+  return reader.get(NEWEST_FILE, { licenseId, hash })?.expiresAt;
 }

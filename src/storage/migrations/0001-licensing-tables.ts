@@ -150,6 +150,8 @@ export const MACHINE_TABLES = [
     FOREIGN KEY (realm_id, license_id) REFERENCES licenses (realm_id, id)
   ) STRICT`,
   'CREATE INDEX issued_files_license ON issued_files (realm_id, license_id, seq)',
-  'CREATE INDEX issued_files_machine ON issued_files (realm_id, machine_id, expires_at)',
+  // A machine that comes back under its fingerprint is a new row; the files of the old one are still on it.
+  `CREATE INDEX issued_files_fingerprint ON issued_files (realm_id, license_id, fingerprint_hash, expires_at)
+    WHERE fingerprint_hash IS NOT NULL`,
   'CREATE INDEX issued_files_expiry ON issued_files (realm_id, expires_at)',
 ];
