@@ -8,6 +8,7 @@ import { registerMetrics } from './daemon/metrics.ts';
 import { openParts, type Parts, type Surroundings } from './daemon/parts.ts';
 import { buildServer } from './daemon/server.ts';
 import type { Place } from './http/listener.ts';
+import type { Log } from './http/log.ts';
 import type { HttpServer } from './http/server.ts';
 import { Schedule } from './jobs/schedule.ts';
 import { append, recordRefusals } from './ledger/index.ts';
@@ -50,7 +51,8 @@ export interface Daemon {
 export async function startDaemon(given: DaemonGiven, around: Surroundings): Promise<Daemon> {
   const { config, unsealing, dev } = given;
   const directory = await openDataDirectory(config.data.directory, { dev });
-  for (const warning of directory.warnings) around.log.warn(warning);
+  for (const warning of directory.warnings) around.log.warn('data directory', { warning });
+  warnOfPlain(config, around.log);
   try {
     const parts = await openParts({ config, directory, unsealing }, around);
     return await closingOnFailure(parts, () => serveParts(parts, given));
@@ -58,6 +60,14 @@ export async function startDaemon(given: DaemonGiven, around: Surroundings): Pro
     directory.close();
     throw error;
   }
+}
+
+/** Said at each start, for as long as it is so. */
+function warnOfPlain({ http }: Config, log: Log): void {
+  if (http.allowPlain.length === 0) return;
+  log.warn('networks are served without TLS: everything they send can be read and changed on the way', {
+    networks: http.allowPlain,
+  });
 }
 
 /** What was opened is closed again: a start that failed leaves nothing behind. */

@@ -147,7 +147,7 @@ export const FAULTS = {
   ROLLED_BACK: row(
     503,
     'Appliance was rolled back',
-    'Run `mintmark restore accept` after reading what was lost.',
+    'Put the newest database back, or restore the newest backup with `mintmark backup restore`.',
   ),
   SEALED: row(503, 'Appliance is sealed', 'Unseal it on the appliance.'),
   SIGNER_BUSY: row(503, 'Signer is busy', 'Try again shortly.'),
