@@ -20,7 +20,10 @@ export interface ExchangeGiven {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly face: Face;
+  /** As the answer shows it: the caller's when it is harmless, else ours. */
   readonly requestId: string;
+  /** Ours, whatever the caller sent: free text of anybody has no place in the ledger. */
+  readonly ownRequestId: string;
   readonly traceId: string | undefined;
   /** Monotonic, milliseconds. */
   readonly startedAt: number;
@@ -34,6 +37,7 @@ export class Exchange {
   readonly response: ServerResponse;
   readonly face: Face;
   readonly requestId: string;
+  readonly ownRequestId: string;
   readonly traceId: string | undefined;
   readonly startedAt: number;
   /** Route pattern, once there is one. */
@@ -59,6 +63,7 @@ export class Exchange {
     this.response = given.response;
     this.face = given.face;
     this.requestId = given.requestId;
+    this.ownRequestId = given.ownRequestId;
     this.traceId = given.traceId;
     this.startedAt = given.startedAt;
     this.#standing = given.standing;

@@ -44,6 +44,7 @@ export type Identified<Who> =
 /** What a decision about a permit is asked with. */
 export interface Asked<Tx> {
   readonly action: string;
+  /** Ours, never the caller's: it stands in the ledger. */
   readonly requestId: string;
   readonly keep?: ((tx: Tx, result: unknown) => void) | undefined;
 }

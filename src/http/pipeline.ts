@@ -4,7 +4,7 @@ import { ClientGone } from './body.ts';
 import { Exchange, type Face } from './exchange.ts';
 import type { Counter, Histogram, Metrics } from './metrics.ts';
 import { problemOf } from './problem.ts';
-import { requestIdOf, traceIdOf } from './request-id.ts';
+import { echoedRequestId, newRequestId, traceIdOf } from './request-id.ts';
 import { answerRequest, type PathParts } from './request-path.ts';
 import { refuseAmbiguous } from './strict-http.ts';
 
@@ -68,11 +68,13 @@ function begin(parts: Observed, face: Face, context: Context): Exchange {
   const { req: request, res: response } = context;
   const { headers } = request;
   const given = headers['x-request-id'];
+  const ownRequestId = newRequestId(parts);
   return new Exchange({
     request,
     response,
     face,
-    requestId: requestIdOf(typeof given === 'string' ? given : undefined, parts),
+    requestId: echoedRequestId(typeof given === 'string' ? given : undefined) ?? ownRequestId,
+    ownRequestId,
     traceId: traceIdOf(typeof headers['traceparent'] === 'string' ? headers['traceparent'] : undefined),
     startedAt: parts.clock.monotonic(),
     standing: parts.standing,
@@ -111,9 +113,10 @@ function measures(metrics: Metrics): Shared['measure'] {
 }
 
 function writeLine(parts: Observed, exchange: Exchange, durationMs: number): void {
-  const { requestId, traceId, route, ids, status, caller, code, address, error } = exchange;
+  const { requestId, ownRequestId, traceId, route, ids, status, caller, code, address, error } = exchange;
   const fields = {
     requestId,
+    ...(requestId !== ownRequestId && { ownRequestId }),
     ...(traceId !== undefined && { traceId }),
     route,
     ...(ids !== undefined && { ids }),

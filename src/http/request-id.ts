@@ -8,13 +8,14 @@ const TRACEPARENT = /^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}$/;
 const NO_TRACE = '0'.repeat(32);
 const NO_PARENT = '0'.repeat(16);
 
-/** The caller's `X-Request-Id` when it is harmless in logs and headers, else a new one. */
-export function requestIdOf(
-  given: string | undefined,
-  sources: { readonly clock: Clock; readonly random: Random },
-): string {
-  if (given !== undefined && ECHOED.test(given)) return given;
+/** A request's name, ours: what the record says. */
+export function newRequestId(sources: { readonly clock: Clock; readonly random: Random }): string {
   return newId('request', sources.clock.wall(), sources.random);
+}
+
+/** The caller's `X-Request-Id` when it is harmless in logs and headers; undefined when there is none, or it is not. */
+export function echoedRequestId(given: string | undefined): string | undefined {
+  return given !== undefined && ECHOED.test(given) ? given : undefined;
 }
 
 /** The trace id of a `traceparent` header; undefined when there is none, or none that is valid. */

@@ -53,7 +53,7 @@ export async function answerRequest<Who, Caller, Demand, Tx>(
   const { call, body } = await readCall(permitted, exchange);
   try {
     const answer = await handle(parts, permitted, { call, body, exchange });
-    await parts.beforeAnswer(exchange.requestId);
+    await parts.beforeAnswer(exchange.ownRequestId);
     exchange.answer(answer);
   } catch (error) {
     if (error instanceof Fault) recordRefusal(parts, permitted, { fault: error, exchange });
@@ -70,7 +70,7 @@ function recordRefusal<Who, Caller, Demand, Tx>(
   { fault, exchange }: { readonly fault: Fault; readonly exchange: Exchange },
 ): void {
   if (!REFUSALS.has(fault.code)) return;
-  const { requestId, address } = exchange;
+  const { ownRequestId: requestId, address } = exchange;
   const about = { action: entry.action, routeClass: entry.route.tag, requestId, address };
   parts.refused({ ...about, who, code: fault.code, rule: 'operation' });
 }
@@ -109,7 +109,7 @@ async function permit<Who, Caller, Demand, Tx>(
   const about = {
     action: entry.action,
     routeClass: entry.route.tag,
-    requestId: exchange.requestId,
+    requestId: exchange.ownRequestId,
     address: exchange.address,
   };
   const identified = await parts.identify(presentedBy(exchange));
@@ -120,7 +120,7 @@ async function permit<Who, Caller, Demand, Tx>(
   }
   exchange.caller = identified.name;
   const memory = identified.anonymous ? undefined : memoryFor(parts.answers, entry, exchange);
-  const asked = { action: entry.action, requestId: exchange.requestId, keep: memory?.keep };
+  const asked = { action: entry.action, requestId: exchange.ownRequestId, keep: memory?.keep };
   const verdict = parts.authorise(identified.who, entry.route.demand, asked);
   if (verdict.allowed) return { ...found, who: identified.who, permit: verdict.permit, memory };
   parts.refused({ ...about, who: identified.who, code: verdict.code, rule: verdict.rule });
@@ -281,7 +281,7 @@ class ReceivedCall<Caller> implements Call<Caller> {
   }
 
   get requestId(): string {
-    return this.#exchange.requestId;
+    return this.#exchange.ownRequestId;
   }
 
   get address(): string {

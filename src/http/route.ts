@@ -62,6 +62,7 @@ export interface Call<Caller, Params = unknown, Query = unknown, Body = unknown>
   readonly params: Params;
   readonly query: Query;
   readonly body: Body;
+  /** Ours, never the caller's: fit for the ledger. */
   readonly requestId: string;
   /** Header by lower-case name. */
   header(name: string): string | undefined;

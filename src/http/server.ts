@@ -16,7 +16,7 @@ import type { Counter } from './metrics.ts';
 import type { Parts } from './parts.ts';
 import { pipeline, shared, type Shared } from './pipeline.ts';
 import { Replays } from './replay.ts';
-import { requestIdOf } from './request-id.ts';
+import { newRequestId } from './request-id.ts';
 import type { PathParts } from './request-path.ts';
 import type { Route } from './route.ts';
 import { RouteTable } from './route-table.ts';
@@ -173,7 +173,7 @@ class Doors<Who, Caller, Demand, Tx> implements HttpServer {
       return;
     }
     const { standing } = this.#parts;
-    refuseUnreadable(socket, error, { requestId: requestIdOf(undefined, this.#parts), standing });
+    refuseUnreadable(socket, error, { requestId: newRequestId(this.#parts), standing });
   }
 
   /** Resolves when no connection is left, or when waiting any longer helps nobody. */

@@ -113,6 +113,28 @@ describe('an answer', () => {
     }
   });
 
+  it('never names the caller’s request id where things are recorded, and the log leads from one to the other', async () => {
+    const recorded: string[] = [];
+    await using door = await openDoor(ROUTES, {
+      authorise: (_who, _demand, { requestId }) => {
+        recorded.push(requestId);
+        return { allowed: false, code: 'INSUFFICIENT_SCOPE', rule: 'test' };
+      },
+      refused: ({ requestId }) => void recorded.push(requestId),
+      beforeAnswer: (requestId) => {
+        recorded.push(requestId);
+        return Promise.resolve();
+      },
+    });
+    const answer = await door.fetch('/api/v1/file', { headers: { 'x-request-id': 'jane.doe' } });
+    expect(answer.headers.get('x-request-id')).toBe('jane.doe');
+    const [line] = door.lines;
+    expect(line?.fields).toMatchObject({ requestId: 'jane.doe' });
+    expect(line?.fields['ownRequestId']).toMatch(/^req_[0-9A-Z]{26}$/);
+    expect(new Set(recorded)).toEqual(new Set([line?.fields['ownRequestId']]));
+    expect(recorded).toHaveLength(2);
+  });
+
   it('may be bytes with their own type and name', async () => {
     await using door = await openDoor(ROUTES);
     const answer = await door.fetch('/api/v1/file');
