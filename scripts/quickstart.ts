@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { createInterface } from 'node:readline';
+import { parseArgs } from 'node:util';
 import { fingerprintOf, readComponents } from '../src/cli/fingerprint.ts';
 import {
   rootFingerprint,
@@ -13,7 +14,11 @@ import {
 } from '../src/verify/index.ts';
 
 const ROOT = join(import.meta.dirname, '..');
-const PLACE = join(ROOT, 'var', 'quickstart');
+// --dir is for tests, which leave var/ alone.
+const { values: OPTIONS } = parseArgs({
+  options: { keep: { type: 'boolean', default: false }, dir: { type: 'string' } },
+});
+const PLACE = OPTIONS.dir ?? join(ROOT, 'var', 'quickstart');
 const PID_FILE = join(PLACE, 'appliance.pid');
 const PRODUCT = 'quickstart-editor';
 
@@ -42,7 +47,7 @@ async function startAppliance(): Promise<{ process: ChildProcess; appliance: Dev
     ['dev', '--dir', directory, '--port', '0', '--json'],
     {
       stdio: ['ignore', 'pipe', 'inherit'],
-      detached: process.argv.includes('--keep'),
+      detached: OPTIONS.keep,
     },
   );
   const line = await new Promise<string>((resolve, reject) => {
@@ -225,7 +230,7 @@ function refuseWhileRunning(): void {
 
 async function main(): Promise<void> {
   refuseWhileRunning();
-  const stays = process.argv.includes('--keep');
+  const stays = OPTIONS.keep;
   rmSync(PLACE, { recursive: true, force: true });
   mkdirSync(PLACE, { recursive: true, mode: 0o700 });
   chmodSync(PLACE, 0o700);
