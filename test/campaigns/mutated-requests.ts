@@ -73,7 +73,7 @@ export class RequestMaker {
       const known = this.#known[name === 'id' ? resource : name];
       const strange = ['%00', '..', '%2e%2e%2f', 'null', 'x'.repeat(300), '%F0%9F%94%91', "' OR 1=1 --"];
       const odd = encodeURI(this.#oneOf(strange)).replaceAll('%25', '%');
-      return this.#random() < 0.9 ? String(known ?? odd) : odd;
+      return typeof known === 'string' && this.#random() < 0.9 ? known : odd;
     });
   }
 

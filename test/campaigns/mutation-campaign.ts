@@ -116,7 +116,7 @@ class Run {
     const root =
       operation.path === '/health' || operation.path === '/ready' || operation.path.startsWith('/.');
     const response = await (ofOperator ? this.#operator : this.#api).request({
-      method: request.method as 'GET', // methods of the document
+      method: request.method,
       path: `${root ? '' : '/api/v1'}${request.path}`,
       headers: {
         ...(ofOperator ? {} : { authorization: `Bearer ${this.#daemon.live.secretKey}` }),

@@ -79,7 +79,7 @@ function replacedOnce(value: unknown, random: Random): unknown {
   if (random() < 0.15)
     return { ...value, [`added${String(Math.floor(random() * 10))}`]: oneOf(STRANGE, random) };
   const at = Math.floor(random() * entries.length);
-  const [name, member] = entries[at] ?? ['', null];
+  const [name, member] = (entries[at] ?? ['', null]) as [string, unknown]; // Object.entries says any
   if (random() < 0.15) return Object.fromEntries(entries.filter((_, i) => i !== at));
   const next = replacedOnce(random() < 0.5 ? null : member, random);
   return Array.isArray(value) ? value.with(at, next) : { ...value, [name]: next };

@@ -46,9 +46,7 @@ describe('the last seats', () => {
           }),
         ),
       );
-      const said = answers.map(({ status, body }) =>
-        `${String(status)} ${String(body['code'] ?? '')}`.trim(),
-      );
+      const said = answers.map(({ status, body }) => [status, body['code']].join(' ').trim());
       expect(Object.groupBy(said, (text) => text)).toEqual({
         '201': Array.from({ length: SEATS }, () => '201'),
         '422 MACHINE_LIMIT_EXCEEDED': Array.from(

@@ -30,7 +30,9 @@ afterAll(async () => {
 });
 
 /** A request as the holder of a licence key, or with a publishable key. */
-function as(headers: Record<string, string>, method: string, path: string, body?: unknown) {
+/** @param what method and path */
+function as(headers: Record<string, string>, what: string, body?: unknown) {
+  const [method = '', path = ''] = what.split(' ');
   return send({ url: daemon.url }, { method, path, body, headers });
 }
 
@@ -40,18 +42,20 @@ describe('ids of another realm inside a request', () => {
   it('are unknown in every body', async () => {
     const own = await test.license();
     const refs = { productId: test.productId, policyId: test.policyId };
-    const requests: readonly [string, string, unknown][] = [
-      ['POST', '/policies', { productId: live.productId, template: 'desktop_app', name: 'x' }],
-      ['POST', '/licenses', { ...refs, productId: live.productId }],
-      ['POST', '/licenses', { ...refs, policyId: live.policyId }],
-      ['POST', '/licenses', { ...refs, entitlementIds: [entitlementId] }],
-      ['POST', `/licenses/${own.id}/transfer`, { policyId: live.policyId }],
-      ['PUT', `/licenses/${own.id}/entitlements/${entitlementId}`, {}],
-      ['PUT', `/policies/${test.policyId}/entitlements/${entitlementId}`, {}],
+    const requests: readonly (readonly [string, unknown])[] = [
+      ['POST /policies', { productId: live.productId, template: 'desktop_app', name: 'x' }],
+      ['POST /licenses', { ...refs, productId: live.productId }],
+      ['POST /licenses', { ...refs, policyId: live.policyId }],
+      ['POST /licenses', { ...refs, entitlementIds: [entitlementId] }],
+      [`POST /licenses/${own.id}/transfer`, { policyId: live.policyId }],
+      [`PUT /licenses/${own.id}/entitlements/${entitlementId}`, {}],
+      [`PUT /policies/${test.policyId}/entitlements/${entitlementId}`, {}],
     ];
-    for (const [method, path, body] of requests) {
-      const answer = await as({ authorization: `Bearer ${daemon.test.secretKey}` }, method, path, body);
-      expect([404, 422], `${method} ${path} ${JSON.stringify(answer.body)}`).toContain(answer.status);
+    for (const [what, body] of requests) {
+      const answer = await as({ authorization: `Bearer ${daemon.test.secretKey}` }, what, body);
+      expect([404, 422], `${what} ${JSON.stringify(answer.body)}`).toContain(answer.status);
+      // It is the id that is not there, not the route, and nothing else is wrong with the request.
+      expect(JSON.stringify(answer.body), what).toMatch(/(prod|pol|ent)_[0-9A-Z]{26}/);
       expect(JSON.stringify(answer.body)).not.toMatch(/Product same|owner@live/);
     }
     // With ids of its own realm the last of each kind works: it was the id that was refused.
@@ -108,9 +112,8 @@ describe('ids of another realm inside a request', () => {
     const body = { key, fingerprint: 'nobodys-machine' };
     const byPk = async (publishable: string): Promise<unknown> => {
       const headers = { 'x-publishable-key': publishable };
-      return (
-        (await dataOf(as(headers, 'POST', '/licenses/validate-key', body)))['license'] as { id: string }
-      ).id;
+      return ((await dataOf(as(headers, 'POST /licenses/validate-key', body)))['license'] as { id: string })
+        .id;
     };
     expect(await byPk(daemon.live.publishableKey)).toBe(looked[0]?.['id']);
     expect(await byPk(daemon.test.publishableKey)).toBe(looked[1]?.['id']);
@@ -120,15 +123,15 @@ describe('ids of another realm inside a request', () => {
 describe('a licence as its own credential', () => {
   it('activates, shows, keeps alive, checks out and removes its own machine', async () => {
     const own = await live.license();
-    const made = await as(holding(own.key), 'POST', '/machines', { fingerprint: 'held-machine' });
+    const made = await as(holding(own.key), 'POST /machines', { fingerprint: 'held-machine' });
     expect(made.status).toBe(201);
-    const id = String((made.body['data'] as { id: string }).id);
-    expect((await as(holding(own.key), 'GET', `/machines/${id}`)).status).toBe(200);
-    expect((await as(holding(own.key), 'POST', `/machines/${id}/heartbeat`, {})).status).toBe(200);
-    expect((await as(holding(own.key), 'POST', `/machines/${id}/checkout`, {})).status).toBe(200);
-    const listed = await as(holding(own.key), 'GET', '/machines');
+    const { id } = made.body['data'] as { id: string };
+    expect((await as(holding(own.key), `GET /machines/${id}`)).status).toBe(200);
+    expect((await as(holding(own.key), `POST /machines/${id}/heartbeat`, {})).status).toBe(200);
+    expect((await as(holding(own.key), `POST /machines/${id}/checkout`, {})).status).toBe(200);
+    const listed = await as(holding(own.key), 'GET /machines');
     expect((listed.body['data'] as { id: string }[]).map((machine) => machine.id)).toEqual([id]);
-    expect((await as(holding(own.key), 'DELETE', `/machines/${id}`)).status).toBe(200);
+    expect((await as(holding(own.key), `DELETE /machines/${id}`)).status).toBe(200);
   });
 
   it('reaches no machine and no file of another licence', async () => {
@@ -143,13 +146,13 @@ describe('a licence as its own credential', () => {
       ['POST', `/licenses/${license.id}/checkout`, {}],
       ['GET', `/machines/${machineId}/challenge`],
     ] as const) {
-      const answer = await as(holding(own.key), method, path, body);
+      const answer = await as(holding(own.key), `${method} ${path}`, body);
       if (answer.status !== 404 && answer.status !== 403)
         wrong.push(`${method} ${path} ${String(answer.status)}`);
     }
     expect(wrong).toEqual([]);
     for (const path of [`/machines?licenseId=${license.id}`, '/machines?fingerprint=live-machine']) {
-      expect(JSON.stringify((await as(holding(own.key), 'GET', path)).body), path).not.toContain(machineId);
+      expect(JSON.stringify((await as(holding(own.key), `GET ${path}`)).body), path).not.toContain(machineId);
     }
     expect(await dataOf(live.get(`/machines/${machineId}`))).toMatchObject({ name: null });
   });
@@ -165,7 +168,7 @@ describe('a licence as its own credential', () => {
       ['GET', '/events'],
       ['GET', '/audit'],
     ] as const) {
-      const answer = await as(holding(license.key), method, path, method === 'POST' ? {} : undefined);
+      const answer = await as(holding(license.key), `${method} ${path}`, method === 'POST' ? {} : undefined);
       expect([answer.status, answer.body['code']], `${method} ${path}`).toEqual([403, 'INSUFFICIENT_SCOPE']);
     }
   });
@@ -176,7 +179,7 @@ describe('a licence as its own credential', () => {
     const foreign = await test.license();
     const unknown = `${license.key.slice(0, -4)}ZZZZ`;
     const activate = (key: string, more: Record<string, string> = {}) =>
-      as({ ...holding(key), ...more }, 'POST', '/machines', { fingerprint: 'refused-machine' });
+      as({ ...holding(key), ...more }, 'POST /machines', { fingerprint: 'refused-machine' });
     expect((await activate(own.key)).status).toBeGreaterThanOrEqual(400);
     expect((await activate(foreign.key)).status).toBe(401);
     expect((await activate(unknown)).status).toBe(401);
@@ -191,10 +194,10 @@ describe('a publishable key', () => {
   it('validates and activates with the licence key, and nothing else', async () => {
     const headers = { 'x-publishable-key': daemon.live.publishableKey };
     const own = await live.license();
-    const activated = await as(headers, 'POST', '/machines', { key: own.key, fingerprint: 'public-machine' });
+    const activated = await as(headers, 'POST /machines', { key: own.key, fingerprint: 'public-machine' });
     expect(activated.status).toBe(201);
     const body = { key: own.key, fingerprint: 'public-machine' };
-    expect(await dataOf(as(headers, 'POST', '/licenses/validate-key', body))).toMatchObject({ valid: true });
+    expect(await dataOf(as(headers, 'POST /licenses/validate-key', body))).toMatchObject({ valid: true });
     for (const [method, path] of [
       ['GET', '/machines'],
       ['GET', `/machines/${machineId}`],
@@ -204,16 +207,16 @@ describe('a publishable key', () => {
       ['POST', '/licenses/lookup'],
       ['GET', '/licenses'],
     ] as const) {
-      const answer = await as(headers, method, path, method === 'POST' ? {} : undefined);
+      const answer = await as(headers, `${method} ${path}`, method === 'POST' ? {} : undefined);
       expect([answer.status, answer.body['code']], `${method} ${path}`).toEqual([403, 'INSUFFICIENT_SCOPE']);
     }
   });
 
   it('of the test realm does not find a live licence', async () => {
     const headers = { 'x-publishable-key': daemon.test.publishableKey };
-    const validated = await dataOf(as(headers, 'POST', '/licenses/validate-key', { key: license.key }));
+    const validated = await dataOf(as(headers, 'POST /licenses/validate-key', { key: license.key }));
     expect(validated).toMatchObject({ valid: false, code: 'NOT_FOUND', license: null });
-    const answer = await as(headers, 'POST', '/machines', { key: license.key, fingerprint: 'other-machine' });
+    const answer = await as(headers, 'POST /machines', { key: license.key, fingerprint: 'other-machine' });
     expect(answer.status).toBeGreaterThanOrEqual(400);
     expect((await dataOf(live.get(`/licenses/${license.id}`)))['machineCount']).toBe(1);
   });

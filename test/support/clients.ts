@@ -33,7 +33,7 @@ export function crowd(url: string, options: { readonly addresses: number; readon
       const pool = pools[turn++ % pools.length];
       if (pool === undefined) throw new Error('a crowd has at least one address');
       const answer = await pool.request({
-        method: method as 'GET', // tests send methods of the API
+        method,
         path: `/api/v1${path}`,
         headers: {
           ...authorization,

@@ -7,19 +7,17 @@ export interface Target {
 }
 
 /** A product with a policy, and how to make licences of it. */
-export interface Stock {
+export interface Stock extends Reach {
   readonly productId: string;
   readonly policyId: string;
   /** Makes a licence; the answer shows its key. */
   license(more?: Readonly<Record<string, unknown>>): Promise<{ readonly id: string; readonly key: string }>;
-  readonly post: Reach['post'];
-  readonly get: Reach['get'];
 }
 
 /** How requests reach a daemon. */
 export interface Reach {
-  post(path: string, body?: unknown, headers?: Record<string, string>): Promise<Answered>;
-  get(path: string): Promise<Answered>;
+  readonly post: (path: string, body?: unknown, headers?: Record<string, string>) => Promise<Answered>;
+  readonly get: (path: string) => Promise<Answered>;
 }
 
 /** Reaches a daemon with a secret key; for a stock whose daemon was started anew. */
