@@ -39,7 +39,7 @@ const entries: fc.Arbitrary<Entry> = fc.record({
   salt: bytes(16),
   realm: plain,
   actor: fc.record({ kind: fc.constantFrom('api-key', 'system', 'anonymous'), id: plain, via: plain }),
-  action: fc.constantFrom('license.created', 'api-key.revoked'),
+  action: fc.constantFrom('license.created', 'api_key.revoked'),
   target: fc.record({ kind: plain, id: plain }),
   outcome: fc.constantFrom('done', 'refused'),
   requestId: plain,

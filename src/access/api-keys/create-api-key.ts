@@ -92,7 +92,7 @@ export function makeApiKey(deps: MakeApiKeyDeps, tx: Tx, made: ApiKeyToMake): Sh
   insertKey(tx.in(realm), deps.indexer, key);
   append(tx, {
     realm,
-    action: 'api-key.created',
+    action: 'api_key.created',
     target: { kind: 'api-key', id: key.id },
     after: apiKeyDecides(key),
     facts: { kind, scopes: key.scopes.join(' '), expiresAt: key.expiresAt },

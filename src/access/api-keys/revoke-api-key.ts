@@ -31,7 +31,7 @@ export async function revokeApiKey(
     updateKey(tx.in(realm), after, before.version);
     const target = { kind: 'api-key', id: after.id };
     const [was, is] = [apiKeyDecides(before), apiKeyDecides(after)];
-    append(tx, { action: 'api-key.revoked', target, before: was, after: is });
+    append(tx, { action: 'api_key.revoked', target, before: was, after: is });
     const view = apiKeyView(after, environment);
     deps.outbox.emit(tx, { type: 'key.revoked', realm, data: eventData(view) });
     permit.remember(tx, view);

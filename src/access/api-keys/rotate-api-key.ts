@@ -84,7 +84,7 @@ function store(
   };
   updateKey(tx.in(realm), after, before.version);
   append(tx, {
-    action: 'api-key.rotated',
+    action: 'api_key.rotated',
     target: { kind: 'api-key', id: after.id },
     before: apiKeyDecides(before),
     after: apiKeyDecides(after),

@@ -60,9 +60,9 @@ describe('creating a key', () => {
   });
 
   it('leaves one ledger entry and one event, neither with the secret', async () => {
-    const before = entries('api-key.created');
+    const before = entries('api_key.created');
     const { data } = await post(PATH, { name: 'shop', scopes: ['licenses:read'] });
-    expect(entries('api-key.created')).toBe(before + 1);
+    expect(entries('api_key.created')).toBe(before + 1);
     const { database } = access.storage;
     const event = database.native
       .prepare("SELECT body FROM events WHERE type = 'key.created' ORDER BY position DESC LIMIT 1")
@@ -92,10 +92,10 @@ describe('creating a key', () => {
     [{ name: 'x', scopes: ['licenses:read'], allowedCidrs: ['10.0.0.0/99'] }, 422, 'VALIDATION_FAILED'],
     [{ name: 'x', scopes: ['licenses:read'], environment: 'test' }, 422, 'VALIDATION_FAILED'],
   ])('of %j by another key is %i %s', async (body, status, code) => {
-    const before = entries('api-key.created');
+    const before = entries('api_key.created');
     const refused = await post(PATH, body);
     expect([refused.status, refused.code]).toEqual([status, code]);
-    expect(entries('api-key.created')).toBe(before);
+    expect(entries('api_key.created')).toBe(before);
   });
 
   it('gives no later expiry and no wider addresses than the giver has, and inherits both', async () => {
@@ -219,9 +219,9 @@ describe('revoking a key', () => {
     const revoked = await post(`${path}/revoke`, {});
     expect(revoked.data['revokedAt']).not.toBeNull();
     for (const key of [String(data['key']), fresh]) expect((await get(PATH, key)).status).toBe(401);
-    const before = entries('api-key.revoked');
+    const before = entries('api_key.revoked');
     expect((await post(`${path}/revoke`, {})).data).toEqual(revoked.data);
-    expect(entries('api-key.revoked')).toBe(before);
+    expect(entries('api_key.revoked')).toBe(before);
   });
 });
 

@@ -1,0 +1,31 @@
+import { describe, expect, it } from 'vitest';
+import { listTree, readTree } from '../../scripts/tree.ts';
+import { forcesCheckpoint } from '../../src/ledger/index.ts';
+
+/** Every action that the source writes into the ledger by name. */
+function actionsInSource(): string[] {
+  const files = readTree(listTree().filter((path) => path.startsWith('src/') && path.endsWith('.ts')));
+  return files.flatMap(({ text }) =>
+    [...text.matchAll(/action: '([a-z_-]+\.[a-z_]+)'/g)].map(([, name = '']) => name),
+  );
+}
+
+describe('actions that are signed before the answer', () => {
+  it('are all that concern keys, restores and the clock, under the names they are written with', () => {
+    const forced = [...new Set(actionsInSource())].filter(forcesCheckpoint).sort();
+    expect(forced).toEqual([
+      'api_key.created',
+      'api_key.revoked',
+      'api_key.rotated',
+      'appliance.initialised',
+      'clock.trusted',
+      'data_key.rotated',
+      'restore.completed',
+      'signing_key.created',
+    ]);
+  });
+
+  it('are written like all others: a noun of letters and underscores', () => {
+    expect(actionsInSource().filter((name) => name.includes('-'))).toEqual([]);
+  });
+});
