@@ -58,7 +58,12 @@ describe('scripts/mintmark', () => {
     expect([run.status, run.stderr]).toEqual([3, '']);
     expect(Said.parse(JSON.parse(run.stdout))).toEqual({
       argv: ['verify', 'a b.lic', '--json'],
-      flags: ['--disable-proto=throw', '--secure-heap=1048576', '--disable-warning=ExperimentalWarning'],
+      flags: [
+        '--disable-proto=throw',
+        '--secure-heap=1048576',
+        '--expose-gc',
+        '--disable-warning=ExperimentalWarning',
+      ],
       version: process.version,
       cwd: '/',
     });
