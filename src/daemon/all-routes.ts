@@ -14,6 +14,7 @@ import { metricsRoute, standingRoutes } from '../http/standing-routes.ts';
 import { issuingRoutes } from '../issuing/index.ts';
 import { auditRoutes } from '../ledger/index.ts';
 import {
+  batchRoutes,
   entitlementRoutes,
   licenseRoutes,
   machineRoutes,
@@ -37,6 +38,7 @@ export function allRoutes(parts: Parts, deps: FeatureDeps): Route<Permit, Demand
     ...policyRoutes(deps),
     ...entitlementRoutes(deps),
     ...licenseRoutes(deps),
+    ...batchRoutes(deps),
     ...apiKeyRoutes(deps),
     ...tenantRoutes(deps),
     ...eventRoutes(deps),

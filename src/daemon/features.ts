@@ -9,6 +9,7 @@ import {
   Decoy,
   LimitNotices,
   PolicyCache,
+  RunningBatches,
 } from '../licensing/index.ts';
 import { type EpochMs, HOUR } from '../lib/clock.ts';
 import type { RealmId } from '../storage/realm-scope.ts';
@@ -33,6 +34,7 @@ export function featureDeps(parts: Parts) {
     branch: () => identity.branch,
     admit: (activity: Activity) => admit(parts, activity),
     policies: new PolicyCache(),
+    batches: new RunningBatches(),
     licenseUsage: createLicenseUsage(work),
     machineUsage: createMachineUsage(work),
     keyUsage: new KeyUsage({ work, sealer }),

@@ -26,9 +26,9 @@ const PASS = '`id`, `templateId`, `status`';
  */
 export const EVENTS = {
   'license.created': emitted('A licence was created.', LICENSE),
-  'license.batch_created': later(
-    'Licences were created in one batch, which stands for an event of each.',
-    '`count` and `ids`',
+  'license.batch_created': emitted(
+    'Licences were created in one batch; stands for `license.created` of each. A large batch is told in parts.',
+    '`batch`: its id, `part` of `parts`, `count` of the whole batch, `licenseIds` of this part',
   ),
   'license.updated': emitted('Fields of a licence changed, or it moved to another policy.', LICENSE),
   'license.suspended': emitted('A licence was suspended; it is invalid until it is reinstated.', LICENSE),

@@ -197,7 +197,7 @@ function keptForm(answer: Answer): KeptAnswer {
   const stored: StoredForm = {
     headers,
     secrets,
-    ...(answer.body !== undefined && { body: withoutSecrets(answer) }),
+    ...(answer.body !== undefined && { body: answer.kept ?? withoutSecrets(answer) }),
     ...(raw !== undefined && {
       raw: { base64: raw.bytes.toString('base64'), contentType: raw.contentType, filename: raw.filename },
     }),

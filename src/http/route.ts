@@ -81,6 +81,8 @@ export interface Answer {
   readonly body?: unknown;
   readonly raw?: { readonly bytes: Buffer; readonly contentType: string; readonly filename?: string };
   readonly headers?: Readonly<Record<string, string>>;
+  /** With `reread`: what is kept for replay in place of the body, when the body is large and can be read again. */
+  readonly kept?: JsonObject;
   /** Member paths of `body.data` that are shown once and never stored for replay. */
   readonly secrets?: readonly string[];
 }

@@ -43,6 +43,7 @@ export const ID_PREFIXES = {
   policy: 'pol',
   entitlement: 'ent',
   license: 'lic',
+  batch: 'batch',
   machine: 'mach',
   file: 'file',
   apiKey: 'key',

@@ -1,3 +1,5 @@
+export { batchRoutes, type BatchRoutesDeps } from './batches/routes.ts';
+export { RunningBatches } from './batches/running-batches.ts';
 export { holdsScope, realmOf } from './caller.ts';
 export { openLicenseKey, openPersonal } from './licenses/license-sealing.ts';
 export { findLicense } from './licenses/license-store.ts';

@@ -81,7 +81,8 @@ export function insertPrepared(tx: Tx, permit: Permit, prepared: PreparedLicense
   return { done: null };
 }
 
-const TENANT_LIMIT = 'the tenant has as many licences in this environment as it may';
+/** What is said when the limit of a tenant stands in the way. */
+export const TENANT_LIMIT = 'the tenant has as many licences in this environment as it may';
 
 /** The ledger entry of one created licence. */
 export function createdEntry(prepared: PreparedLicense) {
@@ -127,8 +128,11 @@ function requireSameProduct(basis: IssueBasis, productId: string): void {
   throw new Fault('VALIDATION_FAILED', message, { errors: [{ path: 'policyId', code: 'LICENSE', message }] });
 }
 
-/** An imported key may be weak, or known to others: that is a right of its own. */
-function requireMayImport(permit: Permit, request: LicenseInput): void {
+/**
+ * An imported key may be weak, or known to others: that is a right of its own.
+ * @throws Fault INSUFFICIENT_SCOPE
+ */
+export function requireMayImport(permit: Permit, request: LicenseInput): void {
   if (request.key === undefined || holdsScope(permit, 'licenses:import')) return;
   throw new Fault('INSUFFICIENT_SCOPE', 'a licence key of your own needs scope licenses:import');
 }

@@ -13,15 +13,15 @@ const LIMIT = statement<{ of: RealmId }>()((db, p) =>
     .where('realms.realm_id', '=', p.of),
 );
 
-const COUNT = statement<{ limit: number }>()((db, p) =>
+const COUNT = statement<{ count: number; room: number }>()((db, p) =>
   db
     .insertInto('realm_counters')
-    .values({ realm_id: p.realm, licenses: 1 })
+    .values({ realm_id: p.realm, licenses: p.count })
     .onConflict((conflict) =>
       conflict
         .column('realm_id')
-        .doUpdateSet((eb) => ({ licenses: eb('realm_counters.licenses', '+', 1) }))
-        .where('realm_counters.licenses', '<', p.limit),
+        .doUpdateSet((eb) => ({ licenses: eb('realm_counters.licenses', '+', p.count) }))
+        .where('realm_counters.licenses', '<=', p.room),
     ),
 );
 
@@ -42,13 +42,13 @@ export function countTenantLicenses(reader: RealmReader): number {
 }
 
 /**
- * Counts one more living licence of the realm, by one conditional statement; false when the tenant has as many as it may
- * in this environment.
+ * Counts more living licences of the realm, by one conditional statement; false when the tenant may not have so many in
+ * this environment: then none is counted.
  */
-export function claimTenantLicense(tx: Tx, realm: RealmId): boolean {
+export function claimTenantLicense(tx: Tx, realm: RealmId, count = 1): boolean {
   const limit = tx.get(LIMIT, { of: realm })?.maxLicenses ?? UNLIMITED;
-  if (limit < 1) return false;
-  return tx.in(realm).run(COUNT, { limit }).changes === 1;
+  if (limit < count) return false;
+  return tx.in(realm).run(COUNT, { count, room: limit - count }).changes === 1;
 }
 
 /** A licence was deleted. */

@@ -1,0 +1,221 @@
+import { describe, expect, it } from 'vitest';
+import { batchAnswer, type BatchInput, batchInput } from '../../../src/licensing/batches/batch-schema.ts';
+import { type BatchView, createBatch } from '../../../src/licensing/batches/create-batch.ts';
+import { rereadBatch } from '../../../src/licensing/batches/reread-batch.ts';
+import { batchRoutes } from '../../../src/licensing/batches/routes.ts';
+import { RunningBatches } from '../../../src/licensing/batches/running-batches.ts';
+import { deleteLicense } from '../../../src/licensing/licenses/delete.ts';
+import { lookupLicense } from '../../../src/licensing/licenses/lookup.ts';
+import { updatePolicy } from '../../../src/licensing/policies/update.ts';
+import type { PolicyView } from '../../../src/licensing/policies/policy.ts';
+import { type Catalogue, openCatalogue } from '../catalogue.ts';
+
+interface Plant {
+  readonly deps: Catalogue['deps'] & { readonly batches: RunningBatches };
+  readonly policy: PolicyView;
+  readonly names: { readonly productId: string; readonly policyId: string };
+  readonly create: (input: unknown) => Promise<BatchView>;
+}
+
+async function plantOf(catalogue: Catalogue): Promise<Plant> {
+  const policy = await catalogue.policy(await catalogue.product());
+  const deps = { ...catalogue.deps, batches: new RunningBatches() };
+  return {
+    deps,
+    policy,
+    names: { productId: policy.productId, policyId: policy.id },
+    create: async (input) => createBatch(deps, catalogue.operator(), batchInput.parse(input)),
+  };
+}
+
+const made = (catalogue: Catalogue): number =>
+  catalogue.actions().filter((action) => action === 'license.created').length;
+
+function batchEvents({ storage }: Catalogue): Record<string, unknown>[] {
+  const rows = storage.database.native
+    .prepare("SELECT body FROM events WHERE type = 'license.batch_created' ORDER BY position")
+    .pluck()
+    .all();
+  return rows.map((row) => (JSON.parse(String(row)) as { data: Record<string, unknown> }).data);
+}
+
+describe('a batch', () => {
+  it('creates as many licences as it says, each with a key of its own that leads to it', async () => {
+    await using catalogue = await openCatalogue();
+    const { deps, names, create } = await plantOf(catalogue);
+    const batch = await create({ template: { ...names, name: 'Lab' }, count: 120 });
+    expect(batchAnswer.parse(batch)).toEqual(batch);
+    expect(batch.count).toBe(120);
+    expect(new Set(batch.licenses.map(({ key }) => key)).size).toBe(120);
+    for (const { id, key, name } of batch.licenses) {
+      expect(name).toBe('Lab');
+      expect(lookupLicense(deps, catalogue.operator(), key).view.id).toBe(id);
+    }
+    expect(made(catalogue)).toBe(120);
+  });
+
+  it('of items creates each as it is described, in order', async () => {
+    await using catalogue = await openCatalogue();
+    const { names, create } = await plantOf(catalogue);
+    const pro = await catalogue.entitlement('pro');
+    const { licenses } = await create({
+      items: [
+        { ...names, name: 'One' },
+        { ...names, name: 'Two', key: 'IMPORTED-KEY-2', entitlementIds: [pro.id] },
+      ],
+    });
+    expect(licenses.map(({ name }) => name)).toEqual(['One', 'Two']);
+    expect(licenses[1]).toMatchObject({ key: 'IMPORTED-KEY-2', entitlements: ['pro'] });
+  });
+
+  it('is told once, in parts that fit an event', async () => {
+    await using catalogue = await openCatalogue();
+    const { names, create } = await plantOf(catalogue);
+    const { id, licenses } = await create({ template: names, count: 1000 });
+    const events = batchEvents(catalogue);
+    expect(events.map(({ batch, part, parts, count }) => ({ batch, part, parts, count }))).toEqual([
+      { batch: id, part: 1, parts: 2, count: 1000 },
+      { batch: id, part: 2, parts: 2, count: 1000 },
+    ]);
+    expect(events.flatMap(({ licenseIds }) => licenseIds)).toEqual(licenses.map((one) => one.id));
+    expect(catalogue.events()).not.toContain('license.created');
+  });
+
+  it('is told licence by licence when that is asked for', async () => {
+    await using catalogue = await openCatalogue();
+    const { names, create } = await plantOf(catalogue);
+    await create({ template: names, count: 3, events: 'each' });
+    expect(catalogue.events()).toEqual(['license.created', 'license.created', 'license.created']);
+  });
+
+  it('names itself in the ledger entry of each licence', async () => {
+    await using catalogue = await openCatalogue();
+    const { names, create } = await plantOf(catalogue);
+    const { id } = await create({ template: names, count: 2 });
+    const entries = catalogue.storage.database.native
+      .prepare('SELECT bytes FROM ledger_entries ORDER BY position')
+      .pluck()
+      .all()
+      .map((bytes) => JSON.parse(String(bytes)) as { action: string; facts?: unknown });
+    const created = entries.filter(({ action }) => action === 'license.created');
+    expect(created.map(({ facts }) => facts)).toEqual([{ batch: id }, { batch: id }]);
+  });
+});
+
+describe('a batch that cannot be done in full', () => {
+  it.each([
+    [
+      'an expiry that is over',
+      { expiresAt: '2020-01-01T00:00:00Z' },
+      'VALIDATION_FAILED',
+      'items.1.expiresAt',
+    ],
+    ['a policy that is not there', { policyId: 'pol_none' }, 'NOT_FOUND', undefined],
+    ['an entitlement that is not there', { entitlementIds: ['ent_none'] }, 'NOT_FOUND', undefined],
+  ])('because of %s leaves nothing', async (_, wrong, code, path) => {
+    await using catalogue = await openCatalogue();
+    const { names, create } = await plantOf(catalogue);
+    await expect(create({ items: [names, { ...names, ...wrong }] })).rejects.toMatchObject({
+      code,
+      ...(path !== undefined && { errors: [{ path }] }),
+    });
+    expect([made(catalogue), catalogue.events()]).toEqual([0, []]);
+  });
+
+  it('because a key is in use names the item and leaves nothing', async () => {
+    await using catalogue = await openCatalogue();
+    const { names, create } = await plantOf(catalogue);
+    const key = 'IMPORTED-KEY-1';
+    await expect(create({ items: [{ ...names, key }, names, { ...names, key }] })).rejects.toMatchObject({
+      code: 'CONFLICT',
+      message: 'items.2: this key is in use by another licence',
+    });
+    expect([made(catalogue), catalogue.events()]).toEqual([0, []]);
+  });
+
+  it('because the tenant may not have so many leaves nothing, and a smaller one still fits', async () => {
+    await using catalogue = await openCatalogue();
+    const { names, create } = await plantOf(catalogue);
+    catalogue.storage.database.native.prepare('UPDATE tenants SET max_licenses = 10').run();
+    await expect(create({ template: names, count: 11 })).rejects.toMatchObject({ code: 'TENANT_LIMIT' });
+    expect(made(catalogue)).toBe(0);
+    expect((await create({ template: names, count: 10 })).count).toBe(10);
+    await expect(create({ template: names, count: 1 })).rejects.toMatchObject({ code: 'TENANT_LIMIT' });
+  });
+
+  it('because its policy changed in between is prepared again', async () => {
+    await using catalogue = await openCatalogue();
+    const { deps, policy, names, create } = await plantOf(catalogue);
+    const running = create({ template: names, count: 200 });
+    const change = { durationDays: 7 };
+    await updatePolicy(deps, catalogue.operator(), { id: policy.id, versions: null, change });
+    const { licenses } = await running;
+    expect(licenses.every(({ expiresAt }) => expiresAt !== null)).toBe(true);
+    expect(made(catalogue)).toBe(200);
+  });
+});
+
+describe('batches of one realm', () => {
+  it('run one at a time: another is refused, and told when to come back', async () => {
+    await using catalogue = await openCatalogue();
+    const { names, create } = await plantOf(catalogue);
+    const first = create({ template: names, count: 100 });
+    await expect(create({ template: names, count: 1 })).rejects.toMatchObject({
+      code: 'CONFLICT',
+      retryAfterMs: 1000,
+    });
+    await first;
+    expect((await create({ template: names, count: 1 })).count).toBe(1);
+  });
+});
+
+describe('a request for a batch', () => {
+  const names = { productId: 'prod_1', policyId: 'pol_1' };
+  it.each([
+    ['nothing', {}],
+    ['a template without a count', { template: names }],
+    ['a count without a template', { count: 2 }],
+    ['both forms', { template: names, count: 2, items: [names] }],
+    ['items and a count', { count: 2, items: [names] }],
+    ['a template with a key', { template: { ...names, key: 'IMPORTED-KEY-1' }, count: 2 }],
+    ['more than a thousand', { template: names, count: 1001 }],
+    ['more than a thousand items', { items: Array.from({ length: 1001 }, () => names) }],
+    ['no items', { items: [] }],
+  ])('is refused with %s', (_, body) => {
+    expect(batchInput.safeParse(body).success).toBe(false);
+  });
+});
+
+describe('a repeated batch', () => {
+  it('keeps ids alone, and reads its licences again without those deleted since', async () => {
+    await using catalogue = await openCatalogue();
+    const { deps, names, create } = await plantOf(catalogue);
+    const batch = await create({ template: names, count: 60 });
+    const [route] = batchRoutes(deps);
+    const { kept } = route?.present?.(batch) ?? {};
+    expect(kept).toEqual({ data: { id: batch.id, licenseIds: batch.licenses.map(({ id }) => id) } });
+    expect(await rereadBatch(deps, catalogue.operator(), kept)).toEqual(batch);
+
+    const [gone, ...left] = batch.licenses;
+    await deleteLicense(deps, catalogue.operator(), { id: gone?.id ?? '', versions: null });
+    expect(await rereadBatch(deps, catalogue.operator(), kept)).toEqual({ ...batch, licenses: left });
+  });
+});
+
+describe('preparing a batch', () => {
+  it('lets others have their turn: reads are answered while it runs', async () => {
+    await using catalogue = await openCatalogue();
+    const { names, create } = await plantOf(catalogue);
+    let turns = 0;
+    let running = true;
+    const count = (): void => {
+      turns += 1;
+      if (running) setImmediate(count);
+    };
+    count();
+    const input: BatchInput = { template: names, count: 1000, events: 'batch' };
+    await create(input);
+    running = false;
+    expect(turns).toBeGreaterThanOrEqual(1000 / 50);
+  });
+});
