@@ -1,6 +1,7 @@
 import { readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve, sep } from 'node:path';
 import { openBackupKey, type SlotSecret } from '../custody/index.ts';
+import { Fault } from '../faults.ts';
 import { append } from '../ledger/index.ts';
 import { isoTime } from '../lib/clock.ts';
 import { Secret } from '../lib/secret.ts';
@@ -21,6 +22,8 @@ export interface BackupReport {
 }
 
 const OWNER_ONLY = 0o600;
+/** Appliances of which a backup is being made: two at once would take each other's copy away half-written. */
+const busy = new WeakSet<Parts['directory']>();
 
 /**
  * Makes a sealed backup while requests are served, and counts it only when it was verified.
@@ -28,9 +31,26 @@ const OWNER_ONLY = 0o600;
  * 2. A copy of the database as it stands at one moment, in `run/`. Stop here: the copy is removed at the next backup.
  * 3. Packed and sealed beside its name, then renamed. Stop here: it is whole, and nobody counts it.
  * 4. Unpacked once more, in memory, with its key. 5. The ledger says that it was made.
- * @throws Fault BACKUP_INVALID, DISK_FULL
+ * @param path absolute, outside the data directory
+ * @throws Fault CONFLICT while another is being made; VALIDATION_FAILED for a path in the data
+ *   directory; BACKUP_INVALID, DISK_FULL
  */
 export async function createBackup(parts: Parts, authority: Authority, path: string): Promise<BackupReport> {
+  const { directory } = parts;
+  if (resolve(path).startsWith(resolve(directory.paths.root) + sep)) {
+    const message = `${path} lies in the data directory and would be lost with it; name a file in another directory`;
+    throw new Fault('VALIDATION_FAILED', message, { errors: [{ path: 'path', code: 'PATH', message }] });
+  }
+  if (busy.has(directory)) throw new Fault('CONFLICT', 'another backup is being made; wait until it is done');
+  busy.add(directory);
+  try {
+    return await makeBackup(parts, authority, path);
+  } finally {
+    busy.delete(directory);
+  }
+}
+
+async function makeBackup(parts: Parts, authority: Authority, path: string): Promise<BackupReport> {
   const { checkpointer, directory, custody, random, work } = parts;
   await checkpointer.sign();
   const copy = join(directory.paths.run, 'backup.db');

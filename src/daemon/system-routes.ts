@@ -1,5 +1,7 @@
+import { isAbsolute } from 'node:path';
 import { z } from 'zod';
 import type { Demand, Permit } from '../access/index.ts';
+import { Fault } from '../faults.ts';
 import { type Route, routeOf } from '../http/route.ts';
 import { exportLedger } from '../ledger/index.ts';
 import { isoTime } from '../lib/clock.ts';
@@ -13,7 +15,12 @@ const route = routeOf<Permit, Demand>();
 const OPERATOR: Demand = { scope: null, also: [], operatorOnly: true };
 const common = { tag: 'operator', demand: OPERATOR } as const;
 const anything = z.looseObject({});
-const serverPath = z.string().min(1).max(4096);
+/** On the appliance: what it is relative to would be the service's own affair. */
+const serverPath = z
+  .string()
+  .min(1)
+  .max(4096)
+  .refine((path) => isAbsolute(path) && !path.includes('\0'), 'must be an absolute path on the appliance');
 
 /** `/api/v1/system/…`: the appliance itself, for whoever may open the operator socket. */
 export function systemRoutes(parts: Parts): Route<Permit, Demand>[] {
@@ -96,6 +103,13 @@ function auditExportRoute(parts: Parts): Route<Permit, Demand> {
     body: z.strictObject({ directory: serverPath, realmOnly: z.boolean().default(false) }),
     answers: { 200: anything },
     handle: async ({ permit, body }) => {
+      // Everybody's entries are not what somebody wants who asks for his own.
+      if (body.realmOnly && permit.realm === null) {
+        throw new Fault(
+          'REALM_REQUIRED',
+          'no tenant is named; send the header X-Mintmark-Tenant with its code',
+        );
+      }
       // What is exported is signed first, so that the export vouches for its last entry too.
       await parts.checkpointer.sign();
       const deps = { reader: readerOf(parts.directory.database), origin: parts.identity.origin };

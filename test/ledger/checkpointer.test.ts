@@ -1,4 +1,4 @@
-import { cpSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, globSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { Fault } from '../../src/faults.ts';
@@ -6,6 +6,7 @@ import { checkAnchor } from '../../src/ledger/anchor.ts';
 import { parseCheckpoint, signCheckpoint } from '../../src/ledger/checkpoint.ts';
 import { lastCheckpoint, readCheckpoints } from '../../src/ledger/ledger-store.ts';
 import { treeRoot } from '../../src/ledger/merkle.ts';
+import { forcesCheckpoint } from '../../src/ledger/forced-actions.ts';
 import { type NoteSigner, isSignedBy } from '../../src/ledger/note.ts';
 import { ORIGIN, testSigner } from './ledger-fixtures.ts';
 import { type OpenLedger, checkpointerOf, happening, openLedger, record, recordMany } from './open-ledger.ts';
@@ -131,7 +132,7 @@ describe('while nothing may be signed', () => {
 describe('before an answer', () => {
   it.each([
     'signing_key.created',
-    'api_key.revoked',
+    'api_key.created',
     'operator.created',
     'restore.accepted',
     'clock.set',
@@ -145,6 +146,21 @@ describe('before an answer', () => {
     expect(sizes(open)).toEqual([1, 2]);
     await checkpointer.beforeAnswer('req_test');
     expect(sizes(open)).toEqual([1, 2]);
+  });
+
+  it('a checkpoint is signed after every action of ours on keys, slots, clock and restore, as it is really called', () => {
+    const sources = globSync('src/**/*.ts').map((file) => readFileSync(file, 'utf8'));
+    const actions = sources.flatMap((text) => [...text.matchAll(/\baction: '([a-z_-]+\.[a-z_-]+)'/g)]);
+    const forcing = actions.flatMap(([, name = '']) =>
+      /^(?:[a-z_]*key|slot|operator|clock|restore)\./.test(name) ? [name] : [],
+    );
+    expect(forcing).toEqual(
+      expect.arrayContaining(['api_key.created', 'api_key.rotated', 'api_key.revoked']),
+    );
+    expect(forcing).toEqual(
+      expect.arrayContaining(['signing_key.created', 'clock.trusted', 'restore.completed']),
+    );
+    expect(forcing.filter((name) => !forcesCheckpoint(name))).toEqual([]);
   });
 
   it('nobody waits for the entries of others, nor for everyday ones', async () => {
