@@ -25,7 +25,7 @@ const MADE_BY: readonly { readonly table: string; readonly action: string }[] = 
   { table: 'licenses', action: 'license.created' },
   { table: 'machines', action: 'machine.activated' },
   { table: 'issued_files', action: 'license.file_issued' },
-  { table: 'api_keys', action: 'api-key.created' },
+  { table: 'api_keys', action: 'api_key.created' },
 ];
 
 /**
