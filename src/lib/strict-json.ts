@@ -22,8 +22,17 @@ export interface JsonLimits {
 const DEFAULT_MAX_DEPTH = 32;
 const DEFAULT_MAX_KEYS = 1000;
 
-/** Names that reach beyond the object in JavaScript. */
-const FORBIDDEN: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
+/**
+ * Names that reach beyond the object in JavaScript, or stand in for what every object does: comparing a value with a
+ * `toString` of its own throws, also inside a schema that was about to refuse it.
+ */
+const FORBIDDEN: ReadonlySet<string> = new Set([
+  '__proto__',
+  'constructor',
+  'prototype',
+  'toString',
+  'valueOf',
+]);
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -35,7 +44,8 @@ const COMMA = 0x2c;
 
 /**
  * Reads JSON (RFC 8259) that no two readers can understand differently (RFC 7493, I-JSON): no member twice, no unpaired
- * surrogate, no number beyond a double, no `__proto__`, `constructor` or `prototype`, bounded in size, depth and width.
+ * surrogate, no number beyond a double, no `__proto__`, `constructor`, `prototype`, `toString` or `valueOf`, bounded in
+ * size, depth and width.
  * @param source a text, or its UTF-8 bytes without byte order mark
  * @throws Fault BODY_TOO_LARGE, or MALFORMED saying what was wrong, never quoting the document
  */

@@ -20,7 +20,17 @@ const STRANGE: readonly unknown[] = [
     '%s%n',
     '../../etc/passwd',
   ],
-  ...[[], {}, [[]], [null], { a: { b: { c: {} } } }, { toString: 1 }, { length: 5 }],
+  ...[
+    [],
+    {},
+    [[]],
+    [null],
+    { a: { b: { c: {} } } },
+    { toString: 1 },
+    { length: 5 },
+    { length: { toString: 1 } },
+    { length: {} },
+  ],
 ];
 
 /** How deep JSON may nest at most is 32; this is beyond. */

@@ -22,6 +22,8 @@ const REFUSED: readonly (readonly [what: string, text: string])[] = [
   ['__proto__', '{"__proto__":{}}'],
   ['__proto__ in disguise', String.raw`{"\u005f_proto__":{}}`],
   ['constructor', '{"a":{"constructor":1}}'],
+  ['toString', '{"length":{"toString":1}}'],
+  ['valueOf', '{"a":{"valueOf":1}}'],
   ['prototype', '{"prototype":1}'],
   ['33 levels', nested(33)],
   ['1001 members', wide(1001)],
@@ -80,7 +82,8 @@ describe.each(READERS)('strict JSON as read by %s', (_name, read) => {
   });
 
   it('reads whatever JSON.stringify writes', () => {
-    const names = fc.string().filter((name) => !['__proto__', 'constructor', 'prototype'].includes(name));
+    const refused = ['__proto__', 'constructor', 'prototype', 'toString', 'valueOf'];
+    const names = fc.string().filter((name) => !refused.includes(name));
     const document = fc.letrec((tie) => ({
       value: fc.oneof(
         { maxDepth: 6 },
