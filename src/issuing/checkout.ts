@@ -16,7 +16,12 @@ import {
 } from '../licensing/index.ts';
 import type { UnitOfWork } from '../storage/unit-of-work.ts';
 import { commitCheckout, type CommitCheckoutDeps, type IssuedCheckout } from './checkout-commit.ts';
-import { type CheckoutRequest, prepareCheckout, type PrepareCheckoutDeps } from './checkout-prepare.ts';
+import {
+  type CheckoutRequest,
+  prepareCheckout,
+  type PrepareCheckoutDeps,
+  type PreparedCheckout,
+} from './checkout-prepare.ts';
 import { SignedCheckout, type Signer } from './checkout-sign.ts';
 
 /** What issuing a file needs. */
@@ -55,8 +60,8 @@ export async function checkoutLicense(
   const { licenseId, fingerprint, signed, ...rest } = asked;
   const holder = holderOf(permit);
   if (holder !== null && holder !== licenseId) throw notFound('license', licenseId);
-  requireSigned(deps, permit, { licenseId, fingerprint, signed });
-  return issueFile(deps, permit, { licenseId, fingerprint, ...rest });
+  const signer = requireSigned(deps, permit, { licenseId, fingerprint, signed });
+  return issueFile(deps, permit, { request: { licenseId, fingerprint, ...rest }, signer });
 }
 
 /**
@@ -74,7 +79,8 @@ export async function checkoutMachine(
   requireMachineSignature(deps, permit, { machine, signed });
   const fingerprint = openFingerprint(deps.sealer, realm, machine);
   const { licenseId } = machine;
-  return issueFile(deps, permit, { licenseId, fingerprint, components: undefined, ttlSeconds, encrypt, raw });
+  const request = { licenseId, fingerprint, components: undefined, ttlSeconds, encrypt, raw };
+  return issueFile(deps, permit, { request, signer: machine.publicKey });
 }
 
 /**
@@ -98,12 +104,13 @@ export async function checkoutMachine(
 async function issueFile(
   deps: CheckoutDeps,
   permit: Permit,
-  request: CheckoutRequest,
+  { request, signer }: { readonly request: CheckoutRequest; readonly signer: Buffer | null },
 ): Promise<IssuedCheckout> {
   deps.admit('issue'); // 1
   requirePlainScope(permit, request);
   return settle(`licence ${request.licenseId} or what it rests on`, async () => {
     const prepared = prepareCheckout(deps, permit, request); // 2
+    requireSameKey(deps, permit, { prepared, signer });
     const signed = await SignedCheckout.sign(deps.signer, prepared); // 3
     return commitCheckout(deps, permit, signed); // 4
   }); // 5
@@ -121,14 +128,31 @@ interface Signing {
   readonly signed: SignedRequest | null;
 }
 
-/** The holder of a licence checks out a machine with a key only together with the machine. */
+/**
+ * The holder of a licence checks out a machine with a key only together with the machine.
+ * @returns the key whose signature was seen; null: there is no machine yet, or it has none
+ */
 function requireSigned(
   deps: CheckoutDeps,
   permit: Permit,
   { licenseId, fingerprint, signed }: Signing,
-): void {
-  if (holderOf(permit) === null || fingerprint === null) return;
+): Buffer | null {
+  if (holderOf(permit) === null || fingerprint === null) return null;
   const realm = realmOf(permit);
   const machine = readStanding(deps, deps.work.read.in(realm), { realm, licenseId, fingerprint })?.machine;
-  if (machine !== undefined && machine !== null) requireMachineSignature(deps, permit, { machine, signed });
+  if (machine === undefined || machine === null) return null;
+  requireMachineSignature(deps, permit, { machine, signed });
+  return machine.publicKey;
+}
+
+/** Prepared anew, the file may be for a machine that has a key since: no signature by that one was ever seen. */
+function requireSameKey(
+  deps: CheckoutDeps,
+  permit: Permit,
+  { prepared, signer }: { readonly prepared: PreparedCheckout; readonly signer: Buffer | null },
+): void {
+  if (holderOf(permit) === null || prepared.machine === null || prepared.activation !== null) return;
+  const machine = ownMachine(deps.work.read.in(prepared.realm), permit, prepared.machine.id);
+  if (machine.publicKey !== null && signer?.equals(machine.publicKey) === true) return;
+  requireMachineSignature(deps, permit, { machine, signed: null });
 }

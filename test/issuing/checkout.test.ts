@@ -268,6 +268,24 @@ describe('a checkout', () => {
     expect((await checkoutMachine(shop.deps, shop.operator(), asked)).machineId).toBe(machine.id);
   });
 
+  it('demands that signature also of a machine that came, with its key, while the file was signed', async () => {
+    await using shop = await openShop();
+    const { license } = await shop.sell();
+    const { publicKey, privateKey } = generateKeyPairSync('ed25519');
+    const raw = publicKey.export({ format: 'der', type: 'spki' }).subarray(-32);
+    const proof = sign(null, possessionMessage(raw, PRINT), privateKey).toString('base64url');
+    const signer = {
+      sign: async (kid: string, message: Buffer) => {
+        await shop.activate(license.id, PRINT, { publicKey: raw.toString('base64url'), proof });
+        return shop.deps.signer.sign(kid, message);
+      },
+    };
+    const asked = { licenseId: license.id, ...NO_MACHINE, ...PLAIN, fingerprint: PRINT };
+    const stolen = checkoutLicense({ ...shop.deps, signer }, shop.holder(license.id), asked);
+    await expect(stolen).rejects.toMatchObject({ code: 'MACHINE_SIGNATURE_REQUIRED' });
+    expect(shop.row('SELECT count(*) AS files FROM issued_files')).toEqual({ files: 0 });
+  });
+
   it('prepares again when a version it relied on has changed while it was signing, and gives up the third time', async () => {
     await using shop = await openShop();
     const { license, product } = await shop.sell(UNBOUND);
