@@ -67,8 +67,12 @@ export async function openCustody(deps: CustodyDeps, unsealing: Unsealing): Prom
   return custody;
 }
 
-/** The secret that opens a slot, from where the operator keeps it. @throws Fault KEY_STORAGE */
-export function slotSecret(unsealing: Unsealing, dataDirectory: string): SlotSecret {
+/**
+ * The secret that opens a slot, from where the operator keeps it.
+ * @param dataDirectory where a credential must not be; null where there is none, as for a backup by itself
+ * @throws Fault KEY_STORAGE
+ */
+export function slotSecret(unsealing: Unsealing, dataDirectory: string | null): SlotSecret {
   switch (unsealing.with) {
     case 'passphrase':
       return passphraseSecret(unsealing.passphrase);

@@ -34,12 +34,12 @@ export function credentialPlace(given: {
 }
 
 /**
- * Reads the key of the credential slot: 32 bytes.
+ * Reads the key of the credential slot: 32 bytes. Without a data directory it may be anywhere.
  * @throws Fault KEY_STORAGE when it is missing, not 32 bytes, open to others, or inside the data directory
  */
-export function readCredential(place: CredentialPlace, dataDirectory: string): Secret<Buffer> {
+export function readCredential(place: CredentialPlace, dataDirectory: string | null): Secret<Buffer> {
   const { path, byServiceManager } = place;
-  requireOutside(path, dataDirectory);
+  if (dataDirectory !== null) requireOutside(path, dataDirectory);
   const key = readSmallFile(path);
   if (key === undefined) {
     throw new Fault('KEY_STORAGE', `credential ${path} is missing; put it back, or open another slot`);
