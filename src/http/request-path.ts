@@ -50,7 +50,10 @@ export async function answerRequest<Who, Caller, Demand, Tx>(
     return;
   }
   const permitted = await permit(parts, found, exchange);
+  const awaited = !exchange.request.complete;
   const { call, body } = await readCall(permitted, exchange);
+  // A body may take its time to come, and its sender may have been revoked meanwhile.
+  if (awaited) await permit(parts, found, exchange);
   try {
     const answer = await handle(parts, permitted, { call, body, exchange });
     await parts.beforeAnswer(exchange.ownRequestId);
@@ -132,7 +135,8 @@ function refusalText(rule: string): string {
   if (rule === 'operator.realm') return 'no tenant is named; send the header X-Mintmark-Tenant with its code';
   if (rule.startsWith('scope.'))
     return `this needs a credential with the scope ${rule.slice('scope.'.length)}`;
-  return `this credential does not do here (rule ${rule})`;
+  if (rule === 'principal.anonymous') return 'this needs a credential, and none was sent';
+  return `this credential is of no use here (rule ${rule})`;
 }
 
 function presentedBy(exchange: Exchange): Presented {
