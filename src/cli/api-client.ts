@@ -43,6 +43,8 @@ export class ApiClient {
   readonly #client: Client;
   readonly #headers: Readonly<Record<string, string>>;
   readonly #where: string;
+  /** Where we know better than the appliance what to do. */
+  readonly #remedies: Readonly<Record<string, string>>;
 
   constructor(connection: Connection) {
     this.#where = connection.kind === 'socket' ? connection.path : connection.url;
@@ -51,6 +53,10 @@ export class ApiClient {
         ? new Client('http://localhost', { socketPath: connection.path })
         : new Client(originOf(connection.url));
     this.#headers = credentials(connection);
+    this.#remedies =
+      connection.kind === 'url' && connection.keyFile === undefined
+        ? { UNAUTHENTICATED: 'Name the file with the API key: --api-key-file <file>.' }
+        : {};
   }
 
   /**
@@ -63,7 +69,7 @@ export class ApiClient {
     const type = String(answer.headers['content-type'] ?? '');
     const body: unknown =
       type.includes('json') && bytes.length > 0 ? JSON.parse(bytes.toString('utf8')) : bytes;
-    if (answer.statusCode >= 400) throw refusal(answer.statusCode, body);
+    if (answer.statusCode >= 400) throw refusal(answer.statusCode, body, this.#remedies);
     return { status: answer.statusCode, headers: answer.headers, body };
   }
 
@@ -131,21 +137,23 @@ function readKey(file: string): string {
   }
 }
 
-function refusal(status: number, body: unknown): CliError {
+function refusal(status: number, body: unknown, remedies: Readonly<Record<string, string>>): CliError {
   const problem: Problem = isObject(body) ? body : {};
   const row =
     problem.code !== undefined && problem.code in FAULTS
       ? FAULTS[problem.code as keyof typeof FAULTS] // the line above proved it
       : undefined;
-  const fields = (problem.errors ?? []).map(
-    ({ path, message }) => `\n  ${path === '' ? 'request' : path}: ${message}`,
-  );
-  const what = problem.detail ?? problem.title ?? `the appliance answered ${String(status)}`;
+  const { errors = [], title, detail } = problem;
+  // The detail says the first of several again.
+  const what = (errors.length > 1 ? title : detail) ?? title ?? `the appliance answered ${String(status)}`;
+  const fields = errors
+    .filter(({ message }) => !what.includes(message))
+    .map(({ path, message }) => `\n  ${path === '' ? 'request' : path}: ${message}`);
   const id = problem.requestId === undefined ? '' : ` [${problem.requestId}]`;
   return new CliError(
     EXIT.refused,
     `${problem.code ?? String(status)}: ${what}${fields.join('')}${id}`,
-    row?.remedy ?? '',
+    remedies[problem.code ?? ''] ?? row?.remedy ?? '',
   );
 }
 

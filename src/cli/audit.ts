@@ -1,6 +1,5 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { describeReport, verifyExport } from '../ledger/index.ts';
 import { systemClock } from '../lib/clock.ts';
 import { CliError, EXIT } from './exit-code.ts';
 import type { WithClient } from './resource.ts';
@@ -20,6 +19,7 @@ export function addAudit(
     .option('--first-key <key>', 'first ledger key from the ceremony record (unchecked when left out)')
     .addHelpText('after', '\nExit codes: 0 intact, 3 not intact.');
   verify.action(async (directory: string, flags: { firstKey?: string }) => {
+    const { describeReport, verifyExport } = await import('../ledger/index.ts');
     const bar = progressBar('verifying', () => systemClock.monotonic());
     const onProgress = (done: number, total: number): void => {
       bar.at(done, total);

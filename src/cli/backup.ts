@@ -1,8 +1,7 @@
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { slotSecret, type Unsealing } from '../custody/index.ts';
-import { type BackupReport, verifyBackup } from '../daemon/backup.ts';
-import { restoreBackup } from '../daemon/restore.ts';
+import type { Unsealing } from '../custody/index.ts';
+import type { BackupReport } from '../daemon/backup.ts';
 import { systemClock } from '../lib/clock.ts';
 import { CliError, EXIT } from './exit-code.ts';
 import { commandLog, surroundings } from './process.ts';
@@ -35,7 +34,10 @@ export function addBackup(
       );
       const data = await client.data({ method: 'POST', path: '/system/backups', body: { path } });
       const made = details(data as Record<string, unknown>); // the route's answer
-      out.result({ data }, () => `${made}\nTry the recovery code on it: mintmark backup verify`);
+      out.result(
+        { data },
+        () => `${made}\nTry the recovery code on it: mintmark backup verify ${path} --recovery-file …`,
+      );
     }),
   );
   addVerify(group, outputOf);
@@ -58,7 +60,11 @@ function addVerify(group: Command, outputOf: (command: Command) => Output): void
   ).addHelpText('after', '\nUse the recovery code: it is what will be left on the day you need the backup.');
   verify.action(async (file: string, flags: SlotFlags) => {
     const out = outputOf(verify);
-    const report = await verifyBackup(file, slotSecret(await unsealingOf(flags, out), ''));
+    const unsealing = await unsealingOf(flags, out);
+    const { slotSecret } = await import('../custody/index.ts');
+    const { verifyBackup } = await import('../daemon/backup.ts');
+    // A backup lies by itself: there is no data directory that the credential could be in.
+    const report = await verifyBackup(file, slotSecret(unsealing, null));
     out.result(report, () => describe('whole', report));
   });
 }
@@ -86,6 +92,7 @@ Example:
     const { config } = loadFor(restore);
     const unsealing = await unsealingOf(flags, out);
     const given = { path: file, config, unsealing, credentialPath: flags.credential };
+    const { restoreBackup } = await import('../daemon/restore.ts');
     const report = await restoreBackup(given, surroundings(commandLog));
     out.result(report, () => describe('restored', report));
     out.warn('everything issued, changed or revoked after this backup is unknown to the appliance');

@@ -1,4 +1,5 @@
-import { writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type { Command } from 'commander';
 import { CliError, EXIT } from './exit-code.ts';
 import type { WithClient } from './resource.ts';
@@ -47,6 +48,7 @@ export function addCheckout(group: Command, { noun, path, withClient }: Checkout
   command.action(async (id: string, options: CheckoutOptions) => {
     await withClient(command, async ({ client, out }) => {
       const body = await bodyOf(options, out);
+      if (options.out !== undefined) demandWritable(options.out);
       const target = path.replace('{id}', encodeURIComponent(id));
       const data = (await client.data({ method: 'POST', path: target, body })) as Certificate; // the route's answer
       if (options.out !== undefined) writeFileSync(options.out, data.certificate, { mode: 0o600 });
@@ -56,6 +58,16 @@ export function addCheckout(group: Command, { noun, path, withClient }: Checkout
       );
     });
   });
+}
+
+/** Before anything is issued: a file that could not be kept would count as one that is out in the field. */
+function demandWritable(file: string): void {
+  try {
+    if (existsSync(file)) accessSync(file, constants.W_OK);
+    else accessSync(dirname(file), constants.W_OK | constants.X_OK);
+  } catch {
+    throw new CliError(EXIT.usage, `${file} cannot be written`, 'Name a file that you may write with --out.');
+  }
 }
 
 async function bodyOf(

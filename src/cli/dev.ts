@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { openDevAppliance } from '../daemon/dev.ts';
+import type { DevLine } from '../daemon/dev.ts';
 import { CliError, EXIT } from './exit-code.ts';
 import { daemonLog, stopSignal, surroundings } from './process.ts';
 import { loadFor } from './settings.ts';
@@ -39,6 +39,7 @@ async function runDev(command: Command, flags: DevFlags, out: Output): Promise<v
   refuseSupervised();
   if (process.getuid?.() === 0) out.warn('running as root; a development appliance needs no rights');
   if (!/^\d{1,5}$/.test(flags.port)) throw new CliError(EXIT.usage, '--port takes a number');
+  const { openDevAppliance } = await import('../daemon/dev.ts');
   const root = flags.dir ?? mkdtempSync(join(tmpdir(), 'mintmark-dev-'));
   const log = daemonLog('error');
   const { config } = loadFor(command);
@@ -64,7 +65,7 @@ function refuseSupervised(): void {
   );
 }
 
-function describe(line: Awaited<ReturnType<typeof openDevAppliance>>['line']): string {
+function describe(line: DevLine): string {
   const facts = {
     address: line.url,
     directory: line.dir,

@@ -1,10 +1,9 @@
-import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
-import { initialise, type NewTenantChoices } from '../daemon.ts';
+import type { NewTenantChoices } from '../daemon.ts';
 import type { Secret } from '../lib/secret.ts';
 import { CliError, EXIT } from './exit-code.ts';
 import { commandLog, isTerminal, surroundings } from './process.ts';
-import { writeSecretFile } from './resource.ts';
+import { demandPlaceFor, writeSecretFile } from './secret-file.ts';
 import { loadFor } from './settings.ts';
 import { askPlain, details, type Output, readSecret } from './terminal.ts';
 
@@ -25,7 +24,7 @@ export function addInit(program: Command, outputOf: (command: Command) => Output
     .description('make a new appliance: data directory, keys, first tenant, first API key')
     .option('--unattended', 'ask nothing; everything comes from flags and defaults')
     .option('--tenant-name <name>', 'name of the first tenant (default: Default)')
-    .option('--tenant-code <code>', 'its short code, in URLs and files, for good (default: default)')
+    .option('--tenant-code <code>', 'its short code, in URLs and files, for good (default: from the name)')
     .option(
       '--credential <file>',
       'write the credential that opens the keys at start here (default: the configuration)',
@@ -51,15 +50,18 @@ Examples:
 async function runInit(command: Command, flags: InitFlags, out: Output): Promise<void> {
   const { config } = loadFor(command);
   refuseLeaks(flags);
+  for (const file of [flags.recoveryOut, flags.secretOut]) if (file !== undefined) demandPlaceFor(file);
   const tenant = await tenantOf(flags);
   const passphrase = await passphraseOf(flags, out);
   const credentialPath = flags.credential ?? config.custody.credential ?? undefined;
+  const { initialise } = await import('../daemon.ts');
   const made = await initialise(
     { config, tenant, passphrase, credentialPath, dev: false },
     surroundings(commandLog),
   );
   handOver(made.recoveryCode, { what: 'recovery code', file: flags.recoveryOut, out });
-  if (flags.unattended !== true && isTerminal()) await confirmRecovery(made.recoveryCode);
+  if (flags.unattended !== true && flags.recoveryOut === undefined && process.stdin.isTTY)
+    await confirmRecovery(made.recoveryCode);
   handOver(made.secretKey, { what: 'first API key (live, all scopes)', file: flags.secretOut, out });
   const facts = {
     appliance: made.applianceId,
@@ -78,32 +80,30 @@ async function runInit(command: Command, flags: InitFlags, out: Output): Promise
 
 /** A secret goes to a terminal or a new file, never into a pipe or a journal. Checked before anything is made. */
 function refuseLeaks({ secretOut, recoveryOut }: InitFlags): void {
-  for (const [flag, file] of [
-    ['--secret-out', secretOut],
-    ['--recovery-out', recoveryOut],
-  ] as const) {
-    if (file !== undefined && existsSync(file)) {
-      throw new CliError(EXIT.usage, `${file} exists already`, 'Name a file that does not exist yet.');
-    }
-    if (file === undefined && !isTerminal()) {
-      throw new CliError(
-        EXIT.usage,
-        'secrets are shown once and standard output is no terminal',
-        `Name a new file with ${flag}.`,
-      );
-    }
+  if (secretOut !== undefined && secretOut === recoveryOut) {
+    throw new CliError(EXIT.usage, '--secret-out and --recovery-out name the same file', 'Name two files.');
   }
+  if (isTerminal() || (secretOut !== undefined && recoveryOut !== undefined)) return;
+  throw new CliError(
+    EXIT.usage,
+    'secrets are shown once and standard output is no terminal',
+    'Name two new files, with --secret-out and --recovery-out.',
+  );
 }
 
 async function tenantOf(flags: InitFlags): Promise<NewTenantChoices> {
   const asks = flags.unattended !== true && process.stdin.isTTY;
-  const name = flags.tenantName ?? (asks ? await askPlain('Name of the first tenant', 'Default') : 'Default');
+  const ask = async (question: string, byDefault: string): Promise<string> =>
+    (asks ? await askPlain(question, byDefault) : null) ?? byDefault;
+  const name = flags.tenantName ?? (await ask('Name of the first tenant', 'Default'));
   const proposed =
     name
+      .normalize('NFKD')
+      .replaceAll(/\p{M}/gu, '')
       .toLowerCase()
       .replaceAll(/[^a-z0-9]+/g, '-')
       .replaceAll(/^-+|-+$/g, '') || 'default';
-  const code = flags.tenantCode ?? (asks ? await askPlain('Its short code, for good', proposed) : proposed);
+  const code = flags.tenantCode ?? (await ask('Its short code, for good', proposed));
   return { name, code };
 }
 
@@ -121,12 +121,12 @@ function handOver(secret: Secret, to: { what: string; file: string | undefined; 
   to.out.note(`${to.what}: written to ${to.file}`);
 }
 
-/** Typed back, so that nobody has it only on a screen. */
+/** Typed back, so that nobody has it only on a screen; the end of input (Ctrl-D) goes on without. */
 async function confirmRecovery(code: Secret): Promise<void> {
   const plain = (text: string): string => text.toUpperCase().replaceAll(/[\s-]/g, '');
   for (;;) {
     const typed = await askPlain('Write the recovery code down, then type it back', '');
-    if (plain(typed) === plain(code.expose())) return;
+    if (typed === null || plain(typed) === plain(code.expose())) return;
     process.stderr.write('That is not the recovery code shown above; type it again.\n');
   }
 }

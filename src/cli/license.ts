@@ -97,7 +97,7 @@ const RESOURCE: Resource = {
     transition('transfer', 'put a licence under another policy of its product', [
       { flags: '--policy-id <id>', field: 'policyId', help: 'the new policy', required: true },
       {
-        flags: '--keep-expiry <yes>',
+        flags: '--keep-expiry <true|false>',
         field: 'keepExpiry',
         help: 'true (default), or false to count it anew by the new policy',
         kind: 'boolean',

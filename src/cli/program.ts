@@ -68,7 +68,18 @@ export function buildProgram(addMore: AddCommands): Command {
   addLicenseCommands(program, withClient);
   addMachineCommands(program, withClient);
   for (const resource of [apiKeyResource, tenantResource]) addResource(program, resource, withClient);
+  for (const group of program.commands) pointToGlobalOptions(group);
   return program;
+}
+
+/** Help of a command shows its own options alone; this says where the others are. */
+function pointToGlobalOptions(command: Command): void {
+  for (const below of command.commands) pointToGlobalOptions(below);
+  if (command.commands.length > 0) return;
+  command.addHelpText(
+    'after',
+    '\nOptions of every command (which appliance, configuration, --json): mintmark --help',
+  );
 }
 
 function connecting(outputOf: (command: Command) => Output): WithClient {
@@ -84,9 +95,15 @@ function connecting(outputOf: (command: Command) => Output): WithClient {
 
 function connectionOf(command: Command): Connection {
   const { url, apiKeyFile, socket, tenant, environment } = globalFlags(command);
+  demandEnvironment(environment);
   if (url !== undefined) return { kind: 'url', url, keyFile: apiKeyFile };
   const path = socket ?? join(loadFor(command).config.data.directory, 'run', 'operator.sock');
   return { kind: 'socket', path, tenant, environment };
+}
+
+function demandEnvironment(name: string | undefined): void {
+  if (name === undefined || name === 'live' || name === 'test') return;
+  throw new CliError(EXIT.usage, `--environment ${name}: there are live and test`);
 }
 
 /** Runs a command line and says how it ended; everything that goes wrong is printed with its remedy. */
@@ -110,7 +127,8 @@ function report(error: unknown): ExitCode {
     return EXIT.refused;
   }
   if (isSystemError(error)) {
-    complain(`${error.path ?? error.syscall}: ${error.code}`, 'Check the path and its permissions.');
+    const reason = SYSTEM_ERRORS[error.code] ?? error.code;
+    complain(`${error.path ?? error.syscall}: ${reason}`, 'Check the path and its permissions.');
     return EXIT.refused;
   }
   process.stderr.write(
@@ -118,6 +136,16 @@ function report(error: unknown): ExitCode {
   );
   return EXIT.internal;
 }
+
+/** What the operating system says of a path, in words (errno(3)). */
+const SYSTEM_ERRORS: Readonly<Record<string, string>> = {
+  EACCES: 'permission denied (EACCES)',
+  EISDIR: 'is a directory (EISDIR)',
+  ENOENT: 'no such file or directory (ENOENT)',
+  ENOSPC: 'no space left on the disk (ENOSPC)',
+  ENOTDIR: 'not a directory (ENOTDIR)',
+  EROFS: 'the file system is read-only (EROFS)',
+};
 
 /** What the operating system refuses about a file somebody named is not a defect of ours. */
 function isSystemError(error: unknown): error is Error & { code: string; syscall: string; path?: string } {

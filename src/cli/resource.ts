@@ -1,7 +1,7 @@
-import { closeSync, openSync, writeSync } from 'node:fs';
 import type { Command } from 'commander';
 import type { ApiClient, ApiRequest } from './api-client.ts';
 import { CliError, EXIT } from './exit-code.ts';
+import { demandPlaceFor, writeSecretFile } from './secret-file.ts';
 import { type Column, details, type Output, table } from './terminal.ts';
 
 /** How the text of an option becomes a member of the request. */
@@ -73,10 +73,10 @@ export function standardActions(
     { flags: '--cursor <cursor>', field: 'cursor', help: 'where the last list ended' },
   ];
   return [
-    { name: 'create', help: `create a ${noun}`, args: [], method: 'POST', path, options: create },
+    { name: 'create', help: `create ${withArticle(noun)}`, args: [], method: 'POST', path, options: create },
     {
       name: 'list',
-      help: `list ${noun} records`,
+      help: `list ${several(noun)}`,
       args: [],
       method: 'GET',
       path,
@@ -86,6 +86,14 @@ export function standardActions(
     },
     { name: 'show', help: `show one ${noun}`, args: ['id'], method: 'GET', path: `${path}/{id}` },
   ];
+}
+
+function withArticle(noun: string): string {
+  return `${/^[aeiou]/i.test(noun) ? 'an' : 'a'} ${noun}`;
+}
+
+function several(noun: string): string {
+  return noun.endsWith('cy') ? `${noun.slice(0, -1)}ies` : `${noun}s`;
 }
 
 /** Adds a resource and its actions to the program; returns its group, for sub-commands of another shape. */
@@ -170,12 +178,18 @@ function optionName(flags: string): string {
 }
 
 function convert(value: unknown, kind: FieldKind, flags: string): unknown {
-  if (kind === 'boolean') return value === true || value === 'true';
+  if (kind === 'boolean') return value === true || booleanOf(String(value), flags);
   const text = String(value);
   if (kind === 'no-limit') return text === 'none' ? null : numberOf(text, flags);
   if (kind === 'number') return numberOf(text, flags);
   if (kind === 'list') return text.split(',').map((part) => part.trim());
   return kind === 'json' ? jsonOf(text, flags) : text;
+}
+
+function booleanOf(text: string, flags: string): boolean {
+  if (text === 'true' || text === 'yes') return true;
+  if (text === 'false' || text === 'no') return false;
+  throw new CliError(EXIT.usage, `${flags}: ${text} is neither true nor false`);
 }
 
 function numberOf(text: string, flags: string): number {
@@ -204,8 +218,9 @@ function render(action: ResourceAction, answer: Readonly<Record<string, unknown>
   return details(record as Record<string, unknown>); // JSON of the API: objects only
 }
 
-/** A secret goes to a terminal or a new 0600 file, never into a pipe or a journal. */
+/** A secret goes to a terminal or a new 0600 file, never into a pipe or a journal. Checked before anything is asked for. */
 function refuseLeak(what: string, file: unknown): void {
+  if (typeof file === 'string') demandPlaceFor(file);
   if (file !== undefined || process.stdout.isTTY) return;
   throw new CliError(
     EXIT.usage,
@@ -223,26 +238,4 @@ function keepSecret(
   if (typeof file !== 'string') return { ...answer };
   writeSecretFile(file, String(data[secret.field]));
   return { ...answer, data: { ...data, [secret.field]: `written to ${file}` } };
-}
-
-/**
- * Writes a secret to a file that did not exist, readable by its owner alone.
- * @throws CliError when the file exists: a secret never replaces another.
- */
-export function writeSecretFile(path: string, secret: string): void {
-  let descriptor: number;
-  try {
-    descriptor = openSync(path, 'wx', 0o600);
-  } catch {
-    throw new CliError(
-      EXIT.usage,
-      `${path} exists already or cannot be made`,
-      'Name a file that does not exist yet.',
-    );
-  }
-  try {
-    writeSync(descriptor, `${secret}\n`);
-  } finally {
-    closeSync(descriptor);
-  }
 }

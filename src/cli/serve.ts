@@ -1,6 +1,5 @@
 import type { Command } from 'commander';
 import type { Config } from '../config/index.ts';
-import { startDaemon } from '../daemon.ts';
 import type { Unsealing } from '../custody/index.ts';
 import { CliError, EXIT } from './exit-code.ts';
 import { daemonLog, stopSignal, surroundings } from './process.ts';
@@ -27,6 +26,7 @@ export function addServe(program: Command, outputOf: (command: Command) => Outpu
       '\nLogs are JSON lines on standard output; docs/operations.md documents the fields.',
     );
   command.action(async (flags: ServeFlags) => {
+    const { startDaemon } = await import('../daemon.ts');
     const { config, file, changed } = loadFor(command);
     const unsealing = await unsealingOf(flags, config, outputOf(command));
     const log = daemonLog(config.log.level);

@@ -1,5 +1,5 @@
 import { readFileSync, statSync, writeSync } from 'node:fs';
-import { createInterface } from 'node:readline/promises';
+import { createInterface, type Interface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
 import { Secret } from '../lib/secret.ts';
 import { CliError, EXIT } from './exit-code.ts';
@@ -156,24 +156,35 @@ async function ask(prompt: string): Promise<Secret> {
   const reader = createInterface({ input: process.stdin, output: silent, terminal: true });
   writeSync(2, `${prompt}: `);
   try {
-    return new Secret((await reader.question('')).trim());
+    const answer = await Promise.race([reader.question(''), ended(reader)]);
+    if (answer === null) throw new CliError(EXIT.usage, `no ${prompt} was given`);
+    return new Secret(answer.trim());
   } finally {
     reader.close();
     writeSync(2, '\n');
   }
 }
 
-/** Asks a question in the open; the default is taken on an empty answer. */
-export async function askPlain(question: string, byDefault: string): Promise<string> {
+/** Asks a question in the open; the default is taken on an empty answer. Null when the input ends without one. */
+export async function askPlain(question: string, byDefault: string): Promise<string | null> {
   const reader = createInterface({ input: process.stdin, output: process.stderr });
   try {
-    const answer = (
-      await reader.question(byDefault === '' ? `${question}: ` : `${question} [${byDefault}]: `)
-    ).trim();
-    return answer === '' ? byDefault : answer;
+    const shown = byDefault === '' ? `${question}: ` : `${question} [${byDefault}]: `;
+    const answer = await Promise.race([reader.question(shown), ended(reader)]);
+    if (answer === null) writeSync(2, '\n');
+    return answer?.trim() === '' ? byDefault : (answer?.trim() ?? null);
   } finally {
     reader.close();
   }
+}
+
+/** readline never settles a question whose input has ended. */
+function ended(reader: Interface): Promise<null> {
+  return new Promise((resolve) => {
+    reader.once('close', () => {
+      resolve(null);
+    });
+  });
 }
 
 /** Shows how far a long task is; draws nothing when standard error is no terminal. */

@@ -14,8 +14,7 @@ import {
 } from '../verify/index.ts';
 import { isoTime } from '../lib/clock.ts';
 import { CliError, EXIT } from './exit-code.ts';
-import { collect } from './settings.ts';
-import { globalFlags } from './settings.ts';
+import { collect, globalFlags } from './settings.ts';
 import { details, type Output, readSecret } from './terminal.ts';
 
 interface VerifyFlags {
@@ -204,8 +203,13 @@ function timeOf(at: number | undefined): string | null {
   return at === undefined || !Number.isFinite(at) ? null : isoTime(at);
 }
 
+/** Some files are valid although there is something to say of them, such as EXPIRED_IN_GRACE. */
+function validText({ code, message }: Verdict): string {
+  return code === 'VALID' ? 'VALID' : `VALID, but ${code}: ${message}`;
+}
+
 function describe(verdict: Verdict, unchecked: readonly string[]): string {
-  const head = verdict.valid ? `VALID (${verdict.code})` : `NOT VALID: ${verdict.code}: ${verdict.message}`;
+  const head = verdict.valid ? validText(verdict) : `NOT VALID: ${verdict.code}: ${verdict.message}`;
   const facts = {
     file: verdict.fileId,
     licence: verdict.license?.id,

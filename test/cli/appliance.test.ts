@@ -37,6 +37,15 @@ describe('mintmark init', () => {
     expect(readdirSync(desk.path)).toEqual([]);
   });
 
+  it('makes nothing when a secret could not be kept', async () => {
+    const astray = await init('--secret-out', at('absent/first.key'), '--recovery-out', at('code.txt'));
+    expect(astray.code).toBe(EXIT.usage);
+    expect(astray.stderr).toContain('absent/first.key cannot be made');
+    const one = await init('--secret-out', at('both.txt'), '--recovery-out', at('both.txt'));
+    expect(one.code).toBe(EXIT.usage);
+    expect(readdirSync(desk.path)).toEqual([]);
+  });
+
   it('makes an appliance, and hands its secrets over in files of their own', async () => {
     const { code, stdout, stderr } = await init(...secretsIn('first.key', 'recovery.txt'));
     expect([code, stderr]).toEqual([EXIT.ok, expect.stringContaining('keep the two apart')]);

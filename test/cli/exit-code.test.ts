@@ -1,10 +1,12 @@
+import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { text } from 'node:stream/consumers';
 import { describe, expect, it, vi } from 'vitest';
 import { CliError, EXIT, type ExitCode } from '../../src/cli/exit-code.ts';
 import { buildProgram, runProgram } from '../../src/cli/program.ts';
 import { Fault, FAULTS } from '../../src/faults.ts';
 import { temporaryDirectory } from '../support/daemon.ts';
-import { mintmark } from './run-cli.ts';
+import { mintmark, PROGRAM } from './run-cli.ts';
 
 /** Runs a program with one command that ends with `error`, and gives its exit code and what it said. */
 async function ending(error: unknown): Promise<{ code: ExitCode; said: string }> {
@@ -43,10 +45,22 @@ describe('the exit code', () => {
     [['product', 'create', '--name', 'a', '--code', 'a', '--metadata', '{'], 'that is not JSON'],
     [['--url', 'nonsense', 'product', 'list'], 'nonsense is not an address'],
     [['config', 'check', '--set', 'http.prot=1'], 'there is no such setting'],
+    [['product', 'list', '--environment', 'prod'], 'there are live and test'],
+    [
+      ['license', 'transfer', 'lic_1', '--policy-id', 'pol_1', '--keep-expiry', 'maybe'],
+      'neither true nor false',
+    ],
+    [['license', 'checkout', 'lic_1', '--out', '/dev/null/x.lic'], 'cannot be written'],
   ])('is 2 for the wrong command line %j, saying what is wrong', async (args, words) => {
     const { code, stdout, stderr } = await mintmark(args);
     expect({ code, stdout }).toEqual({ code: EXIT.usage, stdout: '' });
     expect(stderr).toContain(words);
+  });
+
+  it('is 0 when whoever reads has seen enough', async () => {
+    const child = spawn('/bin/sh', ['-c', `{ "${PROGRAM}" --help; echo "ended with $?" >&2; } | true`]);
+    const said = await text(child.stderr);
+    expect(said).toBe('ended with 0\n');
   });
 
   it('is 4 when no appliance answers, with the place that was tried and the way out', async () => {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { CliError } from '../../src/cli/exit-code.ts';
-import { writeSecretFile } from '../../src/cli/resource.ts';
+import { demandPlaceFor, writeSecretFile } from '../../src/cli/secret-file.ts';
 import { details, harmless, show, table } from '../../src/cli/terminal.ts';
 import { temporaryDirectory } from '../support/daemon.ts';
 
@@ -80,5 +80,14 @@ describe('a secret file', () => {
     writeFileSync(path, 'the old one');
     expect(() => writeSecretFile(path, 'the new one')).toThrow(CliError);
     expect(readFileSync(path, 'utf8')).toBe('the old one');
+  });
+
+  it('is refused a place where it could not be written, before there is anything to write', () => {
+    using directory = temporaryDirectory();
+    const path = join(directory.path, 'shop.key');
+    expect(() => demandPlaceFor(path)).not.toThrow();
+    expect(() => demandPlaceFor(join(directory.path, 'absent', 'shop.key'))).toThrow('is missing');
+    writeFileSync(path, 'the old one');
+    expect(() => demandPlaceFor(path)).toThrow('exists already');
   });
 });

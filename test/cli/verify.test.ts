@@ -46,7 +46,7 @@ describe('mintmark verify', () => {
   it('accepts a licence file, and says what it is and what was not checked', async () => {
     const { code, stdout, stderr } = await desk()(['license.lic', ...KEYED, '--product', 'press-control']);
     expect({ code, stderr }).toEqual({ code: EXIT.ok, stderr: '' });
-    expect(stdout).toMatch(/^VALID \(VALID\)\n/);
+    expect(stdout).toMatch(/^VALID\n/);
     expect(stdout).toMatch(/^licence: +lic_01KJM000000000000000000001$/m);
     expect(stdout).toMatch(/^entitlements: +export-pdf$/m);
     expect(stdout).toMatch(/^not checked: +revocations$/m);
