@@ -183,9 +183,7 @@ function tampered(): string {
 }
 
 function expectVerdict(what: string, verdict: Verdict, valid: boolean): void {
-  say(
-    `  ${what}: ${verdict.valid ? 'VALID' : 'refused'} (${verdict.code}${verdict.message === '' ? '' : `: ${verdict.message}`})`,
-  );
+  say(`  ${what}: ${verdict.valid ? 'VALID' : `refused (${verdict.code}: ${verdict.message})`}`);
   if (verdict.valid !== valid) throw new Error(`${what} should ${valid ? '' : 'not '}be valid`);
 }
 
