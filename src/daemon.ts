@@ -178,6 +178,7 @@ async function stop({ parts, deps, server, schedule }: Running): Promise<void> {
   const flushes = [
     () => deps.machineUsage.flush(),
     () => deps.licenseUsage.flush(),
+    () => deps.validationCounts.flush(),
     () => deps.keyUsage.flush(),
     () => recordRefusals(parts, { last: true }),
     () => checkpointer.sign(),

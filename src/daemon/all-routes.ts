@@ -14,6 +14,7 @@ import { metricsRoute, standingRoutes } from '../http/standing-routes.ts';
 import { issuingRoutes } from '../issuing/index.ts';
 import { auditRoutes } from '../ledger/index.ts';
 import {
+  analyticsRoutes,
   batchRoutes,
   entitlementRoutes,
   licenseRoutes,
@@ -39,6 +40,7 @@ export function allRoutes(parts: Parts, deps: FeatureDeps): Route<Permit, Demand
     ...entitlementRoutes(deps),
     ...licenseRoutes(deps),
     ...batchRoutes(deps),
+    ...analyticsRoutes(deps),
     ...apiKeyRoutes(deps),
     ...tenantRoutes(deps),
     ...eventRoutes(deps),

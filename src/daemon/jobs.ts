@@ -1,6 +1,6 @@
 import { accessJobs } from '../access/index.ts';
 import { ledgerJobs } from '../ledger/index.ts';
-import { licenseJobs, machineJobs, validationJobs } from '../licensing/index.ts';
+import { analyticsJobs, licenseJobs, machineJobs, validationJobs } from '../licensing/index.ts';
 import type { Job } from '../jobs/schedule.ts';
 import { HOUR, SECOND } from '../lib/clock.ts';
 import { purgeExpired } from '../storage/idempotency-store.ts';
@@ -15,6 +15,7 @@ export function allJobs(parts: Parts, deps: FeatureDeps): Job[] {
     ...ledgerJobs({ ...deps, ...parts, checkpointSeconds: parts.config.ledger.checkpointSeconds }),
     ...accessJobs({ usage: deps.keyUsage, mayRecord: deps.mayRecord }),
     ...validationJobs(deps),
+    ...analyticsJobs({ ...deps, realms }),
     ...machineJobs({ ...deps, realms }),
     ...licenseJobs({ ...deps, realms }),
     ...storageJobs(parts, deps),

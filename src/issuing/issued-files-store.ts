@@ -1,3 +1,4 @@
+import { countDay, dayOf } from '../licensing/index.ts';
 import type { EpochMs } from '../lib/clock.ts';
 import type { DecidingColumns } from '../storage/journal.ts';
 import { statement } from '../storage/statement.ts';
@@ -72,6 +73,7 @@ const KEY_VERSION = statement<{ kid: string }>()((db, p) =>
 /** Remembers a file, in the unit that issues it. */
 export function insertIssuedFile(tx: RealmTx, file: IssuedFile): void {
   tx.run(INSERT, file);
+  countDay(tx, { kind: 'file', day: dayOf(file.expiresAt), name: '' }, 1);
 }
 
 /** Files of a licence and of its machines, newest first. */

@@ -1,3 +1,7 @@
+export { countDay, dayOf } from './analytics/day-count-store.ts';
+export { analyticsJobs } from './analytics/jobs.ts';
+export { analyticsRoutes, type AnalyticsRoutesDeps } from './analytics/routes.ts';
+export { createValidationCounts, type ValidationCounts } from './analytics/validation-counts.ts';
 export { batchRoutes, type BatchRoutesDeps } from './batches/routes.ts';
 export { RunningBatches } from './batches/running-batches.ts';
 export { holdsScope, realmOf } from './caller.ts';

@@ -6,6 +6,27 @@ export interface RealmCountersRow {
   realm_id: RealmId;
   licenses: Generated<number>;
   machines: Generated<number>;
+  suspended: Generated<number>;
+  expired: Generated<number>;
+  revoked: Generated<number>;
+  banned: Generated<number>;
+  dead: Generated<number>;
+}
+
+/** A row of `product_seats`. */
+export interface ProductSeatsRow {
+  realm_id: RealmId;
+  product_id: string;
+  seats: number;
+}
+
+/** A row of `day_counts`. */
+export interface DayCountsRow {
+  realm_id: RealmId;
+  kind: 'activation' | 'validation' | 'file';
+  day: number;
+  name: string;
+  count: number;
 }
 
 /** A row of `licenses`. */

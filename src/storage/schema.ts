@@ -1,5 +1,6 @@
 import type { Generated } from 'kysely';
 import type {
+  DayCountsRow,
   IssuedFilesRow,
   LicenseEntitlementsRow,
   LicenseSeatsRow,
@@ -8,6 +9,7 @@ import type {
   MachineComponentsRow,
   MachineUsageRow,
   MachinesRow,
+  ProductSeatsRow,
   RealmCountersRow,
 } from './licensing-rows.ts';
 import type { RealmId } from './realm-scope.ts';
@@ -38,6 +40,8 @@ export interface Schema {
   entitlements: EntitlementsRow;
   policy_entitlements: PolicyEntitlementsRow;
   realm_counters: RealmCountersRow;
+  product_seats: ProductSeatsRow;
+  day_counts: DayCountsRow;
   licenses: LicensesRow;
   license_entitlements: LicenseEntitlementsRow;
   license_seats: LicenseSeatsRow;

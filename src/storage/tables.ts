@@ -43,6 +43,8 @@ export const TABLES = {
   policy_entitlements: table('realm', 'recorded', true),
   // Derived from recorded rows and changed beside them; a recount rebuilds it.
   realm_counters: table('realm', 'bookkeeping', false),
+  product_seats: table('realm', 'bookkeeping', true),
+  day_counts: table('realm', 'bookkeeping', true),
   licenses: table('realm', 'recorded', true),
   license_entitlements: table('realm', 'recorded', true),
   license_seats: table('realm', 'recorded', true),

@@ -20,6 +20,7 @@ import {
   Challenges,
   createLicenseUsage,
   createMachineUsage,
+  createValidationCounts,
   Decoy,
   LimitNotices,
   PolicyCache,
@@ -68,6 +69,7 @@ export async function openShop(choices: TestStorageChoices = {}) {
     ...{ work, sealer, indexer, random, time, admit, realmName, keyring },
     policies: new PolicyCache(),
     licenseUsage: createLicenseUsage(work),
+    validationCounts: createValidationCounts(work),
     machineUsage: createMachineUsage(work),
     limitNotices: new LimitNotices(),
     challenges: new Challenges({ clock, random }),
@@ -168,6 +170,7 @@ export async function openShop(choices: TestStorageChoices = {}) {
       storage.database.native.prepare('SELECT type FROM events ORDER BY position').pluck().all() as string[],
     async [Symbol.asyncDispose]() {
       await deps.licenseUsage.flush();
+      await deps.validationCounts.flush();
       await deps.machineUsage.flush();
       assertInvariants(storage.database);
       await custody[Symbol.asyncDispose]();

@@ -67,6 +67,15 @@ CREATE TABLE data_keys (
   PRIMARY KEY (realm_id, version)
   ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE day_counts (
+  realm_id INTEGER NOT NULL REFERENCES realms (realm_id),
+  kind TEXT NOT NULL CHECK (kind IN ('activation', 'validation', 'file')),
+  day INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  count INTEGER NOT NULL,
+  PRIMARY KEY (realm_id, kind, day, name)
+  ) STRICT, WITHOUT ROWID;
+
 CREATE TABLE entitlements (
   seq INTEGER PRIMARY KEY,
   realm_id INTEGER NOT NULL REFERENCES realms (realm_id),
@@ -300,6 +309,14 @@ CREATE TABLE policy_entitlements (
   FOREIGN KEY (realm_id, entitlement_id) REFERENCES entitlements (realm_id, id)
   ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE product_seats (
+  realm_id INTEGER NOT NULL REFERENCES realms (realm_id),
+  product_id TEXT NOT NULL,
+  seats INTEGER NOT NULL CHECK (seats >= 0),
+  PRIMARY KEY (realm_id, product_id),
+  FOREIGN KEY (realm_id, product_id) REFERENCES products (realm_id, id)
+  ) STRICT, WITHOUT ROWID;
+
 CREATE TABLE products (
   seq INTEGER PRIMARY KEY,
   realm_id INTEGER NOT NULL REFERENCES realms (realm_id),
@@ -321,6 +338,11 @@ CREATE TABLE realm_counters (
   realm_id INTEGER NOT NULL REFERENCES realms (realm_id),
   licenses INTEGER NOT NULL DEFAULT 0 CHECK (licenses >= 0),
   machines INTEGER NOT NULL DEFAULT 0 CHECK (machines >= 0),
+  suspended INTEGER NOT NULL DEFAULT 0 CHECK (suspended >= 0),
+  expired INTEGER NOT NULL DEFAULT 0 CHECK (expired >= 0),
+  revoked INTEGER NOT NULL DEFAULT 0 CHECK (revoked >= 0),
+  banned INTEGER NOT NULL DEFAULT 0 CHECK (banned >= 0),
+  dead INTEGER NOT NULL DEFAULT 0 CHECK (dead >= 0),
   PRIMARY KEY (realm_id)
   ) STRICT, WITHOUT ROWID;
 
@@ -399,7 +421,8 @@ CREATE INDEX license_entitlements_entitlement ON license_entitlements (realm_id,
 
 CREATE INDEX licenses_email ON licenses (realm_id, user_email_index) WHERE user_email_index IS NOT NULL;
 
-CREATE INDEX licenses_expiry ON licenses (realm_id, status, expires_at) WHERE expires_at IS NOT NULL;
+CREATE INDEX licenses_expiry ON licenses (realm_id, status, expires_at)
+  WHERE deleted_at IS NULL AND expires_at IS NOT NULL;
 
 CREATE INDEX licenses_expiry_list ON licenses (realm_id, expires_at, seq)
   WHERE deleted_at IS NULL AND expires_at IS NOT NULL;

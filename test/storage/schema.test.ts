@@ -178,6 +178,7 @@ function insertFamily(storage: TestStorage, { table, realm, links }: Wanted): st
 const CHECKED: Readonly<Record<string, string>> = {
   'licenses.status': 'active',
   'licenses.key_origin': 'generated',
+  'day_counts.kind': 'activation',
   'issued_files.kind': 'license',
   'api_keys.kind': 'sk',
 };

@@ -119,6 +119,32 @@ const NEVER: readonly Broken[] = [
           WHERE c.licenses <> (SELECT count(*) FROM licenses l WHERE l.realm_id = c.realm_id AND l.deleted_at IS NULL)
              OR c.machines <> (SELECT count(*) FROM machines m WHERE m.realm_id = c.realm_id AND m.deleted_at IS NULL)`,
   },
+  {
+    what: 'a realm counter of a state that is not the number of living rows in it',
+    sql: `SELECT c.realm_id, c.suspended, c.expired, c.revoked, c.banned, c.dead FROM realm_counters c
+          WHERE EXISTS (
+            SELECT 1 FROM (SELECT 'suspended' AS status, c.suspended AS counted UNION ALL SELECT 'expired', c.expired
+              UNION ALL SELECT 'revoked', c.revoked UNION ALL SELECT 'banned', c.banned) s
+            WHERE s.counted <> (SELECT count(*) FROM licenses l
+              WHERE l.realm_id = c.realm_id AND l.status = s.status AND l.deleted_at IS NULL))
+          OR c.dead <> (SELECT count(*) FROM machines m
+            WHERE m.realm_id = c.realm_id AND m.alive = 0 AND m.deleted_at IS NULL)`,
+  },
+  {
+    what: 'seats of a product that are not those of its licences',
+    sql: `SELECT l.realm_id, l.product_id, sum(s.seats) AS seats FROM licenses l
+          JOIN license_seats s ON s.realm_id = l.realm_id AND s.license_id = l.id
+          LEFT JOIN product_seats p ON p.realm_id = l.realm_id AND p.product_id = l.product_id
+          GROUP BY l.realm_id, l.product_id HAVING sum(s.seats) <> coalesce(max(p.seats), 0)`,
+  },
+  {
+    what: 'a count of activations or files of a day that is not the number of rows of that day',
+    sql: `SELECT d.realm_id, d.kind, d.day, d.count FROM day_counts d
+          WHERE (d.kind = 'activation' AND d.count <> (SELECT count(*) FROM machines m
+              WHERE m.realm_id = d.realm_id AND m.created_at / 86400000 = d.day))
+            OR (d.kind = 'file' AND d.count <> (SELECT count(*) FROM issued_files f
+              WHERE f.realm_id = d.realm_id AND f.expires_at / 86400000 = d.day))`,
+  },
 ];
 
 /**

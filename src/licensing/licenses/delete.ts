@@ -58,7 +58,7 @@ function remove(
   if (!store(rows, { id, relied: license.version, now: tx.now })) return STALE;
   endMachinesOf(deps, tx, ref);
   detachAllFromLicense(rows, id);
-  uncountTenantLicense(rows);
+  uncountTenantLicense(rows, license.status);
   const [before, after] = [licenseDecides(license), licenseDecides(license, tx.now)];
   append(tx, { action: 'license.deleted', target: { kind: 'license', id }, before, after });
   deps.outbox.emit(tx, { type: 'license.deleted', realm, data: licenseEvent(license, facets) });

@@ -4,6 +4,7 @@ import { insertLicenseKey } from '../../storage/directory.ts';
 import { statement } from '../../storage/statement.ts';
 import type { RealmTx } from '../../storage/tx.ts';
 import type { LicenseSnapshot, LicenseStatus } from './license.ts';
+import { countMovedLicense } from './tenant-license-store.ts';
 
 /** A new licence as stored. */
 export interface NewLicense {
@@ -139,7 +140,9 @@ export function updateLicense(tx: RealmTx, edited: EditedLicense, relied: number
 
 /** Moves the licence while it has the state and the version it was seen with. False: it has others, or is gone. */
 export function moveLicense(tx: RealmTx, moved: MovedLicense): boolean {
-  return tx.run(MOVE, moved).changes === 1;
+  if (tx.run(MOVE, moved).changes === 0) return false;
+  countMovedLicense(tx, moved.from, moved.to);
+  return true;
 }
 
 /**

@@ -4,6 +4,7 @@ import { present } from '../../lib/invariant.ts';
 import { equalBytes } from '../../lib/secret.ts';
 import { append } from '../../ledger/append.ts';
 import type { Tx } from '../../storage/tx.ts';
+import { countDay, dayOf } from '../analytics/day-count-store.ts';
 import { type Refusal, refusal } from '../refusal.ts';
 import { blockedBy } from '../validation/decide.ts';
 import type { Standing } from '../validation/standing.ts';
@@ -171,6 +172,7 @@ function store({ outbox, limitNotices }: ClaimDeps, tx: Tx, { prepared, standing
   const { realm, row, components } = prepared;
   const rows = tx.in(realm);
   insertMachine(rows, row, { now: tx.now, heartbeatDue: firstHeartbeatDue(standing, tx.now) });
+  countDay(rows, { kind: 'activation', day: dayOf(tx.now), name: '' }, 1);
   for (const component of components) insertComponent(rows, row.id, component);
   const machine = present(findMachine(rows, row.id), 'a machine that was just stored is there');
   const target = { kind: 'machine', id: machine.id };

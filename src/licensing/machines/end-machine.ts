@@ -39,7 +39,7 @@ export function endMachine(
   const heldUntil = newest !== undefined && newest > tx.now ? newest : null;
   if (!removeMachine(rows, machine.id, { now: tx.now, heldUntil })) return undefined;
   if (heldUntil === null) releaseSeat(rows, machine.licenseId);
-  uncountTenantMachine(rows);
+  uncountTenantMachine(rows, { dead: machine.alive === 0 });
   rescheduleHeartbeat(rows, machine.id, null);
   const before = machineDecides(machine);
   const after = machineDecides({ ...machine, deletedAt: tx.now, seatHeldUntil: heldUntil });

@@ -4,6 +4,7 @@ import type { Schema } from '../../storage/schema.ts';
 import { statement } from '../../storage/statement.ts';
 import type { RealmReader, RealmTx } from '../../storage/tx.ts';
 import type { MachineSnapshot } from './machine.ts';
+import { countDeadMachine } from './tenant-limit-store.ts';
 
 /** Columns of one snapshot; every read of machines answers these. */
 export const MACHINE_COLUMNS = [
@@ -294,7 +295,9 @@ export function storeAlive(
   now: EpochMs,
 ): boolean {
   const alive = Number(machine.alive);
-  return tx.run(SET_ALIVE, { id: machine.id, alive, was: 1 - alive, now }).changes === 1;
+  if (tx.run(SET_ALIVE, { id: machine.id, alive, was: 1 - alive, now }).changes === 0) return false;
+  countDeadMachine(tx, { dead: !machine.alive });
+  return true;
 }
 
 /** Books a heartbeat, and when the next one is due (null: none is asked for). */

@@ -3,6 +3,7 @@ import { invariant } from '../../lib/invariant.ts';
 import { statement } from '../../storage/statement.ts';
 import type { RealmReader, RealmTx } from '../../storage/tx.ts';
 import type { MachineSnapshot } from './machine.ts';
+import { countProductSeat, uncountProductSeat } from './product-seat-store.ts';
 
 const CLAIM = statement<{ licenseId: string; limit: number }>()((db, p) =>
   db
@@ -177,12 +178,15 @@ const WAS_HERE = statement<{ licenseId: string; hash: Buffer }>()((db, p) =>
 export function claimSeat(tx: RealmTx, licenseId: string, limit: number | null): boolean {
   const changed =
     limit === null ? tx.run(CLAIM_UNLIMITED, { licenseId }) : tx.run(CLAIM, { licenseId, limit });
-  return changed.changes === 1;
+  if (changed.changes === 0) return false;
+  countProductSeat(tx, licenseId);
+  return true;
 }
 
 /** Gives one seat back. */
 export function releaseSeat(tx: RealmTx, licenseId: string): void {
   invariant(tx.run(RELEASE, { licenseId }).changes === 1, 'a licence whose machine goes has a row of seats');
+  uncountProductSeat(tx, licenseId);
 }
 
 /** The removed machine with this fingerprint that still holds a seat of the licence. */

@@ -25,10 +25,10 @@ const COUNT_ONE = statement<{ limit: number }>()((db, p) =>
     ),
 );
 
-const UNCOUNT_ONE = statement()((db, p) =>
+const SHIFT = statement<{ machines: number; dead: number }>()((db, p) =>
   db
     .updateTable('realm_counters')
-    .set((eb) => ({ machines: eb('machines', '-', 1) }))
+    .set((eb) => ({ machines: eb('machines', '+', p.machines), dead: eb('dead', '+', p.dead) }))
     .where('realm_id', '=', p.realm),
 );
 
@@ -42,7 +42,12 @@ export function claimTenantMachine(tx: Tx, realm: RealmId): boolean {
   return tx.in(realm).run(COUNT_ONE, { limit }).changes === 1;
 }
 
-/** A machine has ended its life. */
-export function uncountTenantMachine(tx: RealmTx): void {
-  tx.run(UNCOUNT_ONE, {});
+/** A machine has ended its life; whether it was dead before. */
+export function uncountTenantMachine(tx: RealmTx, was: { readonly dead: boolean } = { dead: false }): void {
+  tx.run(SHIFT, { machines: -1, dead: -Number(was.dead) });
+}
+
+/** A living machine turned dead, or came back. */
+export function countDeadMachine(tx: RealmTx, is: { readonly dead: boolean }): void {
+  tx.run(SHIFT, { machines: 0, dead: is.dead ? 1 : -1 });
 }

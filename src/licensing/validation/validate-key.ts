@@ -3,6 +3,7 @@ import { Fault } from '../../faults.ts';
 import { invariant } from '../../lib/invariant.ts';
 import { equalBytes, Secret } from '../../lib/secret.ts';
 import type { RealmId } from '../../storage/realm-scope.ts';
+import { countValidation } from '../analytics/validation-counts.ts';
 import { whereLicenseKeyLeads } from '../licenses/license-directory-store.ts';
 import { licenseKeyForms } from '../licenses/license-key.ts';
 import { openLicenseKey } from '../licenses/license-sealing.ts';
@@ -49,7 +50,11 @@ export async function validateKey(
   checkKey(deps, standing, input.key);
   if (place !== undefined && standing !== undefined) return judge(deps, permit, { standing, asked });
   await deps.unknownKey(address);
-  return validationView(deps, { standing: null, decision: NOT_FOUND, full: false, now: deps.time.now() });
+  const now = deps.time.now();
+  // Without a credential an unknown key belongs to no realm, and is counted in none.
+  if (permit.realm !== null)
+    countValidation(deps.validationCounts, permit.realm, { code: NOT_FOUND.code, at: now });
+  return validationView(deps, { standing: null, decision: NOT_FOUND, full: false, now });
 }
 
 function questionOf({ fingerprint, components, entitlements }: KeyValidationInput) {

@@ -6,6 +6,7 @@ import type { EpochMs } from '../../lib/clock.ts';
 import type { Tx } from '../../storage/tx.ts';
 import type { UnitOfWork } from '../../storage/unit-of-work.ts';
 import { realmOf } from '../caller.ts';
+import { countValidation, type ValidationCounts } from '../analytics/validation-counts.ts';
 import type { MachineUsage } from '../machines/machine-usage.ts';
 import { notFound } from '../refusal.ts';
 import { decide, type Decision, type DecisionRequest } from './decide.ts';
@@ -20,6 +21,7 @@ export interface ValidateDeps extends StandingDeps {
   readonly work: Pick<UnitOfWork, 'run' | 'read'>;
   readonly sealer: Sealer;
   readonly licenseUsage: LicenseUsage;
+  readonly validationCounts: ValidationCounts;
   readonly machineUsage: MachineUsage;
   /** Trusted time. */
   readonly time: { now(): EpochMs };
@@ -63,9 +65,11 @@ export async function judge(deps: ValidateDeps, permit: Permit, judging: Judging
   if (decision.valid && standing.facts.maxUses !== null) {
     const used = await useDurably(deps, permit, judging);
     book(deps, standing, { uses: 0, validations: used.counted ? 0 : 1, now });
+    countValidation(deps.validationCounts, asked.realm, { code: used.decision.code, at: now });
     return validationView(deps, { ...used, full, now });
   }
   book(deps, standing, { uses: Number(decision.valid), validations: 1, now });
+  countValidation(deps.validationCounts, asked.realm, { code: decision.code, at: now });
   return validationView(deps, { standing, decision, full, now });
 }
 

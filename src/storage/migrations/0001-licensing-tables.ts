@@ -3,12 +3,34 @@ export const OWNED = 'realm_id INTEGER NOT NULL REFERENCES realms (realm_id)';
 
 /** Licences, their counters and entitlements. */
 export const LICENSE_TABLES = [
-  // What a tenant's limits are compared with: living licences and machines, counted by one conditional statement each.
+  // What a tenant's limits are compared with: living licences and machines, counted by one conditional statement each;
+  // and how many of them are not in the state that they begin in.
   `CREATE TABLE realm_counters (
     ${OWNED},
     licenses INTEGER NOT NULL DEFAULT 0 CHECK (licenses >= 0),
     machines INTEGER NOT NULL DEFAULT 0 CHECK (machines >= 0),
+    suspended INTEGER NOT NULL DEFAULT 0 CHECK (suspended >= 0),
+    expired INTEGER NOT NULL DEFAULT 0 CHECK (expired >= 0),
+    revoked INTEGER NOT NULL DEFAULT 0 CHECK (revoked >= 0),
+    banned INTEGER NOT NULL DEFAULT 0 CHECK (banned >= 0),
+    dead INTEGER NOT NULL DEFAULT 0 CHECK (dead >= 0),
     PRIMARY KEY (realm_id)
+  ) STRICT, WITHOUT ROWID`,
+  `CREATE TABLE product_seats (
+    ${OWNED},
+    product_id TEXT NOT NULL,
+    seats INTEGER NOT NULL CHECK (seats >= 0),
+    PRIMARY KEY (realm_id, product_id),
+    FOREIGN KEY (realm_id, product_id) REFERENCES products (realm_id, id)
+  ) STRICT, WITHOUT ROWID`,
+  // Days since the epoch, UTC: when a machine was activated, a licence validated (name: the code), a file expires.
+  `CREATE TABLE day_counts (
+    ${OWNED},
+    kind TEXT NOT NULL CHECK (kind IN ('activation', 'validation', 'file')),
+    day INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (realm_id, kind, day, name)
   ) STRICT, WITHOUT ROWID`,
   `CREATE TABLE licenses (
     seq INTEGER PRIMARY KEY,
@@ -43,7 +65,8 @@ export const LICENSE_TABLES = [
   'CREATE INDEX licenses_policy ON licenses (realm_id, policy_id, seq)',
   'CREATE INDEX licenses_status ON licenses (realm_id, status, seq)',
   'CREATE INDEX licenses_email ON licenses (realm_id, user_email_index) WHERE user_email_index IS NOT NULL',
-  `CREATE INDEX licenses_expiry ON licenses (realm_id, status, expires_at) WHERE expires_at IS NOT NULL`,
+  `CREATE INDEX licenses_expiry ON licenses (realm_id, status, expires_at)
+    WHERE deleted_at IS NULL AND expires_at IS NOT NULL`,
   `CREATE INDEX licenses_expiry_list ON licenses (realm_id, expires_at, seq)
     WHERE deleted_at IS NULL AND expires_at IS NOT NULL`,
   `CREATE TABLE license_entitlements (
