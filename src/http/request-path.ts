@@ -34,6 +34,8 @@ interface Permitted<Who, Caller, Demand, Tx> extends Found<Caller, Demand> {
 }
 
 const AUTHENTICATE = { 'WWW-Authenticate': 'Bearer realm="mintmark", License realm="mintmark"' };
+/** A request that takes longer to arrive is asked for its permit once more. */
+const BODY_AT_ONCE_MS = 100;
 const NO_QUERY: Readonly<Record<string, string>> = Object.freeze({});
 
 /**
@@ -50,10 +52,9 @@ export async function answerRequest<Who, Caller, Demand, Tx>(
     return;
   }
   const permitted = await permit(parts, found, exchange);
-  const awaited = !exchange.request.complete;
   const { call, body } = await readCall(permitted, exchange);
   // A body may take its time to come, and its sender may have been revoked meanwhile.
-  if (awaited) await permit(parts, found, exchange);
+  if (parts.clock.monotonic() - exchange.startedAt > BODY_AT_ONCE_MS) await permit(parts, found, exchange);
   try {
     const answer = await handle(parts, permitted, { call, body, exchange });
     await parts.beforeAnswer(exchange.ownRequestId);

@@ -1,7 +1,10 @@
+import { request } from 'node:http';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { Fault } from '../../src/faults.ts';
 import { addressRanges } from '../../src/http/address-ranges.ts';
 import { routeOf } from '../../src/http/route.ts';
+import { present } from '../../src/lib/invariant.ts';
 import { openDoor, send, type TestDemand, type TestPermit } from './door.ts';
 
 const route = routeOf<TestPermit, TestDemand>();
@@ -211,6 +214,32 @@ describe('a problem', () => {
       ['anonymous', 'UNAUTHENTICATED', 'POST /api/v1/things'],
       [null, 'UNAUTHENTICATED', 'POST /api/v1/things'],
     ]);
+  });
+
+  it('is 401 for whoever was revoked while his body was still on its way, and nothing is done', async () => {
+    let revoked = false;
+    const made: string[] = [];
+    const create = present(ROUTES[0], 'the first route makes things');
+    const watched = route({ ...create, handle: (call) => (made.push('thing'), create.handle(call)) });
+    await using door = await openDoor([watched], {
+      identify: () =>
+        revoked
+          ? { known: false, fault: new Fault('UNAUTHENTICATED', 'revoked'), rule: 'test' }
+          : { known: true, who: 'somebody', name: 'somebody', anonymous: false },
+    });
+    const status = await new Promise((resolve, reject) => {
+      const headers = { ...json, ...somebody };
+      const options = { port: door.port, method: 'POST', path: '/api/v1/things', headers };
+      const sent = request(options, (answer) => resolve(answer.resume().statusCode)).on('error', reject);
+      sent.write('{"name":');
+      setTimeout(() => {
+        revoked = true;
+        sent.end('"a"}');
+      }, 200);
+    });
+    expect(status).toBe(401);
+    expect(made).toEqual([]);
+    expect(door.refusals).toHaveLength(1);
   });
 
   it('lists what is wrong with a body, by path, without its values', async () => {
