@@ -132,7 +132,11 @@ function trustOf(flags: VerifyFlags): { trust: Trust; rootChecked: boolean } {
   const bundle = readText(flags.trust).trim();
   const answer = verifyTrustBundle(bundle, { roots: flags.root ?? rootsNamedBy(bundle) });
   if (answer.trust === undefined) {
-    throw new CliError(EXIT.invalid, `${answer.code}: the trust bundle is not accepted: ${answer.message}`);
+    throw new CliError(
+      EXIT.invalid,
+      `${answer.code}: the trust bundle is not accepted: ${answer.message}`,
+      'Compare --root with what `mintmark trust fingerprint` prints on the appliance.',
+    );
   }
   return { trust: answer.trust, rootChecked: flags.root !== undefined };
 }
@@ -178,7 +182,11 @@ function readText(path: string): string {
     return text.toString('utf8');
   } catch (error) {
     if (error instanceof CliError) throw error;
-    throw new CliError(EXIT.usage, `${path} cannot be read`);
+    throw new CliError(
+      EXIT.usage,
+      `${path} cannot be read`,
+      'Name a file that is there and that you may read.',
+    );
   }
 }
 
@@ -210,7 +218,7 @@ function validText({ code, message }: Verdict): string {
 
 function describe(verdict: Verdict, unchecked: readonly string[]): string {
   const head = verdict.valid ? validText(verdict) : `NOT VALID: ${verdict.code}: ${verdict.message}`;
-  const facts = {
+  const known = {
     file: verdict.fileId,
     licence: verdict.license?.id,
     status: verdict.license?.status,
@@ -218,8 +226,9 @@ function describe(verdict: Verdict, unchecked: readonly string[]): string {
     entitlements: verdict.entitlements.map(({ code }) => code),
     expires: timeOf(verdict.expiresAtMs),
     enforcement: verdict.enforcement,
-    'not checked': unchecked,
   };
+  // Of a file that is not genuine nothing is known.
+  const facts = { ...(verdict.content === undefined ? {} : known), 'not checked': unchecked };
   const dev = verdict.dev ? '\nThis file comes from a DEVELOPMENT appliance; release builds refuse it.' : '';
   return `${head}\n${details(facts)}${dev}`;
 }
