@@ -1,4 +1,4 @@
-import { readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve, sep } from 'node:path';
 import { openBackupKey, type SlotSecret } from '../custody/index.ts';
 import { Fault } from '../faults.ts';
@@ -27,7 +27,7 @@ const busy = new WeakSet<Parts['directory']>();
 
 /**
  * Makes a sealed backup while requests are served, and counts it only when it was verified.
- * 1. A checkpoint over everything. Stop here: nothing happened.
+ * 1. A checkpoint over everything, and a copy of its anchor. Stop here: nothing happened.
  * 2. A copy of the database as it stands at one moment, in `run/`. Stop here: the copy is removed at the next backup.
  * 3. Packed and sealed beside its name, then renamed. Stop here: it is whole, and nobody counts it.
  * 4. Unpacked once more, in memory, with its key. 5. The ledger says that it was made.
@@ -55,11 +55,14 @@ async function makeBackup(parts: Parts, authority: Authority, path: string): Pro
   await checkpointer.sign();
   const copy = join(directory.paths.run, 'backup.db');
   const settings = join(directory.paths.run, 'backup-config.json');
+  const anchor = join(directory.paths.run, 'backup-anchor');
   rmSync(copy, { force: true });
   try {
+    // Before the database: an anchor ahead of it would say, after a restore, that the database was put back.
+    copyFileSync(directory.paths.anchor, anchor);
     await copyDatabase(directory.paths.database, copy);
     writeFileSync(settings, JSON.stringify(parts.config), { mode: OWNER_ONLY });
-    const files = filesOf(parts, { copy, settings });
+    const files = filesOf(parts, { copy, settings, anchor });
     const { key, header } = custody.newBackupKey();
     // The container wipes the key that it is given; this one opens what it wrote.
     const again = new Secret(Buffer.from(key.expose()));
@@ -79,6 +82,7 @@ async function makeBackup(parts: Parts, authority: Authority, path: string): Pro
   } finally {
     rmSync(copy, { force: true });
     rmSync(settings, { force: true });
+    rmSync(anchor, { force: true });
   }
 }
 
@@ -107,8 +111,11 @@ function reportOf(path: string, { about, files }: BackupManifest): BackupReport 
 }
 
 /** Database, sealed key files, slots, anchor, configuration; no slot's secret. */
-function filesOf({ directory }: Parts, made: { copy: string; settings: string }): BackupFile[] {
-  const { keys, slots, anchor } = directory.paths;
+function filesOf(
+  { directory }: Parts,
+  made: { copy: string; settings: string; anchor: string },
+): BackupFile[] {
+  const { keys, slots } = directory.paths;
   const inside = (name: string, at: string): BackupFile[] =>
     readdirSync(at).map((file) => ({ name: `${name}/${file}`, path: join(at, file) }));
   return [
@@ -116,7 +123,7 @@ function filesOf({ directory }: Parts, made: { copy: string; settings: string })
     { name: 'config.json', path: made.settings },
     ...inside('keys', keys),
     ...inside('slots', slots),
-    { name: 'anchor', path: anchor },
+    { name: 'anchor', path: made.anchor },
   ];
 }
 

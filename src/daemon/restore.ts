@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Config } from '../config/index.ts';
 import { credentialSecret, type Unsealing, writeCredential } from '../custody/index.ts';
@@ -32,7 +32,7 @@ const BRANCH_BYTES = 8;
 
 /**
  * Restores a backup into an empty data directory and begins a new branch, so that no file number is given twice.
- * 1. Unpacked and proven. Stop here, or fail: the directory is removed again.
+ * 1. Unpacked and proven. Fail: the directory is emptied again. Stop here: empty it, and restore anew.
  * 2. A new branch, with an entry that names the head it grew from. Stop here: it is the old branch; restore anew.
  * @throws Fault BACKUP_INVALID, SLOT_SECRET_WRONG, DEV_APPLIANCE; DATA_DIRECTORY_INVALID when the directory is not empty
  */
@@ -43,7 +43,8 @@ export async function restoreBackup(given: RestoreGiven, around: Surroundings): 
   try {
     return await restoreInto(root, given, around);
   } catch (error) {
-    rmSync(root, { recursive: true, force: true });
+    // What is in it, not the directory: it may be a mount point, or have been made with rights of its own.
+    for (const name of readdirSync(root)) rmSync(join(root, name), { recursive: true, force: true });
     throw error;
   }
 }
