@@ -9,6 +9,7 @@ import {
   standardActions,
   type WithClient,
 } from './resource.ts';
+import { addLicenseBatch } from './license-batch.ts';
 import { addLicenseLookup } from './lookup.ts';
 
 const FIELDS: FieldOption[] = [
@@ -144,6 +145,7 @@ const RESOURCE: Resource = {
 /** Adds `mintmark license …`. */
 export function addLicenseCommands(program: Command, withClient: WithClient): void {
   const group = addResource(program, RESOURCE, withClient);
+  addLicenseBatch(group, withClient);
   addLicenseLookup(group, withClient);
   addCheckout(group, { noun: 'license', path: '/licenses/{id}/checkout', withClient });
 }

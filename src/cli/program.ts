@@ -3,6 +3,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { Fault, FAULTS } from '../faults.ts';
 import { ApiClient, type Connection } from './api-client.ts';
 import { apiKeyResource } from './api-key.ts';
+import { addAnalytics } from './analytics.ts';
 import { addConfig } from './config.ts';
 import { entitlementResource } from './entitlement.ts';
 import { CliError, EXIT, type ExitCode } from './exit-code.ts';
@@ -67,6 +68,7 @@ export function buildProgram(addMore: AddCommands): Command {
   }
   addLicenseCommands(program, withClient);
   addMachineCommands(program, withClient);
+  addAnalytics(program, withClient);
   for (const resource of [apiKeyResource, tenantResource]) addResource(program, resource, withClient);
   for (const group of program.commands) pointToGlobalOptions(group);
   return program;

@@ -124,6 +124,21 @@ describe('mintmark license', () => {
     expect(shown).not.toContain(String(license['key']));
   });
 
+  it('creates a batch into a new file', async () => {
+    const ids = ['--product-id', made.product, '--policy-id', made.policy];
+    const out = ['--out', at('batch.jsonl')];
+    const batch = await story.data(['license', 'batch', ...ids, '--count', '3', ...out]);
+    expect(batch).toEqual({ count: 3, file: at('batch.jsonl') });
+    const [first] = readFileSync(at('batch.jsonl'), 'utf8').split('\n');
+    const { id } = JSON.parse(first ?? '') as { id: string };
+    for (const line of readFileSync(at('batch.jsonl'), 'utf8').trimEnd().split('\n')) {
+      const license = JSON.parse(line) as { id: string; key: string };
+      expect(license.key).toMatch(/^EDIT(?:-[0-9A-HJKMNP-TV-Z]{4}){4}$/);
+      expect(await story.text(['license', 'delete', license.id])).toBe('done\n');
+    }
+    await story.refused(['license', 'show', id], 'NOT_FOUND');
+  });
+
   it('finds a licence by its key, without the key on the command line', async () => {
     const found = await story.data(['license', 'lookup', '--license-key-file', at('license-key.txt')]);
     expect(found).toMatchObject({ id: made.license });
