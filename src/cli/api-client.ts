@@ -1,4 +1,4 @@
-import { Client, type Dispatcher } from 'undici';
+import type { Client, Dispatcher } from 'undici';
 import { readFileSync } from 'node:fs';
 import { FAULTS } from '../faults.ts';
 import { CliError, EXIT } from './exit-code.ts';
@@ -40,7 +40,8 @@ interface Problem {
 
 /** Talks to one appliance. */
 export class ApiClient {
-  readonly #client: Client;
+  readonly #connection: Connection;
+  #client: Client | undefined;
   readonly #headers: Readonly<Record<string, string>>;
   readonly #where: string;
   /** Where we know better than the appliance what to do. */
@@ -48,10 +49,8 @@ export class ApiClient {
 
   constructor(connection: Connection) {
     this.#where = connection.kind === 'socket' ? connection.path : connection.url;
-    this.#client =
-      connection.kind === 'socket'
-        ? new Client('http://localhost', { socketPath: connection.path })
-        : new Client(originOf(connection.url));
+    this.#connection = connection;
+    if (connection.kind === 'url') originOf(connection.url);
     this.#headers = credentials(connection);
     this.#remedies =
       connection.kind === 'url' && connection.keyFile === undefined
@@ -80,7 +79,7 @@ export class ApiClient {
   }
 
   async close(): Promise<void> {
-    await this.#client.close();
+    await this.#client?.close();
   }
 
   async #dispatch({ method, path, body, headers }: ApiRequest): Promise<Dispatcher.ResponseData> {
@@ -90,6 +89,7 @@ export class ApiClient {
       ...headers,
     };
     try {
+      this.#client ??= await connected(this.#connection);
       return await this.#client.request({
         method,
         path: path.startsWith('/operator/') ? path : `/api/v1${path}`,
@@ -105,6 +105,13 @@ export class ApiClient {
       );
     }
   }
+}
+
+async function connected(connection: Connection): Promise<Client> {
+  const { Client: UndiciClient } = await import('undici');
+  return connection.kind === 'socket'
+    ? new UndiciClient('http://localhost', { socketPath: connection.path })
+    : new UndiciClient(originOf(connection.url));
 }
 
 function originOf(url: string): URL {

@@ -30,7 +30,10 @@ export function addBackup(
     withClient(create, async ({ client, out }) => {
       const path = resolve(
         file ??
-          join(loadFor(create).config.backup.directory, `mintmark-${String(systemClock.wall())}.backup`),
+          join(
+            (await loadFor(create)).config.backup.directory,
+            `mintmark-${String(systemClock.wall())}.backup`,
+          ),
       );
       const data = await client.data({ method: 'POST', path: '/system/backups', body: { path } });
       const made = details(data as Record<string, unknown>); // the route's answer
@@ -89,7 +92,7 @@ Example:
     );
   restore.action(async (file: string, flags: SlotFlags & { credential?: string }) => {
     const out = outputOf(restore);
-    const { config } = loadFor(restore);
+    const { config } = await loadFor(restore);
     const unsealing = await unsealingOf(flags, out);
     const given = { path: file, config, unsealing, credentialPath: flags.credential };
     const { restoreBackup } = await import('../daemon/restore.ts');

@@ -42,7 +42,7 @@ async function runDev(command: Command, flags: DevFlags, out: Output): Promise<v
   const { openDevAppliance } = await import('../daemon/dev.ts');
   const root = flags.dir ?? mkdtempSync(join(tmpdir(), 'mintmark-dev-'));
   const log = daemonLog('error');
-  const { config } = loadFor(command);
+  const { config } = await loadFor(command);
   const opening = { root, port: Number(flags.port), config };
   const appliance = await openDevAppliance(opening, surroundings(log));
   const { line } = appliance;

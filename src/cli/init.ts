@@ -48,7 +48,7 @@ Examples:
 }
 
 async function runInit(command: Command, flags: InitFlags, out: Output): Promise<void> {
-  const { config } = loadFor(command);
+  const { config } = await loadFor(command);
   refuseLeaks(flags);
   for (const file of [flags.recoveryOut, flags.secretOut]) if (file !== undefined) demandPlaceFor(file);
   const tenant = await tenantOf(flags);

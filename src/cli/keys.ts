@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import { rootFingerprint } from '../verify/index.ts';
+import type { JsonObject } from '../verify/index.ts';
 import { CliError, EXIT } from './exit-code.ts';
 import { column, type WithClient } from './resource.ts';
 import { globalFlags } from './settings.ts';
@@ -13,13 +13,16 @@ interface SigningKeyView {
   readonly tenantId: string | null;
   readonly state: string;
   readonly publicKey: string;
-  readonly jwk: Parameters<typeof rootFingerprint>[0];
+  readonly jwk: JsonObject;
 }
 
 interface Fetched {
   readonly keys: readonly SigningKeyView[];
   readonly out: Output;
 }
+
+/** Runs `body` with every signing key of the appliance. */
+type WithKeys = (command: Command, body: (fetched: Fetched) => void | Promise<void>) => Promise<void>;
 
 const COLUMNS = [
   column('KID', 'kid'),
@@ -33,10 +36,10 @@ const COLUMNS = [
 
 /** Adds `keys list|export-public` and `trust export|fingerprint`. */
 export function addKeys(program: Command, withClient: WithClient): void {
-  const withKeys = (command: Command, body: (fetched: Fetched) => void): Promise<void> =>
+  const withKeys: WithKeys = (command, body) =>
     withClient(command, async ({ client, out }) => {
       const data = await client.data({ method: 'GET', path: '/system/signing-keys' });
-      body({ keys: data as SigningKeyView[], out }); // the route's answer
+      await body({ keys: data as SigningKeyView[], out }); // the route's answer
     });
   const keys = program.command('keys').description('signing keys');
   const list = keys.command('list').description('every signing key and its state');
@@ -54,10 +57,7 @@ export function addKeys(program: Command, withClient: WithClient): void {
   addTrust(program, { withClient, withKeys });
 }
 
-function addExportPublic(
-  keys: Command,
-  withKeys: (command: Command, body: (fetched: Fetched) => void) => Promise<void>,
-): void {
+function addExportPublic(keys: Command, withKeys: WithKeys): void {
   const command = keys
     .command('export-public')
     .description('print a public key')
@@ -89,7 +89,7 @@ function addTrust(
   program: Command,
   given: {
     readonly withClient: WithClient;
-    readonly withKeys: (command: Command, body: (fetched: Fetched) => void) => Promise<void>;
+    readonly withKeys: WithKeys;
   },
 ): void {
   const trust = program.command('trust').description('what applications pin and check files with');
@@ -115,7 +115,8 @@ function addTrust(
     .command('fingerprint')
     .description('print the root fingerprints that applications pin');
   fingerprint.action(() =>
-    given.withKeys(fingerprint, ({ keys, out }) => {
+    given.withKeys(fingerprint, async ({ keys, out }) => {
+      const { rootFingerprint } = await import('../verify/index.ts');
       const roots = keys
         .filter(({ purpose }) => purpose === 'root')
         .map(({ jwk, tenantId, state }) => ({ tenantId, state, fingerprint: rootFingerprint(jwk) }));

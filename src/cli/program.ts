@@ -86,7 +86,7 @@ function pointToGlobalOptions(command: Command): void {
 
 function connecting(outputOf: (command: Command) => Output): WithClient {
   return async (command, body) => {
-    const client = new ApiClient(connectionOf(command));
+    const client = new ApiClient(await connectionOf(command));
     try {
       await body({ client, out: outputOf(command) });
     } finally {
@@ -95,11 +95,11 @@ function connecting(outputOf: (command: Command) => Output): WithClient {
   };
 }
 
-function connectionOf(command: Command): Connection {
+async function connectionOf(command: Command): Promise<Connection> {
   const { url, apiKeyFile, socket, tenant, environment } = globalFlags(command);
   demandEnvironment(environment);
   if (url !== undefined) return { kind: 'url', url, keyFile: apiKeyFile };
-  const path = socket ?? join(loadFor(command).config.data.directory, 'run', 'operator.sock');
+  const path = socket ?? join((await loadFor(command)).config.data.directory, 'run', 'operator.sock');
   return { kind: 'socket', path, tenant, environment };
 }
 

@@ -27,7 +27,7 @@ export function addServe(program: Command, outputOf: (command: Command) => Outpu
     );
   command.action(async (flags: ServeFlags) => {
     const { startDaemon } = await import('../daemon.ts');
-    const { config, file, changed } = loadFor(command);
+    const { config, file, changed } = await loadFor(command);
     const unsealing = await unsealingOf(flags, config, outputOf(command));
     const log = daemonLog(config.log.level);
     const daemon = await startDaemon({ config, unsealing, dev: false, changed }, surroundings(log));

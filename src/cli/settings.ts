@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { fromText, type LoadedConfig, loadConfig, SETTING_ROWS } from '../config/index.ts';
+import type { LoadedConfig } from '../config/index.ts';
 import { CliError, EXIT } from './exit-code.ts';
 
 /** Flags that every command takes, before or behind its name. */
@@ -21,19 +21,21 @@ export function globalFlags(command: Command): GlobalFlags {
 }
 
 /** The configuration as a command sees it. @throws Fault CONFIG_INVALID */
-export function loadFor(command: Command): LoadedConfig {
+export async function loadFor(command: Command): Promise<LoadedConfig> {
+  const { loadConfig } = await import('../config/index.ts');
   const flags = globalFlags(command);
   return loadConfig({
     file: flags.config ?? process.env['MINTMARK_CONFIG'] ?? null,
     environment: process.env,
     flags: {
-      ...assignments(flags.set ?? []),
+      ...(await assignments(flags.set ?? [])),
       ...(flags.dataDir === undefined ? {} : { 'data.directory': flags.dataDir }),
     },
   });
 }
 
-function assignments(texts: readonly string[]): Record<string, unknown> {
+async function assignments(texts: readonly string[]): Promise<Record<string, unknown>> {
+  const { fromText, SETTING_ROWS } = await import('../config/index.ts');
   const values: Record<string, unknown> = {};
   for (const text of texts) {
     const at = text.indexOf('=');

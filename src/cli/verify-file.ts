@@ -1,0 +1,203 @@
+import { readFileSync } from 'node:fs';
+import {
+  type Environment,
+  pinPublicKeys,
+  RevocationList,
+  rootFingerprint,
+  type Trust,
+  type Verdict,
+  verifyLicenseFile,
+  verifyMachineFile,
+  type VerifyOptions,
+  verifyTrustBundle,
+} from '../verify/index.ts';
+import { isoTime } from '../lib/clock.ts';
+import { CliError, EXIT } from './exit-code.ts';
+import { details, type Output, readSecret } from './terminal.ts';
+
+/** Options of `mintmark verify`. */
+export interface VerifyFlags {
+  readonly product?: string;
+  readonly trust?: string;
+  readonly root?: string[];
+  readonly publicKey?: string[];
+  readonly licenseKeyFile?: string;
+  readonly licenseKey?: string;
+  readonly fingerprint?: string;
+  readonly fingerprintFile?: string;
+  readonly revocations?: string;
+  readonly refuseDev?: boolean;
+}
+
+/** A licence file is at most 64 KB; anything much larger is another file. */
+const FILE_BYTES = 1024 * 1024;
+
+/** Judges a file and prints the verdict; not valid is exit code 3. @throws CliError */
+export async function runVerify({
+  file,
+  flags,
+  environment: named,
+  out,
+}: {
+  file: string;
+  flags: VerifyFlags;
+  environment: string;
+  out: Output;
+}): Promise<void> {
+  const environment = environmentOf(named);
+  const text = readText(file);
+  const { trust, rootChecked } = trustOf(flags);
+  const key = await licenseKeyOf(flags, out);
+  const options: VerifyOptions = {
+    trust,
+    environment,
+    product: flags.product ?? 'any',
+    licenseKey: key,
+    refuseDev: flags.refuseDev,
+    revocations:
+      flags.revocations === undefined ? undefined : revocationsOf(flags.revocations, trust, environment),
+  };
+  const verdict = judge(text, options, flags);
+  const unchecked = [...new Set([...verdict.unchecked, ...(rootChecked ? [] : ['root'])])];
+  out.result({ ...jsonOf(verdict), unchecked }, () => describe(verdict, unchecked));
+  if (!verdict.valid) throw new CliError(EXIT.invalid, '');
+}
+
+function judge(text: string, options: VerifyOptions, flags: VerifyFlags): Verdict {
+  if (!text.startsWith('-----BEGIN MACHINE FILE-----')) return verifyLicenseFile(text, options);
+  const fingerprint =
+    flags.fingerprintFile === undefined ? flags.fingerprint : readText(flags.fingerprintFile).trim();
+  if (fingerprint === undefined) {
+    throw new CliError(
+      EXIT.usage,
+      'a machine file is checked against the fingerprint of its machine',
+      'Give --fingerprint or --fingerprint-file.',
+    );
+  }
+  return verifyMachineFile(text, { ...options, fingerprint });
+}
+
+function environmentOf(name: string): Environment {
+  if (name === 'live' || name === 'test') return name;
+  throw new CliError(EXIT.usage, '--environment is live or test');
+}
+
+async function licenseKeyOf(flags: VerifyFlags, out: Output): Promise<string | undefined> {
+  const sources = { file: flags.licenseKeyFile, argument: flags.licenseKey, prompt: 'licence key' };
+  return (await readSecret(sources, out))?.expose();
+}
+
+function trustOf(flags: VerifyFlags): { trust: Trust; rootChecked: boolean } {
+  if (flags.publicKey !== undefined) {
+    return { trust: pinned(flags.publicKey), rootChecked: false };
+  }
+  if (flags.trust === undefined) {
+    throw new CliError(
+      EXIT.usage,
+      'nothing to check the signature with',
+      'Give --trust and --root, or --public-key.',
+    );
+  }
+  const bundle = readText(flags.trust).trim();
+  const answer = verifyTrustBundle(bundle, { roots: flags.root ?? rootsNamedBy(bundle) });
+  if (answer.trust === undefined) {
+    throw new CliError(
+      EXIT.invalid,
+      `${answer.code}: the trust bundle is not accepted: ${answer.message}`,
+      'Compare --root with what `mintmark trust fingerprint` prints on the appliance.',
+    );
+  }
+  return { trust: answer.trust, rootChecked: flags.root !== undefined };
+}
+
+function pinned(keys: readonly string[]): Trust {
+  try {
+    return pinPublicKeys({ license: keys });
+  } catch {
+    throw new CliError(EXIT.usage, '--public-key takes 64 hexadecimal digits (Ed25519) or 130 (P-256)');
+  }
+}
+
+/** Without a pinned root the bundle vouches for itself; the verdict says that the root was not checked. */
+function rootsNamedBy(bundle: string): string[] {
+  try {
+    const payload: unknown = JSON.parse(Buffer.from(payloadOf(bundle), 'base64url').toString('utf8'));
+    const { roots } = payload as { roots: { jwk: Parameters<typeof rootFingerprint>[0] }[] }; // checked by the library next
+    return roots.map(({ jwk }) => rootFingerprint(jwk));
+  } catch {
+    throw new CliError(
+      EXIT.usage,
+      'the trust bundle cannot be read',
+      'Name the file that `mintmark trust export` wrote.',
+    );
+  }
+}
+
+function payloadOf(bundle: string): string {
+  if (!bundle.startsWith('{')) return bundle.split('.')[1] ?? '';
+  return (JSON.parse(bundle) as { payload: string }).payload; // general JSON serialisation, RFC 7515 section 7.2
+}
+
+function revocationsOf(file: string, trust: Trust, environment: Environment): RevocationList {
+  const answer = RevocationList.accept(readText(file).trim(), { trust, environment });
+  if (answer.list !== undefined) return answer.list;
+  throw new CliError(EXIT.invalid, `${answer.code}: the revocation list is not accepted: ${answer.message}`);
+}
+
+function readText(path: string): string {
+  try {
+    const text = readFileSync(path === '-' ? 0 : path);
+    if (text.length > FILE_BYTES) throw new CliError(EXIT.usage, `${path} is too large`);
+    return text.toString('utf8');
+  } catch (error) {
+    if (error instanceof CliError) throw error;
+    throw new CliError(
+      EXIT.usage,
+      `${path} cannot be read`,
+      'Name a file that is there and that you may read.',
+    );
+  }
+}
+
+function jsonOf(verdict: Verdict): Record<string, unknown> {
+  const { valid, code, message, enforcement, dev, trustStale, fileId, expiresAtMs } = verdict;
+  return {
+    valid,
+    code,
+    message,
+    enforcement: enforcement ?? null,
+    dev,
+    trustStale,
+    fileId: fileId ?? null,
+    expiresAt: timeOf(expiresAtMs),
+    license: verdict.license ?? null,
+    machine: verdict.machine ?? null,
+    entitlements: verdict.entitlements.map(({ code: name }) => name),
+  };
+}
+
+function timeOf(at: number | undefined): string | null {
+  return at === undefined || !Number.isFinite(at) ? null : isoTime(at);
+}
+
+/** Some files are valid although there is something to say of them, such as EXPIRED_IN_GRACE. */
+function validText({ code, message }: Verdict): string {
+  return code === 'VALID' ? 'VALID' : `VALID, but ${code}: ${message}`;
+}
+
+function describe(verdict: Verdict, unchecked: readonly string[]): string {
+  const head = verdict.valid ? validText(verdict) : `NOT VALID: ${verdict.code}: ${verdict.message}`;
+  const known = {
+    file: verdict.fileId,
+    licence: verdict.license?.id,
+    status: verdict.license?.status,
+    machine: verdict.machine?.id,
+    entitlements: verdict.entitlements.map(({ code }) => code),
+    expires: timeOf(verdict.expiresAtMs),
+    enforcement: verdict.enforcement,
+  };
+  // Of a file that is not genuine nothing is known.
+  const facts = { ...(verdict.content === undefined ? {} : known), 'not checked': unchecked };
+  const dev = verdict.dev ? '\nThis file comes from a DEVELOPMENT appliance; release builds refuse it.' : '';
+  return `${head}\n${details(facts)}${dev}`;
+}
