@@ -9,6 +9,7 @@ import { copyDatabase } from '../storage/backup.ts';
 import { type BackupFile, type BackupManifest, openBackup, packBackup } from '../storage/backup-container.ts';
 import type { Authority } from '../storage/entry.ts';
 import { writeJobState } from '../storage/job-state-store.ts';
+import { demandPlaceForBackup } from './backup-place.ts';
 import type { Parts } from './parts.ts';
 import { VERSION } from './status.ts';
 
@@ -32,7 +33,7 @@ const busy = new WeakSet<Parts['directory']>();
  * 3. Packed and sealed beside its name, then renamed. Stop here: it is whole, and nobody counts it.
  * 4. Unpacked once more, in memory, with its key. 5. The ledger says that it was made.
  * @param path absolute, outside the data directory
- * @throws Fault CONFLICT while another is being made; VALIDATION_FAILED for a path in the data
+ * @throws Fault CONFLICT while another is being made, or when the file exists; VALIDATION_FAILED for a path in the data
  *   directory; BACKUP_INVALID, DISK_FULL
  */
 export async function createBackup(parts: Parts, authority: Authority, path: string): Promise<BackupReport> {
@@ -52,6 +53,7 @@ export async function createBackup(parts: Parts, authority: Authority, path: str
 
 async function makeBackup(parts: Parts, authority: Authority, path: string): Promise<BackupReport> {
   const { checkpointer, directory, custody, random, work } = parts;
+  demandPlaceForBackup(path, parts.config.backup.directory);
   await checkpointer.sign();
   const copy = join(directory.paths.run, 'backup.db');
   const settings = join(directory.paths.run, 'backup-config.json');

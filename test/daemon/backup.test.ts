@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type RunningDaemon, startDaemon, temporaryDirectory } from '../support/daemon.ts';
@@ -43,6 +43,17 @@ describe('the operator', () => {
       const { status, body } = await backUp(path);
       expect([path, status, body['code']]).toEqual([path, 422, 'VALIDATION_FAILED']);
     }
+  });
+
+  it('never writes a backup over a file, and says so of a directory that is not there', async () => {
+    const taken = join(directory.path, 'notes.txt');
+    writeFileSync(taken, 'mine');
+    const over = await backUp(taken);
+    expect([over.status, over.body['code']]).toEqual([409, 'CONFLICT']);
+    expect(readFileSync(taken, 'utf8')).toBe('mine');
+    const astray = await backUp(join(directory.path, 'absent', 'x.backup'));
+    expect([astray.status, astray.body['code']]).toEqual([422, 'VALIDATION_FAILED']);
+    expect(astray.body['detail']).toContain('is missing');
   });
 
   it('gets the ledger of one tenant only when one is named, never that of all instead', async () => {
