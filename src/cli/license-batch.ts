@@ -1,5 +1,6 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
 import type { Command } from 'commander';
+import { systemClock } from '../lib/clock.ts';
 import type { ApiClient } from './api-client.ts';
 import { CliError, EXIT } from './exit-code.ts';
 import { type ActionContext, column, type WithClient } from './resource.ts';
@@ -91,7 +92,7 @@ async function createAll(job: Job, take: (part: readonly Created[]) => void): Pr
   const { client, out, options, count } = job;
   const { productId, policyId, name, expiresAt } = options;
   const template = { productId, policyId, name, expiresAt };
-  const progress = progressBar('creating licences', () => performance.now());
+  const progress = progressBar('creating licences', () => systemClock.monotonic());
   let done = 0;
   try {
     while (done < count) {

@@ -98,9 +98,15 @@ describe('POST /licenses/batch', () => {
       stock.post('/licenses/batch', body),
       stock.post('/licenses/batch', body),
     ]);
-    const [done, turnedAway] = answers.sort((a, b) => a.status - b.status);
-    expect([done?.status, turnedAway?.status, turnedAway?.body['code']]).toEqual([201, 409, 'CONFLICT']);
-    expect(turnedAway?.headers.get('retry-after')).toBe('1');
+    const told = answers.map(({ status, body: { code }, headers }) => [
+      status,
+      code,
+      headers.get('retry-after'),
+    ]);
+    expect(told.sort()).toEqual([
+      [201, undefined, null],
+      [409, 'CONFLICT', '1'],
+    ]);
     expect(await total()).toBe(before + 300);
   });
 

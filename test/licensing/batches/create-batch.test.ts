@@ -104,22 +104,24 @@ describe('a batch', () => {
 
 describe('a batch that cannot be done in full', () => {
   it.each([
-    [
-      'an expiry that is over',
-      { expiresAt: '2020-01-01T00:00:00Z' },
-      'VALIDATION_FAILED',
-      'items.1.expiresAt',
-    ],
-    ['a policy that is not there', { policyId: 'pol_none' }, 'NOT_FOUND', undefined],
-    ['an entitlement that is not there', { entitlementIds: ['ent_none'] }, 'NOT_FOUND', undefined],
-  ])('because of %s leaves nothing', async (_, wrong, code, path) => {
+    ['an expiry that is over', { expiresAt: '2020-01-01T00:00:00Z' }, { code: 'VALIDATION_FAILED' }],
+    ['a policy that is not there', { policyId: 'pol_none' }, { code: 'NOT_FOUND' }],
+    ['an entitlement that is not there', { entitlementIds: ['ent_none'] }, { code: 'NOT_FOUND' }],
+  ])('because of %s leaves nothing', async (_, wrong, fault) => {
     await using catalogue = await openCatalogue();
     const { names, create } = await plantOf(catalogue);
-    await expect(create({ items: [names, { ...names, ...wrong }] })).rejects.toMatchObject({
-      code,
-      ...(path !== undefined && { errors: [{ path }] }),
-    });
+    await expect(create({ items: [names, { ...names, ...wrong }] })).rejects.toMatchObject(fault);
     expect([made(catalogue), catalogue.events()]).toEqual([0, []]);
+  });
+
+  it('says which item was wrong, and where', async () => {
+    await using catalogue = await openCatalogue();
+    const { names, create } = await plantOf(catalogue);
+    const over = { ...names, expiresAt: '2020-01-01T00:00:00Z' };
+    await expect(create({ items: [names, over] })).rejects.toMatchObject({
+      message: 'items.1: expiresAt is not in the future',
+      errors: [{ path: 'items.1.expiresAt' }],
+    });
   });
 
   it('because a key is in use names the item and leaves nothing', async () => {
