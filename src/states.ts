@@ -1,7 +1,10 @@
 import type { FaultCode } from './faults.ts';
 
-/** What a caller or a job wants to do, as far as the state of the appliance has a say in it. */
-export type Activity = 'read' | 'validate' | 'heartbeat' | 'create' | 'issue' | 'jobs';
+/**
+ * What a caller or a job wants to do, as far as the state of the appliance has a say in it. `revoke`: taking something
+ * away (keys, licences, tenants), which must go on while a clock is wrong: who controls it must not keep a leaked key alive.
+ */
+export type Activity = 'read' | 'validate' | 'heartbeat' | 'revoke' | 'create' | 'issue' | 'jobs';
 
 /** In a state an activity goes on (`yes`) or is refused with a fault code; jobs just wait. */
 type Rule = 'yes' | 'no' | FaultCode;
@@ -17,6 +20,7 @@ export const STATES = {
     read: 'SEALED',
     validate: 'SEALED',
     heartbeat: 'SEALED',
+    revoke: 'SEALED',
     create: 'SEALED',
     issue: 'SEALED',
     jobs: 'no',
@@ -25,6 +29,7 @@ export const STATES = {
     read: 'yes',
     validate: 'yes',
     heartbeat: 'yes',
+    revoke: 'yes',
     create: 'yes',
     issue: 'SIGNER_UNAVAILABLE',
     jobs: 'yes',
@@ -33,6 +38,7 @@ export const STATES = {
     read: 'yes',
     validate: 'yes',
     heartbeat: 'yes',
+    revoke: 'yes',
     create: 'CLOCK_SUSPECT',
     issue: 'CLOCK_SUSPECT',
     jobs: 'no',
@@ -41,6 +47,7 @@ export const STATES = {
     read: 'yes',
     validate: 'yes',
     heartbeat: 'yes',
+    revoke: 'yes',
     create: 'ROLLED_BACK',
     issue: 'ROLLED_BACK',
     jobs: 'no',
@@ -49,6 +56,7 @@ export const STATES = {
     read: 'yes',
     validate: 'yes',
     heartbeat: 'DISK_FULL',
+    revoke: 'DISK_FULL',
     create: 'DISK_FULL',
     issue: 'DISK_FULL',
     jobs: 'no',

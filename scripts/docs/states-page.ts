@@ -6,6 +6,7 @@ const ACTIVITIES: Readonly<Record<Activity, string>> = {
   read: 'read, trust bundle',
   validate: 'validate',
   heartbeat: 'heartbeat, deactivate',
+  revoke: 'revoke, suspend',
   create: 'create, change, activate',
   issue: 'issue files',
   jobs: 'timed jobs',

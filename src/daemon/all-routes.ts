@@ -67,10 +67,24 @@ export function metricsRoutes(parts: Parts): Route<Permit, Demand>[] {
   return [metricsRoute(ANYBODY, parts.metrics)];
 }
 
+/** Routes that take something away. */
+const REVOKING: ReadonlySet<string> = new Set([
+  'POST /api/v1/api-keys/{id}/revoke',
+  'POST /api/v1/licenses/{id}/suspend',
+  'POST /api/v1/licenses/{id}/revoke',
+  'POST /api/v1/licenses/{id}/ban',
+  'PATCH /api/v1/tenants/{id}',
+]);
+
+function activityOf({ method, path }: Route<Permit, Demand>): Activity {
+  if (method === 'GET') return 'read';
+  return REVOKING.has(`${method} ${path}`) ? 'revoke' : 'create';
+}
+
 /** Lets the states of the appliance (states.ts) decide before a handler runs. */
 function gated(admit: (activity: Activity) => void) {
   return (route: Route<Permit, Demand>): Route<Permit, Demand> => {
-    const activity: Activity = route.method === 'GET' ? 'read' : 'create';
+    const activity = activityOf(route);
     return {
       ...route,
       handle: (call) => {

@@ -1,4 +1,5 @@
-import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from '../config/index.ts';
 import { credentialSecret, type Unsealing, writeCredential } from '../custody/index.ts';
@@ -6,6 +7,7 @@ import { Fault } from '../faults.ts';
 import { append } from '../ledger/index.ts';
 import { newId } from '../lib/ulid.ts';
 import { openDataDirectory } from '../storage/data-directory.ts';
+import { dataPaths } from '../storage/data-paths.ts';
 import { demandEmpty } from '../storage/directory-checks.ts';
 import { writeSetting } from '../storage/settings-store.ts';
 import { slotSecret } from '../custody/index.ts';
@@ -32,14 +34,16 @@ const BRANCH_BYTES = 8;
 
 /**
  * Restores a backup into an empty data directory and begins a new branch, so that no file number is given twice.
- * 1. Unpacked and proven. Fail: the directory is emptied again. Stop here: empty it, and restore anew.
- * 2. A new branch, with an entry that names the head it grew from. Stop here: it is the old branch; restore anew.
+ * 1. Marked as unfinished: until 4 nothing serves the directory. 2. Unpacked and proven. Fail: it is emptied again.
+ * 3. A new branch, with an entry that names the head it grew from. 4. The mark goes. Stop anywhere before: empty the
+ * directory, and restore anew.
  * @throws Fault BACKUP_INVALID, SLOT_SECRET_WRONG, DEV_APPLIANCE; DATA_DIRECTORY_INVALID when the directory is not empty
  */
 export async function restoreBackup(given: RestoreGiven, around: Surroundings): Promise<RestoreReport> {
   const root = given.config.data.directory;
   mkdirSync(root, { recursive: true, mode: 0o700 });
   demandEmpty(root);
+  writeFileSync(dataPaths(root).restoring, '', { mode: 0o600, flush: true });
   try {
     return await restoreInto(root, given, around);
   } catch (error) {
@@ -54,17 +58,24 @@ async function restoreInto(root: string, given: RestoreGiven, around: Surroundin
   const { about, files } = await unpackBackup(path, slotSecret(unsealing, root), root);
   if (about['dev'] === true) throw new Fault('DEV_APPLIANCE', 'the backup is of a development appliance');
   rmSync(join(root, 'config.json'), { force: true });
-  const directory = await openDataDirectory(root, { dev: false });
+  const directory = await openDataDirectory(root, { dev: false, restoring: true });
   try {
     const parts = await openParts({ config, directory, unsealing }, around);
     const branch = await beginBranch(parts);
     if (given.credentialPath !== undefined) await replaceCredential(parts, given.credentialPath);
     await close(parts);
+    rmSync(directory.paths.restoring);
+    await syncDirectory(root);
     const bytes = files.reduce((sum, { size }) => sum + size, 0);
     return { path, about, files: files.length, bytes, branch };
   } finally {
     directory.close();
   }
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  await using directory = await open(path, 'r');
+  await directory.sync();
 }
 
 async function beginBranch(parts: Parts): Promise<string> {

@@ -33,6 +33,8 @@ export interface DataDirectory {
 /** Which kind of appliance the caller means: a throw-away one is never served as a real one, nor the other way round. */
 export interface ApplianceKind {
   readonly dev: boolean;
+  /** Only the restore itself opens what it has unpacked. */
+  readonly restoring?: boolean;
 }
 
 /**
@@ -59,7 +61,7 @@ export async function createDataDirectory(root: string): Promise<DataDirectory> 
  */
 export async function openDataDirectory(root: string, kind: ApplianceKind): Promise<DataDirectory> {
   const paths = dataPaths(root);
-  demandUsable(paths);
+  demandUsable(paths, { restoring: kind.restoring === true });
   return locked(paths, async () => {
     const uncleanStop = stoppedUncleanly(paths);
     mkdirSync(paths.run, { recursive: true, mode: OWNER_DIRECTORY });

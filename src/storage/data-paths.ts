@@ -19,6 +19,8 @@ export interface DataPaths {
   readonly anchor: string;
   /** Space to free when the disk is full. */
   readonly ballast: string;
+  /** There while a backup is being restored: what lies here is no appliance yet. */
+  readonly restoring: string;
   readonly run: string;
   /** Local administration. */
   readonly operatorSocket: string;
@@ -37,6 +39,7 @@ export function dataPaths(root: string): DataPaths {
     slots: at('slots'),
     anchor: at('anchor'),
     ballast: at('ballast'),
+    restoring: at('restoring'),
     run: at('run'),
     operatorSocket: join(root, 'run', 'operator.sock'),
   };

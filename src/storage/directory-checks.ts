@@ -22,8 +22,12 @@ const FOREIGN_FILE_SYSTEMS: ReadonlyMap<number, string> = new Map([
 ]);
 
 /** Demands a usable data directory. @throws Fault DATA_DIRECTORY_INVALID unless the directory is there, ours alone, and holds an appliance. */
-export function demandUsable(paths: DataPaths): void {
+export function demandUsable(paths: DataPaths, options: { readonly restoring: boolean }): void {
   demandPrivate(paths.root);
+  if (existsSync(paths.restoring) && !options.restoring) {
+    // Its branch is still that of the backup: serving it would give file numbers a second time.
+    throw invalid(`a restore did not finish in ${paths.root}; empty the directory and restore again`);
+  }
   if (!existsSync(paths.database)) {
     throw invalid(`${paths.root} holds no appliance; make one there with \`mintmark init\``);
   }

@@ -165,6 +165,15 @@ describe('opening a data directory', () => {
       /init did not finish/,
     ],
     [
+      'one in which a restore did not finish',
+      async () => {
+        await initialise();
+        writeFileSync(dataPaths(root).restoring, '');
+      },
+      'DATA_DIRECTORY_INVALID',
+      /a restore did not finish/,
+    ],
+    [
       'one written by a later version',
       async () => {
         await initialise();
