@@ -11,6 +11,9 @@ const LICENSE = `INSERT INTO licenses
   VALUES (1, 'lic_1', 'prod_1', 'pol_1', 'active', x'01', 'A', 'generated', 0, 0)`;
 const DIRECTORY = "INSERT INTO license_directory VALUES (x'01', 1, 1, 'lic_1')";
 const SEATS = "INSERT INTO license_seats VALUES (1, 'lic_1', 1)";
+const PRODUCT_SEATS = "INSERT INTO product_seats VALUES (1, 'prod_1', 1)";
+const COUNTERS = 'INSERT INTO realm_counters (realm_id, licenses, machines) VALUES (1, 1, 1)';
+const DAYS = "INSERT INTO day_counts VALUES (1, 'activation', 0, '', 1), (1, 'file', 0, '', 1)";
 const MACHINE = `INSERT INTO machines
   (realm_id, id, license_id, fingerprint_hash, fingerprint_sealed, index_version, created_at, updated_at)
   VALUES (1, 'mach_1', 'lic_1', x'02', x'03', 1, 0, 0)`;
@@ -27,6 +30,9 @@ const SOUND = [
   SEATS,
   MACHINE,
   FILE,
+  PRODUCT_SEATS,
+  COUNTERS,
+  DAYS,
   EVENT.replace("'{", "CAST('{").replace("}'", "}' AS BLOB)"),
 ];
 
@@ -49,7 +55,15 @@ const BREAKS: readonly (readonly [string, string])[] = [
   ['a private part of an entry that does not exist', "INSERT INTO ledger_private VALUES (99, 0, x'', x'')"],
   ['a checkpoint of more entries than there are', "INSERT INTO ledger_checkpoints VALUES (99, '', 0)"],
   ['policy settings that are no JSON object', "UPDATE policies SET settings = '[]'"],
-  ['a realm counter that is not the number of living rows', 'INSERT INTO realm_counters VALUES (1, 2, 1)'],
+  ['a realm counter that is not the number of living rows', 'UPDATE realm_counters SET licenses = 2'],
+  [
+    'a realm counter of a state that is not the number of living rows',
+    "UPDATE licenses SET status = 'suspended'",
+  ],
+  ['a realm counter of a state that is not the number of living rows', 'UPDATE machines SET alive = 0'],
+  ['seats of a product that are not those of its licences', 'DELETE FROM product_seats'],
+  ['a count of activations or files of a day', "UPDATE day_counts SET count = 2 WHERE kind = 'activation'"],
+  ['a count of activations or files of a day', "UPDATE day_counts SET count = 2 WHERE kind = 'file'"],
   ['a reference to nothing', 'DELETE FROM policies'],
 ];
 
