@@ -1,4 +1,4 @@
-import { copyFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve, sep } from 'node:path';
 import { openBackupKey, type SlotSecret } from '../custody/index.ts';
 import { Fault } from '../faults.ts';
@@ -7,6 +7,7 @@ import { isoTime } from '../lib/clock.ts';
 import { Secret } from '../lib/secret.ts';
 import { copyDatabase } from '../storage/backup.ts';
 import { type BackupFile, type BackupManifest, openBackup, packBackup } from '../storage/backup-container.ts';
+import { freeBytesOf } from '../storage/disk-guard.ts';
 import type { Authority } from '../storage/entry.ts';
 import { writeJobState } from '../storage/job-state-store.ts';
 import { demandPlaceForBackup } from './backup-place.ts';
@@ -23,6 +24,7 @@ export interface BackupReport {
 }
 
 const OWNER_ONLY = 0o600;
+const MIB = 1024 * 1024;
 /** Appliances of which a backup is being made: two at once would take each other's copy away half-written. */
 const busy = new WeakSet<Parts['directory']>();
 
@@ -51,9 +53,24 @@ export async function createBackup(parts: Parts, authority: Authority, path: str
   }
 }
 
+/** The copy must not bring the appliance below its reserve: writers would be refused for the sake of a backup. */
+function demandRoomForCopy({ directory, config }: Parts): void {
+  const { database, root } = directory.paths;
+  const log = statSync(`${database}-wal`, { throwIfNoEntry: false })?.size ?? 0;
+  const needed = statSync(database).size + log + config.data.reserveMiB * MIB;
+  const free = freeBytesOf(root);
+  if (free >= needed) return;
+  const mib = (bytes: number): string => `${String(Math.ceil(bytes / MIB))} MiB`;
+  throw new Fault(
+    'DISK_FULL',
+    `a backup needs ${mib(needed)} free beside the database, there are ${mib(free)}`,
+  );
+}
+
 async function makeBackup(parts: Parts, authority: Authority, path: string): Promise<BackupReport> {
   const { checkpointer, directory, custody, random, work } = parts;
   demandPlaceForBackup(path, parts.config.backup.directory);
+  demandRoomForCopy(parts);
   await checkpointer.sign();
   const copy = join(directory.paths.run, 'backup.db');
   const settings = join(directory.paths.run, 'backup-config.json');

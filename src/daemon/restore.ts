@@ -8,6 +8,7 @@ import { append } from '../ledger/index.ts';
 import { newId } from '../lib/ulid.ts';
 import { openDataDirectory } from '../storage/data-directory.ts';
 import { dataPaths } from '../storage/data-paths.ts';
+import type { Authority } from '../storage/entry.ts';
 import { demandEmpty } from '../storage/directory-checks.ts';
 import { writeSetting } from '../storage/settings-store.ts';
 import { slotSecret } from '../custody/index.ts';
@@ -79,12 +80,10 @@ async function syncDirectory(path: string): Promise<void> {
 }
 
 async function beginBranch(parts: Parts): Promise<string> {
-  const { work, random, time, identity, ledger } = parts;
+  const { work, random, identity, ledger } = parts;
   const branch = random.bytes(BRANCH_BYTES).toString('hex');
   const parent = ledger.anchor();
-  const actor = { kind: 'operator', id: 'local', via: 'restore' } as const;
-  const authority = { actor, requestId: newId('request', time.now(), random), realm: null };
-  await work.run(authority, (tx) => {
+  await work.run(restorer(parts), (tx) => {
     writeSetting(tx, 'branch', branch);
     append(tx, {
       action: 'restore.completed',
@@ -95,8 +94,18 @@ async function beginBranch(parts: Parts): Promise<string> {
   return branch;
 }
 
+/** Whoever runs the restore, as the ledger names him. */
+function restorer({ time, random }: Parts): Authority {
+  const actor = { kind: 'operator', id: 'local', via: 'restore' } as const;
+  return { actor, requestId: newId('request', time.now(), random), realm: null };
+}
+
 /** The old credential belongs to the machine that is gone. */
-async function replaceCredential({ custody, random, clock, directory }: Parts, path: string): Promise<void> {
+async function replaceCredential(parts: Parts, path: string): Promise<void> {
+  const { custody, random, clock, directory, work } = parts;
+  await work.run(restorer(parts), (tx) => {
+    append(tx, { action: 'slot.replaced', target: { kind: 'slot', id: 'credential' } });
+  });
   if (custody.listSlots().some(({ name }) => name === 'credential')) custody.removeSlot('credential');
   const secret = credentialSecret(writeCredential(path, directory.paths.root, random));
   await custody.addSlot({ name: 'credential', secret, now: clock.wall() });

@@ -22,6 +22,7 @@ describe('actions that are signed before the answer', () => {
       'data_key.rotated',
       'restore.completed',
       'signing_key.created',
+      'slot.replaced',
     ]);
   });
 
