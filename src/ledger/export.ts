@@ -77,10 +77,25 @@ export async function exportLedger(deps: ExportDeps, request: ExportRequest): Pr
 }
 
 async function emptyDirectory(directory: string): Promise<void> {
-  await mkdir(directory, { recursive: true, mode: DIRECTORY_MODE });
+  await makeDirectory(directory);
   const found = await readdir(directory);
   if (found.length > 0)
     throw new Fault('CONFLICT', `the directory ${directory} is not empty; name one that is`);
+}
+
+/** Not with its parents: a typing mistake is to be refused, and below /proc the runtime would try for ever. */
+async function makeDirectory(directory: string): Promise<void> {
+  try {
+    await mkdir(directory, { mode: DIRECTORY_MODE });
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+    if (code === 'EEXIST') return;
+    const message = `${directory} cannot be made (${code}); name a directory whose parent is there`;
+    throw new Fault('VALIDATION_FAILED', message, {
+      cause: error,
+      errors: [{ path: 'directory', code: 'PATH', message }],
+    });
+  }
 }
 
 async function writeEntries(

@@ -261,3 +261,14 @@ describe('verification of an export', () => {
     await expect(verifyExport(directory)).rejects.toMatchObject({ code: 'LEDGER_INVALID' });
   });
 });
+
+describe('the directory of an export', () => {
+  it('is made, but not its parents: a typing mistake is refused at once, below /proc too', async () => {
+    await using open = await openLedger();
+    for (const directory of [join(freshDirectory(), 'absent', 'export'), '/proc/absent']) {
+      await expect(exported(open, { directory })).rejects.toMatchObject({ code: 'VALIDATION_FAILED' });
+    }
+    const made = join(freshDirectory(), 'export');
+    expect((await exported(open, { directory: made })).directory).toBe(made);
+  });
+});
