@@ -264,7 +264,7 @@ describe('verification of an export', () => {
 
 describe('the directory of an export', () => {
   it('is made, but not its parents: a typing mistake is refused at once, below /proc too', async () => {
-    await using open = await openLedger();
+    const open = await openLedger();
     for (const directory of [join(freshDirectory(), 'absent', 'export'), '/proc/absent']) {
       await expect(exported(open, { directory })).rejects.toMatchObject({ code: 'VALIDATION_FAILED' });
     }
