@@ -282,6 +282,31 @@ describe('the issue limit of a key', () => {
     expect(await issue(acme.live, id, 11)).toBe('ISSUE_LIMIT');
   });
 
+  it('holds for the keys that a key makes, all together', async () => {
+    const { acme } = access.storage;
+    const made = await operator(PATH, {
+      name: 'maker',
+      scopes: ['licenses:write', 'api-keys:write'],
+      issueLimitPerDay: 3,
+    });
+    const children: string[] = [];
+    for (const name of ['one', 'two', 'three']) {
+      const body = { name, scopes: ['licenses:write'], issueLimitPerDay: 3 };
+      const { data } = await ask(server.url, {
+        method: 'POST',
+        path: PATH,
+        key: String(made.data['key']),
+        body,
+      });
+      children.push(String(data['id']));
+    }
+    const outcomes: string[] = [];
+    for (const id of children) outcomes.push(await issue(acme.live, id, 2));
+    expect(outcomes).toEqual(['issued', 'ISSUE_LIMIT', 'ISSUE_LIMIT']);
+    expect(await issue(acme.live, String(made.data['id']), 1)).toBe('issued');
+    expect(await issue(acme.live, children[2] ?? '', 1)).toBe('ISSUE_LIMIT');
+  });
+
   it('is not one for a key that has none', async () => {
     const { data } = await operator(PATH, {
       name: 'issuer',
