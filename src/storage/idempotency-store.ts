@@ -1,6 +1,5 @@
 import { Fault } from '../faults.ts';
 import { DAY, type EpochMs } from '../lib/clock.ts';
-import type { RealmId } from './realm-scope.ts';
 import { statement } from './statement.ts';
 import type { RealmReader, RealmTx } from './tx.ts';
 
@@ -8,8 +7,6 @@ import type { RealmReader, RealmTx } from './tx.ts';
 export const IDEMPOTENCY_LIFE_MS = DAY;
 /** Rows purged in one unit: a slice that does not hold the event loop. */
 const PURGE_ROWS = 1000;
-/** Requests with a key that may run at once. */
-const RUNNING = 8192;
 
 /** What a key is scoped to, inside its realm: the same text from another principal or on another route is another key. */
 export interface IdempotencySlot {
@@ -115,30 +112,6 @@ export function purgeExpired(tx: RealmTx, now: EpochMs): number {
   const expired = now - IDEMPOTENCY_LIFE_MS;
   const slice = tx.get(NTH_OLDEST, { n: PURGE_ROWS - 1 })?.at ?? expired;
   return tx.run(PURGE, { upTo: Math.min(expired, slice) }).changes;
-}
-
-/** Which keyed requests run just now. One process, one gate: a twin is told to come back instead of running too. */
-export class IdempotencyGate {
-  readonly #running = new Set<string>();
-  readonly #limit: number;
-
-  constructor(limit = RUNNING) {
-    this.#limit = limit;
-  }
-
-  /**
-   * Takes the slot until the returned value is disposed: `using _ = gate.enter(realm, slot)`.
-   * @throws Fault IDEMPOTENCY_IN_PROGRESS while a request with this key runs, OVERLOADED when too many run.
-   */
-  enter(realm: RealmId, slot: IdempotencySlot): Disposable {
-    const name = JSON.stringify([realm, slot.principal, slot.route, slot.keyHash.toString('base64')]);
-    if (this.#running.has(name)) throw inProgress();
-    if (this.#running.size >= this.#limit) {
-      throw new Fault('OVERLOADED', 'too many requests with a key are running', { retryAfterMs: 1000 });
-    }
-    this.#running.add(name);
-    return { [Symbol.dispose]: () => void this.#running.delete(name) };
-  }
 }
 
 function inProgress(): Fault {

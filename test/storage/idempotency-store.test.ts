@@ -2,7 +2,6 @@ import { describe, expect, it } from 'vitest';
 import { DAY, HOUR } from '../../src/lib/clock.ts';
 import {
   findAnswer,
-  IdempotencyGate,
   type IdempotencySlot,
   purgeExpired,
   storeAnswer,
@@ -93,29 +92,5 @@ describe('stored answers', () => {
     }
     expect(purged).toEqual([1000, 1000, 200, 0]);
     expect(find(storage, { ...SLOT, keyHash: Buffer.from('2200') }, live)).toEqual(ANSWER);
-  });
-});
-
-describe('the gate of running requests', () => {
-  const live = 1 as RealmId;
-
-  it('turns a twin away while the first one runs, and lets it in afterwards', () => {
-    const gate = new IdempotencyGate();
-    {
-      using _ = gate.enter(live, SLOT);
-      expect(() => gate.enter(live, SLOT)).toThrow(
-        expect.objectContaining({ code: 'IDEMPOTENCY_IN_PROGRESS', retryAfterMs: 1000 }) as Error,
-      );
-      expect(() => gate.enter(2 as RealmId, SLOT)).not.toThrow();
-    }
-    expect(() => gate.enter(live, SLOT)).not.toThrow();
-  });
-
-  it('is bounded', () => {
-    const gate = new IdempotencyGate(1);
-    gate.enter(live, SLOT);
-    expect(() => gate.enter(live, { ...SLOT, principal: 'key_2' })).toThrow(
-      expect.objectContaining({ code: 'OVERLOADED' }) as Error,
-    );
   });
 });
