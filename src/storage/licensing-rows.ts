@@ -37,7 +37,11 @@ export interface LicensesRow {
   product_id: string;
   policy_id: string;
   status: 'active' | 'suspended' | 'expired' | 'revoked' | 'banned';
+  /** When it came into this state; null: it has been in it since it was created. */
+  status_since: number | null;
   expires_at: number | null;
+  starts_on: 'activation' | 'validation' | null;
+  lapsed_at: number | null;
   max_machines_override: number | null;
   max_uses_override: number | null;
   key_hash: Buffer;
@@ -78,6 +82,7 @@ export interface LicenseUsageRow {
   validations: Generated<number>;
   last_validated_at: number | null;
   last_checked_out_at: number | null;
+  notice_due: number | null;
 }
 
 /** A row of `machines`. */

@@ -165,6 +165,13 @@ CREATE TABLE ledger_private (
   sealed BLOB NOT NULL
   ) STRICT;
 
+CREATE TABLE ledger_subjects (
+  realm_id INTEGER NOT NULL REFERENCES realms (realm_id),
+  subject TEXT NOT NULL,
+  position INTEGER NOT NULL,
+  PRIMARY KEY (realm_id, subject, position)
+  ) STRICT, WITHOUT ROWID;
+
 CREATE TABLE ledger_tiles (
   level INTEGER NOT NULL,
   number INTEGER NOT NULL,
@@ -205,6 +212,7 @@ CREATE TABLE license_usage (
   validations INTEGER NOT NULL DEFAULT 0,
   last_validated_at INTEGER,
   last_checked_out_at INTEGER,
+  notice_due INTEGER,
   PRIMARY KEY (realm_id, license_id),
   FOREIGN KEY (realm_id, license_id) REFERENCES licenses (realm_id, id)
   ) STRICT, WITHOUT ROWID;
@@ -216,7 +224,10 @@ CREATE TABLE licenses (
   product_id TEXT NOT NULL,
   policy_id TEXT NOT NULL,
   status TEXT NOT NULL CHECK (status IN ('active', 'suspended', 'expired', 'revoked', 'banned')),
+  status_since INTEGER,
   expires_at INTEGER,
+  starts_on TEXT CHECK (starts_on IN ('activation', 'validation')),
+  lapsed_at INTEGER,
   max_machines_override INTEGER,
   max_uses_override INTEGER,
   key_hash BLOB NOT NULL,
@@ -419,6 +430,8 @@ CREATE INDEX ledger_entries_realm ON ledger_entries (realm_id, position);
 
 CREATE INDEX license_entitlements_entitlement ON license_entitlements (realm_id, entitlement_id);
 
+CREATE INDEX license_usage_notice ON license_usage (realm_id, notice_due) WHERE notice_due IS NOT NULL;
+
 CREATE INDEX licenses_email ON licenses (realm_id, user_email_index) WHERE user_email_index IS NOT NULL;
 
 CREATE INDEX licenses_expiry ON licenses (realm_id, status, expires_at)
@@ -426,6 +439,9 @@ CREATE INDEX licenses_expiry ON licenses (realm_id, status, expires_at)
 
 CREATE INDEX licenses_expiry_list ON licenses (realm_id, expires_at, seq)
   WHERE deleted_at IS NULL AND expires_at IS NOT NULL;
+
+CREATE INDEX licenses_lapsed ON licenses (realm_id, policy_id, lapsed_at)
+  WHERE lapsed_at IS NOT NULL;
 
 CREATE INDEX licenses_list ON licenses (realm_id, seq) WHERE deleted_at IS NULL;
 

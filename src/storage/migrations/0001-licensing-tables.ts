@@ -39,7 +39,10 @@ export const LICENSE_TABLES = [
     product_id TEXT NOT NULL,
     policy_id TEXT NOT NULL,
     status TEXT NOT NULL CHECK (status IN ('active', 'suspended', 'expired', 'revoked', 'banned')),
+    status_since INTEGER,
     expires_at INTEGER,
+    starts_on TEXT CHECK (starts_on IN ('activation', 'validation')),
+    lapsed_at INTEGER,
     max_machines_override INTEGER,
     max_uses_override INTEGER,
     key_hash BLOB NOT NULL,
@@ -69,6 +72,9 @@ export const LICENSE_TABLES = [
     WHERE deleted_at IS NULL AND expires_at IS NOT NULL`,
   `CREATE INDEX licenses_expiry_list ON licenses (realm_id, expires_at, seq)
     WHERE deleted_at IS NULL AND expires_at IS NOT NULL`,
+  // Expired licences alone: those under a policy that revokes are looked for by when they expired.
+  `CREATE INDEX licenses_lapsed ON licenses (realm_id, policy_id, lapsed_at)
+    WHERE lapsed_at IS NOT NULL`,
   `CREATE TABLE license_entitlements (
     ${OWNED},
     license_id TEXT NOT NULL,
@@ -94,9 +100,11 @@ export const LICENSE_TABLES = [
     validations INTEGER NOT NULL DEFAULT 0,
     last_validated_at INTEGER,
     last_checked_out_at INTEGER,
+    notice_due INTEGER,
     PRIMARY KEY (realm_id, license_id),
     FOREIGN KEY (realm_id, license_id) REFERENCES licenses (realm_id, id)
   ) STRICT, WITHOUT ROWID`,
+  'CREATE INDEX license_usage_notice ON license_usage (realm_id, notice_due) WHERE notice_due IS NOT NULL',
 ];
 
 /** Machines, and the files issued for them. */
