@@ -57,6 +57,25 @@ export interface LicensesRow {
   created_at: number;
   updated_at: number;
   deleted_at: number | null;
+  kept_until: number | null;
+}
+
+/** A row of `metadata_keys`. */
+export interface MetadataKeysRow {
+  realm_id: RealmId;
+  product_id: string;
+  name: string;
+  state: 'building' | 'ready' | 'removing';
+  reached: Generated<number>;
+}
+
+/** A row of `license_metadata`. */
+export interface LicenseMetadataRow {
+  realm_id: RealmId;
+  license_id: string;
+  name: string;
+  value_hash: Buffer;
+  license_seq: number;
 }
 
 /** A row of `license_entitlements`. */
@@ -104,6 +123,8 @@ export interface MachinesRow {
   created_at: number;
   updated_at: number;
   deleted_at: number | null;
+  deleted_with_license: Generated<number>;
+  purged_at: number | null;
 }
 
 /** A row of `machine_components`. */

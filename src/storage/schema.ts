@@ -3,12 +3,14 @@ import type {
   DayCountsRow,
   IssuedFilesRow,
   LicenseEntitlementsRow,
+  LicenseMetadataRow,
   LicenseSeatsRow,
   LicenseUsageRow,
   LicensesRow,
   MachineComponentsRow,
   MachineUsageRow,
   MachinesRow,
+  MetadataKeysRow,
   ProductSeatsRow,
   RealmCountersRow,
 } from './licensing-rows.ts';
@@ -34,6 +36,7 @@ export interface Schema {
   ledger_entries: LedgerEntriesRow;
   ledger_tiles: LedgerTilesRow;
   ledger_private: LedgerPrivateRow;
+  ledger_subjects: LedgerSubjectsRow;
   ledger_checkpoints: LedgerCheckpointsRow;
   products: ProductsRow;
   policies: PoliciesRow;
@@ -46,6 +49,8 @@ export interface Schema {
   license_entitlements: LicenseEntitlementsRow;
   license_seats: LicenseSeatsRow;
   license_usage: LicenseUsageRow;
+  metadata_keys: MetadataKeysRow;
+  license_metadata: LicenseMetadataRow;
   machines: MachinesRow;
   machine_components: MachineComponentsRow;
   machine_usage: MachineUsageRow;
@@ -190,6 +195,13 @@ export interface LedgerPrivateRow {
   sealed: Buffer;
 }
 
+/** A row of `ledger_subjects`. */
+export interface LedgerSubjectsRow {
+  realm_id: RealmId;
+  subject: string;
+  position: number;
+}
+
 /** A row of `ledger_checkpoints`. */
 export interface LedgerCheckpointsRow {
   size: number;
@@ -208,6 +220,7 @@ export interface ProductsRow {
   key_prefix: string;
   signing_kid: string;
   metadata: Buffer | null;
+  indexed_metadata: Generated<string>;
   version: Generated<number>;
   created_at: number;
   updated_at: number;

@@ -36,6 +36,8 @@ export const TABLES = {
   ledger_entries: table('appliance', 'bookkeeping', true),
   ledger_tiles: table('appliance', 'bookkeeping', true),
   ledger_private: table('appliance', 'bookkeeping', true),
+  // An index of the ledger's entries, written beside them.
+  ledger_subjects: table('realm', 'bookkeeping', true),
   ledger_checkpoints: table('appliance', 'bookkeeping', true),
   products: table('realm', 'recorded', true),
   policies: table('realm', 'recorded', true),
@@ -49,6 +51,9 @@ export const TABLES = {
   license_entitlements: table('realm', 'recorded', true),
   license_seats: table('realm', 'recorded', true),
   license_usage: table('realm', 'bookkeeping', true),
+  // Which keys are indexed is a column of the product; these follow from it and from the sealed metadata.
+  metadata_keys: table('realm', 'bookkeeping', false),
+  license_metadata: table('realm', 'bookkeeping', true),
   machines: table('realm', 'recorded', true),
   machine_components: table('realm', 'recorded', true),
   machine_usage: table('realm', 'bookkeeping', true),

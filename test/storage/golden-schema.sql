@@ -197,6 +197,16 @@ CREATE TABLE license_entitlements (
   FOREIGN KEY (realm_id, entitlement_id) REFERENCES entitlements (realm_id, id)
   ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE license_metadata (
+  realm_id INTEGER NOT NULL REFERENCES realms (realm_id),
+  license_id TEXT NOT NULL,
+  name TEXT NOT NULL,
+  value_hash BLOB NOT NULL,
+  license_seq INTEGER NOT NULL,
+  PRIMARY KEY (realm_id, license_id, name),
+  FOREIGN KEY (realm_id, license_id) REFERENCES licenses (realm_id, id)
+  ) STRICT, WITHOUT ROWID;
+
 CREATE TABLE license_seats (
   realm_id INTEGER NOT NULL REFERENCES realms (realm_id),
   license_id TEXT NOT NULL,
@@ -243,6 +253,7 @@ CREATE TABLE licenses (
   created_at INTEGER NOT NULL,
   updated_at INTEGER NOT NULL,
   deleted_at INTEGER,
+  kept_until INTEGER,
   UNIQUE (realm_id, id),
   UNIQUE (realm_id, key_hash),
   FOREIGN KEY (realm_id, product_id) REFERENCES products (realm_id, id),
@@ -288,9 +299,21 @@ CREATE TABLE machines (
   created_at INTEGER NOT NULL,
   updated_at INTEGER NOT NULL,
   deleted_at INTEGER,
+  deleted_with_license INTEGER NOT NULL DEFAULT 0,
+  purged_at INTEGER,
   UNIQUE (realm_id, id),
   FOREIGN KEY (realm_id, license_id) REFERENCES licenses (realm_id, id)
   ) STRICT;
+
+CREATE TABLE metadata_keys (
+  realm_id INTEGER NOT NULL REFERENCES realms (realm_id),
+  product_id TEXT NOT NULL,
+  name TEXT NOT NULL,
+  state TEXT NOT NULL CHECK (state IN ('building', 'ready', 'removing')),
+  reached INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (realm_id, product_id, name),
+  FOREIGN KEY (realm_id, product_id) REFERENCES products (realm_id, id)
+  ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE policies (
   seq INTEGER PRIMARY KEY,
@@ -338,6 +361,7 @@ CREATE TABLE products (
   key_prefix TEXT NOT NULL,
   signing_kid TEXT NOT NULL,
   metadata BLOB,
+  indexed_metadata TEXT NOT NULL DEFAULT '[]',
   version INTEGER NOT NULL DEFAULT 1,
   created_at INTEGER NOT NULL,
   updated_at INTEGER NOT NULL,
@@ -411,6 +435,8 @@ CREATE INDEX api_keys_list ON api_keys (realm_id, seq);
 
 CREATE UNIQUE INDEX entitlements_code ON entitlements (realm_id, code) WHERE deleted_at IS NULL;
 
+CREATE INDEX entitlements_due ON entitlements (realm_id, deleted_at) WHERE deleted_at IS NOT NULL;
+
 CREATE INDEX entitlements_list ON entitlements (realm_id, seq) WHERE deleted_at IS NULL;
 
 CREATE INDEX events_realm ON events (realm_id, position);
@@ -430,15 +456,24 @@ CREATE INDEX ledger_entries_realm ON ledger_entries (realm_id, position);
 
 CREATE INDEX license_entitlements_entitlement ON license_entitlements (realm_id, entitlement_id);
 
+CREATE INDEX license_metadata_value ON license_metadata (realm_id, value_hash, license_seq);
+
 CREATE INDEX license_usage_notice ON license_usage (realm_id, notice_due) WHERE notice_due IS NOT NULL;
+
+CREATE INDEX licenses_deleted ON licenses (realm_id, seq)
+  WHERE deleted_at IS NOT NULL AND kept_until IS NULL;
+
+CREATE INDEX licenses_due ON licenses (realm_id, deleted_at)
+  WHERE deleted_at IS NOT NULL AND kept_until IS NULL;
 
 CREATE INDEX licenses_email ON licenses (realm_id, user_email_index) WHERE user_email_index IS NOT NULL;
 
 CREATE INDEX licenses_expiry ON licenses (realm_id, status, expires_at)
   WHERE deleted_at IS NULL AND expires_at IS NOT NULL;
 
-CREATE INDEX licenses_expiry_list ON licenses (realm_id, expires_at, seq)
-  WHERE deleted_at IS NULL AND expires_at IS NOT NULL;
+CREATE INDEX licenses_expiry_list ON licenses (realm_id, expires_at, seq) WHERE deleted_at IS NULL;
+
+CREATE INDEX licenses_kept ON licenses (realm_id, kept_until) WHERE kept_until IS NOT NULL;
 
 CREATE INDEX licenses_lapsed ON licenses (realm_id, policy_id, lapsed_at)
   WHERE lapsed_at IS NOT NULL;
@@ -452,6 +487,9 @@ CREATE INDEX licenses_product ON licenses (realm_id, product_id, seq);
 CREATE INDEX licenses_status ON licenses (realm_id, status, seq);
 
 CREATE INDEX machine_usage_due ON machine_usage (realm_id, heartbeat_due) WHERE heartbeat_due IS NOT NULL;
+
+CREATE INDEX machines_due ON machines (realm_id, deleted_at)
+  WHERE deleted_at IS NOT NULL AND purged_at IS NULL;
 
 CREATE INDEX machines_fingerprint ON machines (realm_id, fingerprint_hash) WHERE deleted_at IS NULL;
 
@@ -473,6 +511,8 @@ CREATE INDEX machines_list ON machines (realm_id, seq) WHERE deleted_at IS NULL;
 
 CREATE UNIQUE INDEX policies_code ON policies (realm_id, code) WHERE deleted_at IS NULL;
 
+CREATE INDEX policies_due ON policies (realm_id, deleted_at) WHERE deleted_at IS NOT NULL;
+
 CREATE INDEX policies_list ON policies (realm_id, seq) WHERE deleted_at IS NULL;
 
 CREATE INDEX policies_product ON policies (realm_id, product_id, seq);
@@ -480,6 +520,8 @@ CREATE INDEX policies_product ON policies (realm_id, product_id, seq);
 CREATE INDEX policy_entitlements_entitlement ON policy_entitlements (realm_id, entitlement_id);
 
 CREATE UNIQUE INDEX products_code ON products (realm_id, code) WHERE deleted_at IS NULL;
+
+CREATE INDEX products_due ON products (realm_id, deleted_at) WHERE deleted_at IS NOT NULL;
 
 CREATE INDEX products_list ON products (realm_id, seq) WHERE deleted_at IS NULL;
 

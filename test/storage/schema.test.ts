@@ -180,6 +180,7 @@ const CHECKED: Readonly<Record<string, string>> = {
   'licenses.key_origin': 'generated',
   'day_counts.kind': 'activation',
   'issued_files.kind': 'license',
+  'metadata_keys.state': 'ready',
   'api_keys.kind': 'sk',
 };
 

@@ -120,6 +120,13 @@ const LEDGER_TABLES = [
     salt BLOB NOT NULL,
     sealed BLOB NOT NULL
   ) STRICT`,
+  // Under which ids an entry of a realm is found: what it is about, and the licence that belongs to.
+  `CREATE TABLE ledger_subjects (
+    ${OWNED},
+    subject TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    PRIMARY KEY (realm_id, subject, position)
+  ) STRICT, WITHOUT ROWID`,
   `CREATE TABLE ledger_checkpoints (
     size INTEGER PRIMARY KEY,
     note TEXT NOT NULL,
@@ -138,6 +145,7 @@ const CATALOGUE_TABLES = [
     key_prefix TEXT NOT NULL,
     signing_kid TEXT NOT NULL,
     metadata BLOB,
+    indexed_metadata TEXT NOT NULL DEFAULT '[]',
     version INTEGER NOT NULL DEFAULT 1,
     created_at INTEGER NOT NULL,
     updated_at INTEGER NOT NULL,
@@ -146,6 +154,7 @@ const CATALOGUE_TABLES = [
   ) STRICT`,
   'CREATE UNIQUE INDEX products_code ON products (realm_id, code) WHERE deleted_at IS NULL',
   'CREATE INDEX products_list ON products (realm_id, seq) WHERE deleted_at IS NULL',
+  'CREATE INDEX products_due ON products (realm_id, deleted_at) WHERE deleted_at IS NOT NULL',
   `CREATE TABLE policies (
     seq INTEGER PRIMARY KEY,
     ${OWNED},
@@ -166,6 +175,7 @@ const CATALOGUE_TABLES = [
   ) STRICT`,
   'CREATE UNIQUE INDEX policies_code ON policies (realm_id, code) WHERE deleted_at IS NULL',
   'CREATE INDEX policies_list ON policies (realm_id, seq) WHERE deleted_at IS NULL',
+  'CREATE INDEX policies_due ON policies (realm_id, deleted_at) WHERE deleted_at IS NOT NULL',
   'CREATE INDEX policies_product ON policies (realm_id, product_id, seq)',
   `CREATE TABLE entitlements (
     seq INTEGER PRIMARY KEY,
@@ -182,6 +192,7 @@ const CATALOGUE_TABLES = [
   ) STRICT`,
   'CREATE UNIQUE INDEX entitlements_code ON entitlements (realm_id, code) WHERE deleted_at IS NULL',
   'CREATE INDEX entitlements_list ON entitlements (realm_id, seq) WHERE deleted_at IS NULL',
+  'CREATE INDEX entitlements_due ON entitlements (realm_id, deleted_at) WHERE deleted_at IS NOT NULL',
   `CREATE TABLE policy_entitlements (
     ${OWNED},
     policy_id TEXT NOT NULL,

@@ -58,6 +58,7 @@ export const LICENSE_TABLES = [
     created_at INTEGER NOT NULL,
     updated_at INTEGER NOT NULL,
     deleted_at INTEGER,
+    kept_until INTEGER,
     UNIQUE (realm_id, id),
     UNIQUE (realm_id, key_hash),
     FOREIGN KEY (realm_id, product_id) REFERENCES products (realm_id, id),
@@ -70,8 +71,34 @@ export const LICENSE_TABLES = [
   'CREATE INDEX licenses_email ON licenses (realm_id, user_email_index) WHERE user_email_index IS NOT NULL',
   `CREATE INDEX licenses_expiry ON licenses (realm_id, status, expires_at)
     WHERE deleted_at IS NULL AND expires_at IS NOT NULL`,
-  `CREATE INDEX licenses_expiry_list ON licenses (realm_id, expires_at, seq)
-    WHERE deleted_at IS NULL AND expires_at IS NOT NULL`,
+  'CREATE INDEX licenses_expiry_list ON licenses (realm_id, expires_at, seq) WHERE deleted_at IS NULL',
+  // Deleted ones: to be listed, to be purged when their time has come, and what is kept of them for files still out.
+  `CREATE INDEX licenses_deleted ON licenses (realm_id, seq)
+    WHERE deleted_at IS NOT NULL AND kept_until IS NULL`,
+  `CREATE INDEX licenses_due ON licenses (realm_id, deleted_at)
+    WHERE deleted_at IS NOT NULL AND kept_until IS NULL`,
+  'CREATE INDEX licenses_kept ON licenses (realm_id, kept_until) WHERE kept_until IS NOT NULL',
+  // Keys of metadata that a product declares indexed, and how far the licences it had are indexed by them.
+  `CREATE TABLE metadata_keys (
+    ${OWNED},
+    product_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('building', 'ready', 'removing')),
+    reached INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (realm_id, product_id, name),
+    FOREIGN KEY (realm_id, product_id) REFERENCES products (realm_id, id)
+  ) STRICT, WITHOUT ROWID`,
+  // Metadata is sealed: what is looked for is a keyed digest of name and value.
+  `CREATE TABLE license_metadata (
+    ${OWNED},
+    license_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    value_hash BLOB NOT NULL,
+    license_seq INTEGER NOT NULL,
+    PRIMARY KEY (realm_id, license_id, name),
+    FOREIGN KEY (realm_id, license_id) REFERENCES licenses (realm_id, id)
+  ) STRICT, WITHOUT ROWID`,
+  'CREATE INDEX license_metadata_value ON license_metadata (realm_id, value_hash, license_seq)',
   // Expired licences alone: those under a policy that revokes are looked for by when they expired.
   `CREATE INDEX licenses_lapsed ON licenses (realm_id, policy_id, lapsed_at)
     WHERE lapsed_at IS NOT NULL`,
@@ -127,6 +154,8 @@ export const MACHINE_TABLES = [
     created_at INTEGER NOT NULL,
     updated_at INTEGER NOT NULL,
     deleted_at INTEGER,
+    deleted_with_license INTEGER NOT NULL DEFAULT 0,
+    purged_at INTEGER,
     UNIQUE (realm_id, id),
     FOREIGN KEY (realm_id, license_id) REFERENCES licenses (realm_id, id)
   ) STRICT`,
@@ -137,6 +166,8 @@ export const MACHINE_TABLES = [
   'CREATE INDEX machines_license_list ON machines (realm_id, license_id, seq) WHERE deleted_at IS NULL',
   `CREATE INDEX machines_former ON machines (realm_id, license_id, fingerprint_hash)
     WHERE deleted_at IS NOT NULL`,
+  `CREATE INDEX machines_due ON machines (realm_id, deleted_at)
+    WHERE deleted_at IS NOT NULL AND purged_at IS NULL`,
   // A removed machine keeps its seat until the newest file it holds has expired.
   `CREATE INDEX machines_held ON machines (realm_id, seat_held_until)
     WHERE seat_held_until IS NOT NULL`,
