@@ -47,6 +47,10 @@ const INSERT_PRIVATE = statement<{ position: number; owner: RealmId; salt: Buffe
       .values({ position: p.position, realm_id: p.owner, salt: p.salt, sealed: p.sealed }),
 );
 
+const INSERT_SUBJECT = statement<{ subject: string; position: number }>()((db, p) =>
+  db.insertInto('ledger_subjects').values({ realm_id: p.realm, subject: p.subject, position: p.position }),
+);
+
 const LAST_ENTRY = statement()((db) =>
   db.selectFrom('ledger_entries').select('position').orderBy('position', 'desc').limit(1),
 );
@@ -154,6 +158,15 @@ export function insertPrivate(tx: Tx, part: StoredPrivate): void {
     salt: part.salt,
     sealed: part.sealed,
   });
+}
+
+/** Stores under which ids of its realm an entry is found. */
+export function insertSubjects(
+  tx: Tx,
+  entry: { readonly realm: RealmId; readonly position: number; readonly subjects: readonly string[] },
+): void {
+  const { realm, position, subjects } = entry;
+  for (const subject of subjects) tx.in(realm).run(INSERT_SUBJECT, { subject, position });
 }
 
 /** The realm under whose data key the private part of an entry is sealed. */

@@ -14,7 +14,14 @@ import {
   privateCommitment,
 } from './entry.ts';
 import { forcesCheckpoint } from './forced-actions.ts';
-import { insertEntry, insertPrivate, realmName, sealingRealm, storedHead } from './ledger-store.ts';
+import {
+  insertEntry,
+  insertPrivate,
+  insertSubjects,
+  realmName,
+  sealingRealm,
+  storedHead,
+} from './ledger-store.ts';
 import { type TreeHead, appendLeaf, leafHash, treeRoot } from './merkle.ts';
 
 /** What the ledger stands on. */
@@ -113,6 +120,8 @@ export class Ledger implements Journal<TreeHead> {
     });
     const hash = leafHash(bytes);
     insertEntry(tx, { position: index, realm: draft.realm, bytes, hash });
+    if (draft.realm !== null)
+      insertSubjects(tx, { realm: draft.realm, position: index, subjects: subjectsOf(draft) });
     if (forcesCheckpoint(draft.action)) this.#forceAfter(tx, index + 1);
     return appendLeaf(head, hash);
   }
@@ -141,4 +150,13 @@ export class Ledger implements Journal<TreeHead> {
     const { requestId } = tx.authority;
     tx.afterCommit(() => this.#forced.set(requestId, size));
   }
+}
+
+/**
+ * Under which ids an entry is found: what it is about and, of a machine or a file, the licence it belongs to. An index
+ * and no more: it proves nothing, and nothing is decided by it.
+ */
+function subjectsOf({ target, before, after, facts }: EntryDraft): string[] {
+  const licenses = [before, after, facts].map((columns) => columns?.['licenseId']);
+  return [...new Set([target.id, ...licenses.filter((id) => typeof id === 'string')])];
 }

@@ -2,7 +2,12 @@ import { present } from '../lib/invariant.ts';
 import type { Authority } from '../storage/journal.ts';
 import type { UnitOfWork } from '../storage/unit-of-work.ts';
 import { type EntryDocument, parseEntry } from './entry.ts';
-import { type RealmEntry, realmEntriesAfter } from './realm-entries-store.ts';
+import {
+  type EntriesRange,
+  type RealmEntry,
+  realmEntries,
+  realmEntriesAbout,
+} from './realm-entries-store.ts';
 
 /** What reading entries needs. */
 export interface ReadEntriesDeps {
@@ -21,18 +26,29 @@ export interface EntryView extends EntryDocument {
   readonly leafHash: string;
 }
 
+/** Which entries to read. */
+export interface EntriesRequest extends EntriesRange {
+  /** Only what is about this id; of a licence also what is about its machines and files. Undefined: everything. */
+  readonly subject?: string | undefined;
+}
+
 /**
- * The entries that concern the caller's realm, oldest first. Their indexes are places in the ledger of the whole
- * appliance: there are gaps where other realms' entries stand.
+ * The entries that concern the caller's realm, in order. Their indexes are places in the ledger of the whole appliance:
+ * there are gaps where other realms' entries stand.
  * @throws Fault LEDGER_INVALID when stored bytes are damaged
  */
 export function readEntries(
   deps: ReadEntriesDeps,
   caller: EntriesCaller,
-  page: { readonly after: number; readonly limit: number },
+  { subject, ...range }: EntriesRequest,
 ): EntryView[] {
   const realm = present(caller.realm, 'a permit for the ledger of a realm names it');
-  return realmEntriesAfter(deps.work.read, { realm, ...page }).map(view);
+  const { read } = deps.work;
+  const entries =
+    subject === undefined
+      ? realmEntries(read, realm, range)
+      : realmEntriesAbout(read, realm, { ...range, subject });
+  return entries.map(view);
 }
 
 function view({ bytes, hash }: RealmEntry): EntryView {

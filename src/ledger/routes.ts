@@ -15,15 +15,24 @@ const BEFORE_THE_FIRST = -1;
 
 const route = routeOf<EntriesCaller, AuditDemand>();
 
+const index = z.coerce.number().int().max(Number.MAX_SAFE_INTEGER);
+const SUBJECT_MAX = 64;
+
 const auditQuery = z.strictObject({
   limit: PAGE_QUERY.limit,
-  after: z.coerce
-    .number()
-    .int()
-    .min(BEFORE_THE_FIRST)
-    .max(Number.MAX_SAFE_INTEGER)
-    .default(BEFORE_THE_FIRST)
-    .meta({ description: 'Index of the last entry you have; -1 begins at the beginning.' }),
+  after: index.min(BEFORE_THE_FIRST).default(BEFORE_THE_FIRST).meta({
+    description: 'Index that all answered entries are above; -1 begins at the beginning.',
+  }),
+  before: index.min(0).default(Number.MAX_SAFE_INTEGER).meta({
+    description: 'Index that all answered entries are below.',
+  }),
+  order: z.enum(['oldest', 'newest']).default('oldest').meta({
+    description:
+      'Which come first. Go on after a page with its `nextCursor` as `after`, or newest first as `before`.',
+  }),
+  subject: z.string().min(1).max(SUBJECT_MAX).optional().meta({
+    description: 'Only entries about this id; of a licence also those about its machines and files.',
+  }),
 });
 
 /** `GET /api/v1/audit`: a realm's own entries of the ledger. */
@@ -32,14 +41,15 @@ export function auditRoutes(deps: ReadEntriesDeps): Route<EntriesCaller, AuditDe
     route({
       method: 'GET',
       path: '/api/v1/audit',
-      summary: "List the realm's ledger entries, oldest first",
+      summary: "List the realm's ledger entries, or those about one id",
       tag: 'audit',
       demand: { scope: 'audit:read', also: [] },
       query: auditQuery,
       answers: { 200: listAnswer(entryAnswer) },
       handle: ({ permit, query }) => {
-        const { after, limit } = query;
-        const entries = readEntries(deps, permit, { after, limit: limit + 1 });
+        const { order, limit, ...range } = query;
+        const newestFirst = order === 'newest';
+        const entries = readEntries(deps, permit, { ...range, newestFirst, limit: limit + 1 });
         return { status: 200, body: pageOfEntries(entries, limit) };
       },
     }),

@@ -112,6 +112,7 @@ export const licenseAnswer = z.strictObject({
   }),
   weakKey: z.boolean().meta({ description: 'Too easily guessed to encrypt a file' }),
   status: z.enum(LICENSE_STATUSES),
+  statusSince: z.iso.datetime(),
   expiresAt: z.iso.datetime().nullable(),
   maxMachinesOverride: z.int().nullable(),
   maxUsesOverride: z.int().nullable(),

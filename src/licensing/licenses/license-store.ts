@@ -10,6 +10,7 @@ const SNAPSHOT = [
   'l.product_id as productId',
   'l.policy_id as policyId',
   'l.status as status',
+  'l.status_since as statusSince',
   'l.expires_at as expiresAt',
   'l.max_machines_override as maxMachinesOverride',
   'l.max_uses_override as maxUsesOverride',

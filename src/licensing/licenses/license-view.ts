@@ -3,7 +3,13 @@ import type { JsonValue } from '../../lib/strict-json.ts';
 import type { DecidingColumns } from '../../storage/journal.ts';
 import { maskedOrNull, maskEmail, maskName } from '../masking.ts';
 import type { Metadata } from '../metadata.ts';
-import { type LicensePersonal, type LicenseSnapshot, type LicenseStatus, statusAt } from './license.ts';
+import {
+  type LicensePersonal,
+  type LicenseSnapshot,
+  type LicenseStatus,
+  statusAt,
+  statusSinceAt,
+} from './license.ts';
 
 /** A licence as the API shows it. */
 export interface LicenseView {
@@ -15,6 +21,8 @@ export interface LicenseView {
   readonly key: string;
   readonly weakKey: boolean;
   readonly status: LicenseStatus;
+  /** Since when it has that status. */
+  readonly statusSince: string;
   readonly expiresAt: string | null;
   readonly maxMachinesOverride: number | null;
   readonly maxUsesOverride: number | null;
@@ -84,6 +92,7 @@ export function licenseView(license: LicenseRow, facets: LicenseFacets): License
     key: license.keyMasked,
     weakKey: license.weakKey === 1,
     status: statusAt(license, facets.now),
+    statusSince: isoTime(statusSinceAt(license, facets.now)),
     expiresAt: timeOrNull(license.expiresAt),
     maxMachinesOverride: license.maxMachinesOverride,
     maxUsesOverride: license.maxUsesOverride,

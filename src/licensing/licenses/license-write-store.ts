@@ -98,6 +98,7 @@ const MOVE = statement<MovedLicense>()((db, p) =>
     .updateTable('licenses')
     .set((eb) => ({
       status: p.to,
+      status_since: eb.case().when('status', '=', p.to).then(eb.ref('status_since')).else(p.now).end(),
       expires_at: p.expiresAt,
       policy_id: p.policyId,
       updated_at: p.now,

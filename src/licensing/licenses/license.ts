@@ -19,6 +19,8 @@ export interface LicenseSnapshot {
   readonly policyId: string;
   /** As stored: use `statusAt` for what holds now. */
   readonly status: LicenseStatus;
+  /** When it came into that state; null: when it was created. */
+  readonly statusSince: EpochMs | null;
   readonly expiresAt: EpochMs | null;
   readonly maxMachinesOverride: number | null;
   readonly maxUsesOverride: number | null;
@@ -71,4 +73,14 @@ export function statusAt(
 ): LicenseStatus {
   const over = license.expiresAt !== null && license.expiresAt <= now;
   return license.status === 'active' && over ? 'expired' : license.status;
+}
+
+/** Since when `statusAt` has held. @param now trusted time */
+export function statusSinceAt(
+  license: Pick<LicenseSnapshot, 'status' | 'statusSince' | 'expiresAt' | 'createdAt'>,
+  now: EpochMs,
+): EpochMs {
+  // The sweep writes the state later than the time has come; it is the time that counts.
+  if (statusAt(license, now) === 'expired') return license.expiresAt ?? now;
+  return license.statusSince ?? license.createdAt;
 }

@@ -128,6 +128,7 @@ function newRow(given: {
     productId: basis.productId,
     policyId: basis.policyId,
     status: 'active',
+    statusSince: null,
     expiresAt: expiryOf(ground, request),
     maxMachinesOverride: request.maxMachinesOverride ?? null,
     maxUsesOverride: request.maxUsesOverride ?? null,
