@@ -91,6 +91,23 @@ export interface LicenseSeatsRow {
   realm_id: RealmId;
   license_id: string;
   seats: Generated<number>;
+  fingerprints: Generated<number>;
+}
+
+/** A row of `license_user_seats`. */
+export interface LicenseUserSeatsRow {
+  realm_id: RealmId;
+  license_id: string;
+  user_index: Buffer;
+  seats: number;
+}
+
+/** A row of `license_fingerprints`. */
+export interface LicenseFingerprintsRow {
+  realm_id: RealmId;
+  license_id: string;
+  fingerprint_hash: Buffer;
+  index_version: number;
 }
 
 /** A row of `license_usage`. */
@@ -118,6 +135,7 @@ export interface MachinesRow {
   platform: string | null;
   cores: number | null;
   personal: Buffer | null;
+  user_index: Buffer | null;
   seat_held_until: number | null;
   version: Generated<number>;
   created_at: number;
@@ -134,12 +152,15 @@ export interface MachineComponentsRow {
   name: string;
   value_hash: Buffer;
   index_version: number;
+  license_id: string;
+  living: Generated<number>;
 }
 
 /** A row of `machine_usage`. */
 export interface MachineUsageRow {
   realm_id: RealmId;
   machine_id: string;
+  license_id: string;
   heartbeat_due: number | null;
   last_heartbeat_at: number | null;
   last_validated_at: number | null;

@@ -3,9 +3,11 @@ import type {
   DayCountsRow,
   IssuedFilesRow,
   LicenseEntitlementsRow,
+  LicenseFingerprintsRow,
   LicenseMetadataRow,
   LicenseSeatsRow,
   LicenseUsageRow,
+  LicenseUserSeatsRow,
   LicensesRow,
   MachineComponentsRow,
   MachineUsageRow,
@@ -48,6 +50,8 @@ export interface Schema {
   licenses: LicensesRow;
   license_entitlements: LicenseEntitlementsRow;
   license_seats: LicenseSeatsRow;
+  license_user_seats: LicenseUserSeatsRow;
+  license_fingerprints: LicenseFingerprintsRow;
   license_usage: LicenseUsageRow;
   metadata_keys: MetadataKeysRow;
   license_metadata: LicenseMetadataRow;
@@ -58,6 +62,9 @@ export interface Schema {
   api_keys: ApiKeysRow;
   api_key_usage: ApiKeyUsageRow;
   idempotency: IdempotencyRow;
+  idempotency_usage: IdempotencyUsageRow;
+  usage_log: UsageLogRow;
+  usage_totals: UsageTotalsRow;
   events: EventsRow;
 }
 
@@ -283,6 +290,9 @@ export interface ApiKeysRow {
   index_version: number;
   last_four: string;
   issue_limit_per_day: number | null;
+  issue_limit_total: number | null;
+  allowed_products: Generated<string>;
+  cascade: Generated<number>;
   created_by: string;
   expires_at: number | null;
   revoked_at: number | null;
@@ -300,6 +310,11 @@ export interface ApiKeyUsageRow {
   last_used_from: Buffer | null;
   issued_day: Generated<number>;
   issued_count: Generated<number>;
+  issued_total: Generated<number>;
+  alerted_day: Generated<number>;
+  alerted_total: Generated<number>;
+  reminded_at: number | null;
+  announced_days: number | null;
 }
 
 /** A row of `idempotency`. */
@@ -312,6 +327,37 @@ export interface IdempotencyRow {
   status: number;
   answer: Buffer;
   created_at: number;
+}
+
+/** A row of `idempotency_usage`. */
+export interface IdempotencyUsageRow {
+  realm_id: RealmId;
+  principal: string;
+  answers: Generated<number>;
+  bytes: Generated<number>;
+}
+
+/** A row of `usage_log`. */
+export interface UsageLogRow {
+  seq: Generated<number>;
+  realm_id: RealmId;
+  principal: string;
+  at: number;
+  route: string;
+  status: number;
+  count: number;
+  address: Buffer;
+  subject: Buffer | null;
+}
+
+/** A row of `usage_totals`. */
+export interface UsageTotalsRow {
+  realm_id: RealmId;
+  hour: number;
+  principal: string;
+  route: string;
+  status: number;
+  count: number;
 }
 
 /** A row of `events`. */

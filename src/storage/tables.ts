@@ -50,6 +50,8 @@ export const TABLES = {
   licenses: table('realm', 'recorded', true),
   license_entitlements: table('realm', 'recorded', true),
   license_seats: table('realm', 'recorded', true),
+  license_user_seats: table('realm', 'recorded', true),
+  license_fingerprints: table('realm', 'recorded', true),
   license_usage: table('realm', 'bookkeeping', true),
   // Which keys are indexed is a column of the product; these follow from it and from the sealed metadata.
   metadata_keys: table('realm', 'bookkeeping', false),
@@ -61,6 +63,9 @@ export const TABLES = {
   api_keys: table('realm', 'recorded', true),
   api_key_usage: table('realm', 'bookkeeping', true),
   idempotency: table('realm', 'bookkeeping', true),
+  idempotency_usage: table('realm', 'bookkeeping', true),
+  usage_log: table('realm', 'bookkeeping', true),
+  usage_totals: table('realm', 'bookkeeping', true),
   // The outbox is written only beside the change that caused an event, which has its own ledger entry.
   events: table('realm', 'bookkeeping', true),
 } as const satisfies Record<string, TableRow>;

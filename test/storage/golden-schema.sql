@@ -12,6 +12,11 @@ CREATE TABLE api_key_usage (
   last_used_from BLOB,
   issued_day INTEGER NOT NULL DEFAULT 0,
   issued_count INTEGER NOT NULL DEFAULT 0,
+  issued_total INTEGER NOT NULL DEFAULT 0,
+  alerted_day INTEGER NOT NULL DEFAULT 0,
+  alerted_total INTEGER NOT NULL DEFAULT 0,
+  reminded_at INTEGER,
+  announced_days INTEGER,
   PRIMARY KEY (realm_id, api_key_id),
   FOREIGN KEY (realm_id, api_key_id) REFERENCES api_keys (realm_id, id)
   ) STRICT, WITHOUT ROWID;
@@ -32,6 +37,9 @@ CREATE TABLE api_keys (
   index_version INTEGER NOT NULL,
   last_four TEXT NOT NULL,
   issue_limit_per_day INTEGER,
+  issue_limit_total INTEGER,
+  allowed_products TEXT NOT NULL DEFAULT '[]',
+  cascade INTEGER NOT NULL DEFAULT 0,
   created_by TEXT NOT NULL,
   expires_at INTEGER,
   revoked_at INTEGER,
@@ -111,6 +119,14 @@ CREATE TABLE idempotency (
   created_at INTEGER NOT NULL,
   PRIMARY KEY (realm_id, principal, route, key_hash)
   ) STRICT;
+
+CREATE TABLE idempotency_usage (
+  realm_id INTEGER NOT NULL REFERENCES realms (realm_id),
+  principal TEXT NOT NULL,
+  answers INTEGER NOT NULL DEFAULT 0 CHECK (answers >= 0),
+  bytes INTEGER NOT NULL DEFAULT 0 CHECK (bytes >= 0),
+  PRIMARY KEY (realm_id, principal)
+  ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE index_keys (
   realm_id INTEGER NOT NULL,
@@ -197,6 +213,15 @@ CREATE TABLE license_entitlements (
   FOREIGN KEY (realm_id, entitlement_id) REFERENCES entitlements (realm_id, id)
   ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE license_fingerprints (
+  realm_id INTEGER NOT NULL REFERENCES realms (realm_id),
+  license_id TEXT NOT NULL,
+  fingerprint_hash BLOB NOT NULL,
+  index_version INTEGER NOT NULL,
+  PRIMARY KEY (realm_id, license_id, fingerprint_hash),
+  FOREIGN KEY (realm_id, license_id) REFERENCES licenses (realm_id, id)
+  ) STRICT, WITHOUT ROWID;
+
 CREATE TABLE license_metadata (
   realm_id INTEGER NOT NULL REFERENCES realms (realm_id),
   license_id TEXT NOT NULL,
@@ -211,6 +236,7 @@ CREATE TABLE license_seats (
   realm_id INTEGER NOT NULL REFERENCES realms (realm_id),
   license_id TEXT NOT NULL,
   seats INTEGER NOT NULL DEFAULT 0 CHECK (seats >= 0),
+  fingerprints INTEGER NOT NULL DEFAULT 0 CHECK (fingerprints >= 0),
   PRIMARY KEY (realm_id, license_id),
   FOREIGN KEY (realm_id, license_id) REFERENCES licenses (realm_id, id)
   ) STRICT, WITHOUT ROWID;
@@ -224,6 +250,15 @@ CREATE TABLE license_usage (
   last_checked_out_at INTEGER,
   notice_due INTEGER,
   PRIMARY KEY (realm_id, license_id),
+  FOREIGN KEY (realm_id, license_id) REFERENCES licenses (realm_id, id)
+  ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE license_user_seats (
+  realm_id INTEGER NOT NULL REFERENCES realms (realm_id),
+  license_id TEXT NOT NULL,
+  user_index BLOB NOT NULL,
+  seats INTEGER NOT NULL CHECK (seats > 0),
+  PRIMARY KEY (realm_id, license_id, user_index),
   FOREIGN KEY (realm_id, license_id) REFERENCES licenses (realm_id, id)
   ) STRICT, WITHOUT ROWID;
 
@@ -266,6 +301,8 @@ CREATE TABLE machine_components (
   name TEXT NOT NULL,
   value_hash BLOB NOT NULL,
   index_version INTEGER NOT NULL,
+  license_id TEXT NOT NULL,
+  living INTEGER NOT NULL DEFAULT 1,
   PRIMARY KEY (realm_id, machine_id, name),
   FOREIGN KEY (realm_id, machine_id) REFERENCES machines (realm_id, id)
   ) STRICT, WITHOUT ROWID;
@@ -273,6 +310,7 @@ CREATE TABLE machine_components (
 CREATE TABLE machine_usage (
   realm_id INTEGER NOT NULL REFERENCES realms (realm_id),
   machine_id TEXT NOT NULL,
+  license_id TEXT NOT NULL,
   heartbeat_due INTEGER,
   last_heartbeat_at INTEGER,
   last_validated_at INTEGER,
@@ -294,6 +332,7 @@ CREATE TABLE machines (
   platform TEXT,
   cores INTEGER,
   personal BLOB,
+  user_index BLOB,
   seat_held_until INTEGER,
   version INTEGER NOT NULL DEFAULT 1,
   created_at INTEGER NOT NULL,
@@ -426,12 +465,36 @@ CREATE TABLE tenants (
   updated_at INTEGER NOT NULL
   ) STRICT;
 
+CREATE TABLE usage_log (
+  seq INTEGER PRIMARY KEY,
+  realm_id INTEGER NOT NULL REFERENCES realms (realm_id),
+  principal TEXT NOT NULL,
+  at INTEGER NOT NULL,
+  route TEXT NOT NULL,
+  status INTEGER NOT NULL,
+  count INTEGER NOT NULL,
+  address BLOB NOT NULL,
+  subject BLOB
+  ) STRICT;
+
+CREATE TABLE usage_totals (
+  realm_id INTEGER NOT NULL REFERENCES realms (realm_id),
+  hour INTEGER NOT NULL,
+  principal TEXT NOT NULL,
+  route TEXT NOT NULL,
+  status INTEGER NOT NULL,
+  count INTEGER NOT NULL,
+  PRIMARY KEY (realm_id, hour, principal, route, status)
+  ) STRICT, WITHOUT ROWID;
+
 CREATE TABLE write_probe (
   id INTEGER PRIMARY KEY CHECK (id = 1),
   filler BLOB NOT NULL
   ) STRICT;
 
 CREATE INDEX api_keys_list ON api_keys (realm_id, seq);
+
+CREATE INDEX api_keys_maker ON api_keys (realm_id, created_by);
 
 CREATE UNIQUE INDEX entitlements_code ON entitlements (realm_id, code) WHERE deleted_at IS NULL;
 
@@ -486,7 +549,13 @@ CREATE INDEX licenses_product ON licenses (realm_id, product_id, seq);
 
 CREATE INDEX licenses_status ON licenses (realm_id, status, seq);
 
+CREATE INDEX machine_components_value ON machine_components (realm_id, license_id, value_hash)
+  WHERE living = 1;
+
 CREATE INDEX machine_usage_due ON machine_usage (realm_id, heartbeat_due) WHERE heartbeat_due IS NOT NULL;
+
+CREATE INDEX machine_usage_license_due ON machine_usage (realm_id, license_id, heartbeat_due)
+  WHERE heartbeat_due IS NOT NULL;
 
 CREATE INDEX machines_due ON machines (realm_id, deleted_at)
   WHERE deleted_at IS NOT NULL AND purged_at IS NULL;
@@ -527,3 +596,9 @@ CREATE INDEX products_list ON products (realm_id, seq) WHERE deleted_at IS NULL;
 
 CREATE UNIQUE INDEX signing_keys_active ON signing_keys (purpose, coalesce(tenant_id, ''), coalesce(realm_id, 0))
   WHERE state = 'active';
+
+CREATE INDEX usage_log_list ON usage_log (realm_id, seq);
+
+CREATE INDEX usage_log_principal ON usage_log (realm_id, principal, seq);
+
+CREATE INDEX usage_log_subject ON usage_log (realm_id, subject, seq) WHERE subject IS NOT NULL;

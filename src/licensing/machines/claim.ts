@@ -10,7 +10,8 @@ import { blockedBy } from '../validation/decide.ts';
 import type { Standing } from '../validation/standing.ts';
 import { heartbeatPatienceMs } from './heartbeat-rule.ts';
 import type { LimitNotices } from './limit-notices.ts';
-import { findMachine, insertComponent, insertMachine } from './machine-store.ts';
+import { insertComponent } from './component-store.ts';
+import { findMachine, insertMachine } from './machine-store.ts';
 import { machineDecides, type MachineSnapshot } from './machine.ts';
 import type { PreparedMachine } from './prepare-activation.ts';
 import {
@@ -173,7 +174,7 @@ function store({ outbox, limitNotices }: ClaimDeps, tx: Tx, { prepared, standing
   const rows = tx.in(realm);
   insertMachine(rows, row, { now: tx.now, heartbeatDue: firstHeartbeatDue(standing, tx.now) });
   countDay(rows, { kind: 'activation', day: dayOf(tx.now), name: '' }, 1);
-  for (const component of components) insertComponent(rows, row.id, component);
+  for (const component of components) insertComponent(rows, row, component);
   const machine = present(findMachine(rows, row.id), 'a machine that was just stored is there');
   const target = { kind: 'machine', id: machine.id };
   append(tx, { realm, action: 'machine.activated', target, after: machineDecides(machine) });

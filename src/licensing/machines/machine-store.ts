@@ -3,6 +3,7 @@ import type { EpochMs } from '../../lib/clock.ts';
 import type { Schema } from '../../storage/schema.ts';
 import { statement } from '../../storage/statement.ts';
 import type { RealmReader, RealmTx } from '../../storage/tx.ts';
+import { setComponentsLiving } from './component-store.ts';
 import type { MachineSnapshot } from './machine.ts';
 import { countDeadMachine } from './tenant-limit-store.ts';
 
@@ -18,6 +19,7 @@ export const MACHINE_COLUMNS = [
   'm.platform as platform',
   'm.cores as cores',
   'm.personal as personal',
+  'm.user_index as userIndex',
   'm.seat_held_until as seatHeldUntil',
   'm.version as version',
   'm.created_at as createdAt',
@@ -70,6 +72,8 @@ export interface NewMachine {
   readonly platform: string | null;
   readonly cores: number | null;
   readonly personal: Buffer | null;
+  /** Whose seat it takes: a keyed digest of the user's address; null: nobody was named. */
+  readonly userIndex: Buffer | null;
 }
 
 const INSERT = statement<NewMachine & { now: EpochMs }>()((db, p) =>
@@ -84,39 +88,19 @@ const INSERT = statement<NewMachine & { now: EpochMs }>()((db, p) =>
     platform: p.platform,
     cores: p.cores,
     personal: p.personal,
+    user_index: p.userIndex,
     created_at: p.now,
     updated_at: p.now,
   }),
 );
 
-const INSERT_USAGE = statement<{ id: string; heartbeatDue: EpochMs | null }>()((db, p) =>
-  db
-    .insertInto('machine_usage')
-    .values({ realm_id: p.realm, machine_id: p.id, heartbeat_due: p.heartbeatDue }),
-);
-
-/** A component as stored: the digest of name and value, never the value. */
-export interface StoredComponent {
-  readonly name: string;
-  readonly valueHash: Buffer;
-}
-
-const INSERT_COMPONENT = statement<StoredComponent & { machineId: string; indexVersion: number }>()((db, p) =>
-  db.insertInto('machine_components').values({
+const INSERT_USAGE = statement<{ id: string; licenseId: string; heartbeatDue: EpochMs | null }>()((db, p) =>
+  db.insertInto('machine_usage').values({
     realm_id: p.realm,
-    machine_id: p.machineId,
-    name: p.name,
-    value_hash: p.valueHash,
-    index_version: p.indexVersion,
+    machine_id: p.id,
+    license_id: p.licenseId,
+    heartbeat_due: p.heartbeatDue,
   }),
-);
-
-const COMPONENTS = statement<{ machineId: string }>()((db, p) =>
-  db
-    .selectFrom('machine_components')
-    .select(['name', 'value_hash as valueHash'])
-    .where('realm_id', '=', p.realm)
-    .where('machine_id', '=', p.machineId),
 );
 
 const REMOVE = statement<{ id: string; now: EpochMs; heldUntil: EpochMs | null }>()((db, p) =>
@@ -244,21 +228,7 @@ export function insertMachine(
   at: { readonly now: EpochMs; readonly heartbeatDue: EpochMs | null },
 ): void {
   tx.run(INSERT, { ...machine, now: at.now });
-  tx.run(INSERT_USAGE, { id: machine.id, heartbeatDue: at.heartbeatDue });
-}
-
-/** Stores one component of a machine. */
-export function insertComponent(
-  tx: RealmTx,
-  machineId: string,
-  component: StoredComponent & { readonly indexVersion: number },
-): void {
-  tx.run(INSERT_COMPONENT, { machineId, ...component });
-}
-
-/** The components of a machine. */
-export function componentsOf(reader: RealmReader, machineId: string): StoredComponent[] {
-  return reader.all(COMPONENTS, { machineId });
+  tx.run(INSERT_USAGE, { id: machine.id, licenseId: machine.licenseId, heartbeatDue: at.heartbeatDue });
 }
 
 /** Ends a machine's life; its seat stays taken until `heldUntil` when that is given. False: it was gone already. */
@@ -267,7 +237,9 @@ export function removeMachine(
   id: string,
   at: { readonly now: EpochMs; readonly heldUntil: EpochMs | null },
 ): boolean {
-  return tx.run(REMOVE, { id, ...at }).changes === 1;
+  if (tx.run(REMOVE, { id, ...at }).changes === 0) return false;
+  setComponentsLiving(tx, { id, living: false });
+  return true;
 }
 
 /** Stores an edit made on `version`; false when the machine has changed or gone since. */

@@ -36,6 +36,8 @@ export interface MachineSnapshot {
   readonly platform: string | null;
   readonly cores: number | null;
   readonly personal: Buffer | null;
+  /** Keyed digest of the user's address; null: no user was named. */
+  readonly userIndex: Buffer | null;
   /** Until when a removed machine keeps its seat; null: it holds none beyond its life. */
   readonly seatHeldUntil: EpochMs | null;
   readonly version: number;

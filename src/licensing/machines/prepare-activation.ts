@@ -13,7 +13,8 @@ import {
   sealFingerprint,
   sealMachinePersonal,
 } from './machine-sealing.ts';
-import type { NewMachine, StoredComponent } from './machine-store.ts';
+import type { StoredComponent } from './component-store.ts';
+import type { NewMachine } from './machine-store.ts';
 import type { MachinePersonal, Platform } from './machine.ts';
 
 /** What a caller says of a machine he activates. */
@@ -72,6 +73,7 @@ export function prepareMachine(
     platform,
     cores,
     personal: sealMachinePersonal(deps.sealer, { realm, id }, personal),
+    userIndex: null,
   };
   const digests = fingerprintDigests(deps.indexer, realm, fingerprint);
   return { realm, fingerprint, digests, row, components: digestAll(deps.indexer, realm, facts.components) };

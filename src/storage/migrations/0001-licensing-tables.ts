@@ -117,7 +117,26 @@ export const LICENSE_TABLES = [
     ${OWNED},
     license_id TEXT NOT NULL,
     seats INTEGER NOT NULL DEFAULT 0 CHECK (seats >= 0),
+    fingerprints INTEGER NOT NULL DEFAULT 0 CHECK (fingerprints >= 0),
     PRIMARY KEY (realm_id, license_id),
+    FOREIGN KEY (realm_id, license_id) REFERENCES licenses (realm_id, id)
+  ) STRICT, WITHOUT ROWID`,
+  // The same seats by the user of their machine (a keyed digest of the address); a user without a seat has no row.
+  `CREATE TABLE license_user_seats (
+    ${OWNED},
+    license_id TEXT NOT NULL,
+    user_index BLOB NOT NULL,
+    seats INTEGER NOT NULL CHECK (seats > 0),
+    PRIMARY KEY (realm_id, license_id, user_index),
+    FOREIGN KEY (realm_id, license_id) REFERENCES licenses (realm_id, id)
+  ) STRICT, WITHOUT ROWID`,
+  // Every fingerprint a licence has ever had, counted in license_seats; machines may be purged, this stays.
+  `CREATE TABLE license_fingerprints (
+    ${OWNED},
+    license_id TEXT NOT NULL,
+    fingerprint_hash BLOB NOT NULL,
+    index_version INTEGER NOT NULL,
+    PRIMARY KEY (realm_id, license_id, fingerprint_hash),
     FOREIGN KEY (realm_id, license_id) REFERENCES licenses (realm_id, id)
   ) STRICT, WITHOUT ROWID`,
   `CREATE TABLE license_usage (
@@ -149,6 +168,7 @@ export const MACHINE_TABLES = [
     platform TEXT,
     cores INTEGER,
     personal BLOB,
+    user_index BLOB,
     seat_held_until INTEGER,
     version INTEGER NOT NULL DEFAULT 1,
     created_at INTEGER NOT NULL,
@@ -179,12 +199,18 @@ export const MACHINE_TABLES = [
     name TEXT NOT NULL,
     value_hash BLOB NOT NULL,
     index_version INTEGER NOT NULL,
+    license_id TEXT NOT NULL,
+    living INTEGER NOT NULL DEFAULT 1,
     PRIMARY KEY (realm_id, machine_id, name),
     FOREIGN KEY (realm_id, machine_id) REFERENCES machines (realm_id, id)
   ) STRICT, WITHOUT ROWID`,
+  // Machines are found by a component within their licence only; those that were removed are not found.
+  `CREATE INDEX machine_components_value ON machine_components (realm_id, license_id, value_hash)
+    WHERE living = 1`,
   `CREATE TABLE machine_usage (
     ${OWNED},
     machine_id TEXT NOT NULL,
+    license_id TEXT NOT NULL,
     heartbeat_due INTEGER,
     last_heartbeat_at INTEGER,
     last_validated_at INTEGER,
@@ -193,6 +219,8 @@ export const MACHINE_TABLES = [
     FOREIGN KEY (realm_id, machine_id) REFERENCES machines (realm_id, id)
   ) STRICT, WITHOUT ROWID`,
   'CREATE INDEX machine_usage_due ON machine_usage (realm_id, heartbeat_due) WHERE heartbeat_due IS NOT NULL',
+  `CREATE INDEX machine_usage_license_due ON machine_usage (realm_id, license_id, heartbeat_due)
+    WHERE heartbeat_due IS NOT NULL`,
   `CREATE TABLE issued_files (
     seq INTEGER PRIMARY KEY,
     ${OWNED},
