@@ -2,7 +2,7 @@ import type { RealmId } from '../storage/realm-scope.ts';
 import { statement } from '../storage/statement.ts';
 import type { Reader } from '../storage/tx.ts';
 
-type Range = { after: number; before: number; limit: number };
+interface Range { after: number; before: number; limit: number }
 
 const OLDEST = statement<Range & { owner: RealmId }>()((db, p) =>
   db

@@ -120,15 +120,21 @@ export const NOT_FOUND: Decision = { valid: false, code: 'NOT_FOUND', findings: 
  */
 export function decide(facts: DecisionFacts | null, request: DecisionRequest, now: EpochMs): Decision {
   if (facts === null) return NOT_FOUND;
-  const findings: FindingCode[] = [];
-  let blocking: FindingCode | undefined;
-  for (const { code, weigh } of RULES) {
-    const weight = weigh(facts, request, now);
-    if (weight === null) continue;
-    findings.push(code);
-    if (weight === 'blocking') blocking ??= code;
-  }
+  const found = weighRules(facts, request, now).filter(({ weight }) => weight !== null);
+  const findings = found.map(({ code }) => code);
+  const blocking = found.find(({ weight }) => weight === 'blocking')?.code;
   return { valid: blocking === undefined, code: blocking ?? findings[0] ?? 'VALID', findings };
+}
+
+/** What one rule says; null: nothing. */
+export interface WeighedRule {
+  readonly code: FindingCode;
+  readonly weight: Weight | null;
+}
+
+/** What every rule says of a licence, in the order of precedence: what `decide` rests on. Pure. */
+export function weighRules(facts: DecisionFacts, request: DecisionRequest, now: EpochMs): WeighedRule[] {
+  return RULES.map(({ code, weigh }) => ({ code, weight: weigh(facts, request, now) }));
 }
 
 /**
