@@ -69,15 +69,21 @@ export function serveFlags(
   return ['serve', '--data-dir', data, ...settings.flatMap((setting) => ['--set', setting])];
 }
 
+/** What an appliance is run under. */
+export interface RunUnder {
+  /** A program and its flags that becomes the appliance, or stays out of the way as its parent's child would. */
+  readonly program?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
 /** Starts `mintmark serve` and waits for the line of its log that says where. */
 export async function serveAppliance(
   made: Pick<InitialisedAppliance, 'data' | 'credential'>,
   sets: readonly string[] = [],
+  { program = [], env = {} }: RunUnder = {},
 ): Promise<ServedAppliance> {
-  const child = spawn(PROGRAM, serveFlags(made, sets), {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: cleanEnvironment(),
-  });
+  const [command = PROGRAM, ...flags] = [...program, PROGRAM, ...serveFlags(made, sets)];
+  const child = spawn(command, flags, { stdio: ['ignore', 'pipe', 'pipe'], env: cleanEnvironment(env) });
   const kept = { stdout: '', stderr: '' };
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     kept.stderr += text;
