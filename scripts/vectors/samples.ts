@@ -32,6 +32,9 @@ export const KEYS = {
   leakedLicense: ed25519Signer('compromised live license'),
   productLicense: ed25519Signer('live license of one product'),
   response: ed25519Signer('live response'),
+  testResponse: ed25519Signer('test response'),
+  retiredResponse: ed25519Signer('retired live response'),
+  leakedResponse: ed25519Signer('compromised live response'),
   revocation: ed25519Signer('revocation'),
   stranger: ed25519Signer('another issuer'),
 } as const;

@@ -86,6 +86,11 @@ function certificates(): VectorCase[] {
       fileOf('license', { ...members, alg: 'aes-256-gcm+ecdsa-secp256r1' }),
       'ALGORITHM_UNKNOWN',
     ],
+    [
+      'refuses a key record, which nothing signed vouches for',
+      fileOf('license', { ...members, cert: 'eyJ' }),
+      'MALFORMED',
+    ],
     ['refuses a file under a site grant', fileOf('license', { ...members, chain: 'eyJ' }), 'GRANT_INVALID'],
     ['refuses a compromised key', sampleLicenseFile({ signer: KEYS.leakedLicense }), 'KEY_COMPROMISED'],
   ]);

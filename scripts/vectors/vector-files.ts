@@ -9,6 +9,7 @@ import {
   sampleMachineFile,
   sampleSignedKey,
 } from './samples.ts';
+import { responseCases } from './response-cases.ts';
 import { sequenceCases, fingerprintOf } from './sequence-cases.ts';
 import { publicKeyHex } from './signers.ts';
 import { structureCases } from './structure-cases.ts';
@@ -29,6 +30,7 @@ trust them. The formats are described in docs/formats/.
 | revocation-list.jws | a revocation list |
 | cases.json | files and signed keys, how to judge them, and the code that must come out |
 | sequences.json | trust bundles and revocation lists, given one after the other, and the code of each |
+| responses.json | requests with a nonce, answers to them, and the code that must come out |
 `;
 
 /** Name and text of every vector file. */
@@ -49,6 +51,7 @@ export function vectorFiles(): readonly (readonly [name: string, text: string])[
     ['revocation-list.jws', `${sampleList()}\n`],
     ['cases.json', json([...judgementCases(), ...structureCases()])],
     ['sequences.json', json(sequenceCases())],
+    ['responses.json', json(responseCases())],
   ];
 }
 

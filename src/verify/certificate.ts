@@ -30,8 +30,11 @@ const TAG_BYTES = 16;
 
 const ARMOUR = { license: 'LICENSE FILE', machine: 'MACHINE FILE' } as const;
 
-/** Members a certificate may have, in their order; the first four are always there. */
-const MEMBERS = ['enc', 'sig', 'alg', 'kid', 'chain', 'bind', 'cert'];
+/**
+ * Members a certificate may have, in their order; the first four are always there. Nothing signs the others here, so that
+ * one nobody reads could be changed unnoticed: `cert` (a key record) is refused like every unknown member.
+ */
+const MEMBERS = ['enc', 'sig', 'alg', 'kid', 'chain', 'bind'];
 
 /** The two ciphers, by the first part of `alg`. */
 const CIPHERS = { encrypted: 'aes-256-gcm', plain: 'base64' } as const;

@@ -12,6 +12,14 @@ export type {
   MetaContent,
 } from './content.ts';
 export {
+  contentDigest,
+  verifyResponse,
+  type ResponseOptions,
+  type ResponseVerdict,
+  type SignedRequest,
+  type SignedResponse,
+} from './response.ts';
+export {
   RevocationList,
   type RevocableKind,
   type RevocationListAnswer,

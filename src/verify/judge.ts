@@ -3,10 +3,8 @@ import { Refusal, demand, type VerdictCode } from './refusal.ts';
 import type { VerifierState } from './state.ts';
 import { equalBytes, utf8Bytes } from './text.ts';
 import type { TrustedKey } from './trust.ts';
-import type { Session } from './verdict.ts';
+import { CLOCK_SLACK_MS, type Session } from './verdict.ts';
 
-/** How far two honest clocks may be apart. */
-const CLOCK_SLACK_MS = 5 * 60 * 1000;
 const DAY_MS = 24 * 60 * 60 * 1000;
 
 const BLOCKED_STATUSES = ['SUSPENDED', 'REVOKED', 'BANNED'];

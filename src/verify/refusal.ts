@@ -1,6 +1,6 @@
 /**
- * Every answer this library gives, one per reason. `GRANT_INVALID`, `BINDING_NOT_SUPPORTED` and `UNSIGNED` stand for
- * features that other entry points complete.
+ * Every answer this library gives, one per reason. `GRANT_INVALID` and `BINDING_NOT_SUPPORTED` stand for features that
+ * other entry points complete; `UNSIGNED` and the three after it are of signed answers alone.
  */
 export const VERDICT_CODES = [
   'VALID',
@@ -31,6 +31,9 @@ export const VERDICT_CODES = [
   'BINDING_NOT_SUPPORTED',
   'CLOCK_ROLLED_BACK',
   'UNSIGNED',
+  'DIGEST_MISMATCH',
+  'NONCE_MISMATCH',
+  'TAG_MISMATCH',
 ] as const;
 
 /** One of {@link VERDICT_CODES}. */

@@ -35,21 +35,23 @@ export interface Trust {
 }
 
 /** What a compiled-in key may sign. */
-export type PinnedPurpose = 'license' | 'revocation';
+export type PinnedPurpose = 'license' | 'revocation' | 'response';
 
 /**
  * Trust in keys that are compiled into the application: 64 hexadecimal digits (Ed25519), 130 (P-256), or a JWK.
- * @param keys by purpose; `license` alone is enough, `revocation` is needed to read revocation lists
+ * @param keys by purpose; `license` alone is enough, `revocation` is needed to read revocation lists, `response` for signed
+ *   answers
  * @throws TypeError when a key cannot be used: that is a mistake in the application, not in a file
  */
 export function pinPublicKeys(keys: {
   readonly license: readonly (string | JsonObject)[];
   readonly revocation?: readonly (string | JsonObject)[];
+  readonly response?: readonly (string | JsonObject)[];
 }): Trust {
-  const pin = (purpose: PinnedPurpose) => (key: string | JsonObject) => pinned(key, purpose);
+  const purposes = ['license', 'revocation', 'response'] as const;
   return {
     rooted: false,
-    keys: [...keys.license.map(pin('license')), ...(keys.revocation ?? []).map(pin('revocation'))],
+    keys: purposes.flatMap((purpose) => (keys[purpose] ?? []).map((key) => pinned(key, purpose))),
     tenant: undefined,
     issuedAtMs: 0,
     nextUpdateMs: Infinity,

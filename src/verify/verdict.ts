@@ -85,6 +85,15 @@ export interface Session {
   readonly verifiers: SignatureVerifiers;
 }
 
+/** How far two honest clocks may be apart. */
+export const CLOCK_SLACK_MS = 5 * 60 * 1000;
+
+/** The time to judge by, in milliseconds since the epoch. */
+export function clockOf({ now }: { readonly now?: number | undefined }): number {
+  // eslint-disable-next-line no-restricted-syntax -- the library runs inside applications, which have no Clock of ours
+  return now ?? Date.now();
+}
+
 /** Fills in the defaults. @throws TypeError when the product was left out: forgetting it would accept any product */
 export function openSession(options: VerifyOptions): Session {
   const { trust, product, revocations } = options;
@@ -104,8 +113,7 @@ export function openSession(options: VerifyOptions): Session {
     issuer: options.issuer,
     revocations: fits ? revocations : undefined,
     state: options.state ?? EMPTY_STATE,
-    // eslint-disable-next-line no-restricted-syntax -- the library runs inside applications, which have no Clock of ours
-    now: options.now ?? Date.now(),
+    now: clockOf(options),
     refuseDev: options.refuseDev ?? false,
     verifiers: options.verifiers ?? {},
   };

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { ResponseCase } from '../../scripts/vectors/response-cases.ts';
 import type { VectorCase, VectorOptions, VectorSequence } from '../../scripts/vectors/vector-case.ts';
 import {
   EMPTY_STATE,
@@ -28,6 +29,8 @@ export function readVector(name: string): string {
 export const publishedCases = JSON.parse(readVector('cases.json')) as readonly VectorCase[]; // written by our generator
 /** The published sequences. */
 export const publishedSequences = JSON.parse(readVector('sequences.json')) as readonly VectorSequence[]; // likewise
+/** The published answers. */
+export const publishedResponses = JSON.parse(readVector('responses.json')) as readonly ResponseCase[]; // likewise
 
 interface PublishedKeys {
   readonly licenseKey: string;

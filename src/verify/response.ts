@@ -1,0 +1,203 @@
+import { sha256 } from '@noble/hashes/sha2.js';
+import { decodeBase64, encodeBase64 } from './base64.ts';
+import { answering, demand, type VerdictCode } from './refusal.ts';
+import { asObject, flagAt, objectAt } from './shape.ts';
+import { checkSignature, type SignatureVerifiers } from './signature.ts';
+import { readJson, type JsonObject } from './strict-json.ts';
+import { utf8Bytes, utf8Text } from './text.ts';
+import { findKey, type Environment, type Trust } from './trust.ts';
+import { clockOf, CLOCK_SLACK_MS } from './verdict.ts';
+
+/** The request as it was sent; it must have carried `Content-Digest: ` {@link contentDigest}`(body)`. */
+export interface SignedRequest {
+  /** Upper case, e.g. `POST`. */
+  readonly method: string;
+  /** As in the request line, without host and query, e.g. `/api/v1/licenses/validate-key`. */
+  readonly path: string;
+  /** The bytes that were sent, or their text. */
+  readonly body: string | Uint8Array;
+  /** The `nonce` in that body: 16–64 characters of base64url, new for every request. */
+  readonly nonce: string;
+}
+
+/** The answer as it arrived. */
+export interface SignedResponse {
+  readonly status: number;
+  /** Name and value of each, e.g. the `headers` of a `fetch` answer or `Object.entries` of an object. */
+  readonly headers: Iterable<readonly [name: string, value: string]>;
+  readonly body: string | Uint8Array;
+}
+
+/** How to judge an answer. */
+export interface ResponseOptions {
+  /** From `verifyTrustBundle` or `pinPublicKeys`. */
+  readonly trust: Trust;
+  /** Default `live`. */
+  readonly environment?: Environment | undefined;
+  /** Tenant code to insist on; a trust bundle pins it by itself. */
+  readonly tenant?: string | undefined;
+  /** Milliseconds since the epoch; default: the clock of this machine. */
+  readonly now?: number | undefined;
+  readonly verifiers?: SignatureVerifiers | undefined;
+}
+
+/** What became of an answer. One that is not genuine is no answer: neither valid nor invalid. */
+export interface ResponseVerdict {
+  /** Whether the appliance gave this answer to this request. Says nothing about the licence. */
+  readonly genuine: boolean;
+  /** VALID when genuine. */
+  readonly code: VerdictCode;
+  /** For a log, in English. */
+  readonly message: string;
+  /** The rest is known when genuine. True only for a validation that said so. */
+  readonly licenseValid: boolean;
+  /** The clock of the appliance is in doubt. */
+  readonly clockSuspect: boolean;
+  readonly createdAtMs: number | undefined;
+  /** The body: `{ data: { valid, code, … } }`, or a problem document when the status is not 200. */
+  readonly answer: JsonObject | undefined;
+}
+
+const MAX_BYTES = 1024 * 1024;
+const NONCE = '[A-Za-z0-9_-]{16,64}';
+const COVERED = '("@status" "content-type" "content-digest" "@method";req "@path";req "content-digest";req)';
+const SECONDS = '(0|[1-9]\\d{0,11})';
+/** The one form of `Signature-Input` that there is (RFC 9421 §4.1): what two readers could read differently is refused. */
+const INPUT = new RegExp(
+  `^mm=(${COVERED.replace(/[()]/g, '\\$&')};created=${SECONDS};expires=${SECONDS}` +
+    `;keyid="([A-Za-z0-9_-]{16})";nonce="(${NONCE})";tag="([a-z0-9-]{1,32})")$`,
+);
+const SIGNATURE = /^mm=:([A-Za-z0-9+/]{86}==):$/;
+
+const NOT_GENUINE = {
+  genuine: false,
+  licenseValid: false,
+  clockSuspect: false,
+  createdAtMs: undefined,
+  answer: undefined,
+} as const;
+
+/** The `Content-Digest` of a body (RFC 9530), as a request with a nonce must carry it. */
+export function contentDigest(body: string | Uint8Array): string {
+  return `sha-256=:${encodeBase64(sha256(bytesOf(body)))}:`;
+}
+
+/**
+ * Judges whether an answer to a request with a nonce comes from the appliance (docs/formats/response-signature.md): signed
+ * by a `response` key of the tenant, for this request, now.
+ * @throws TypeError when the nonce is missing or not of its form: without it an old answer could be played back
+ */
+export function verifyResponse(
+  request: SignedRequest,
+  response: SignedResponse,
+  options: ResponseOptions,
+): ResponseVerdict {
+  if (typeof request.nonce !== 'string' || !new RegExp(`^${NONCE}$`).test(request.nonce)) {
+    throw new TypeError('nonce is required: 16 to 64 characters of base64url, new for every request');
+  }
+  return answering<ResponseVerdict>(
+    () => judge(request, response, options),
+    ({ code, message }) => ({ ...NOT_GENUINE, code, message }),
+  );
+}
+
+function judge(request: SignedRequest, response: SignedResponse, options: ResponseOptions): ResponseVerdict {
+  const { trust, tenant, environment = 'live' } = options;
+  const body = bytesOf(response.body);
+  demand(body.length <= MAX_BYTES, 'MALFORMED', 'the answer is too large');
+  const signed = readSigned(response);
+  const key = findKey(trust, { kid: signed.kid, purpose: 'response', environment });
+  demand(key.state !== 'compromised', 'KEY_COMPROMISED', `the key ${key.kid} is compromised`);
+  demand(key.state !== 'retired', 'KEY_UNKNOWN', `the key ${key.kid} is no longer in use`);
+  const ours = tenant === undefined || trust.tenant === undefined || trust.tenant === tenant;
+  demand(ours, 'ISSUER_MISMATCH', 'the trust bundle belongs to another tenant');
+  checkSignature(
+    key,
+    { message: baseOf(request, signed), signature: signed.signature },
+    options.verifiers ?? {},
+  );
+  demand(signed.tag === 'mm-validate', 'TAG_MISMATCH', 'the answer was signed for another purpose');
+  demand(signed.nonce === request.nonce, 'NONCE_MISMATCH', 'the answer belongs to another request');
+  checkTime(signed, clockOf(options));
+  const intact = contentDigest(body) === signed.digest;
+  demand(intact, 'DIGEST_MISMATCH', 'the body of the answer is not the one that was signed');
+  return genuine(response.status, body, signed.createdAtMs);
+}
+
+/** What of an answer is covered by its signature; nothing in it is trusted yet. */
+interface Signed {
+  readonly status: number;
+  readonly contentType: string;
+  readonly digest: string;
+  /** The value of `@signature-params`, as received. */
+  readonly parameters: string;
+  readonly createdAtMs: number;
+  readonly expiresAtMs: number;
+  readonly kid: string;
+  readonly nonce: string;
+  readonly tag: string;
+  readonly signature: Uint8Array;
+}
+
+function readSigned({ status, headers }: SignedResponse): Signed {
+  const all = [...headers];
+  const input = headerIn(all, 'signature-input');
+  const signature = headerIn(all, 'signature');
+  demand(input !== undefined || signature !== undefined, 'UNSIGNED', 'the answer is not signed');
+  const [, parameters, created, expires, kid, nonce, tag] = INPUT.exec(input ?? '') ?? [];
+  const [, raw] = SIGNATURE.exec(signature ?? '') ?? [];
+  const [contentType, digest] = [headerIn(all, 'content-type'), headerIn(all, 'content-digest')];
+  const complete = contentType !== undefined && digest !== undefined && raw !== undefined;
+  // The groups of a pattern that matched are all there; asked one by one for the compiler.
+  const read = parameters !== undefined && kid !== undefined && nonce !== undefined && tag !== undefined;
+  demand(complete && read, 'MALFORMED', 'the signature of the answer is not of its one form');
+  const times = { createdAtMs: Number(created) * 1000, expiresAtMs: Number(expires) * 1000 };
+  return { status, contentType, digest, parameters, kid, nonce, tag, ...times, signature: decodeBase64(raw) };
+}
+
+/** The value of a header that may be there once. */
+function headerIn(all: readonly (readonly [string, string])[], name: string): string | undefined {
+  const [found, ...more] = all.filter(([given]) => given.toLowerCase() === name);
+  demand(more.length === 0, 'MALFORMED', `the header ${name} is there twice`);
+  return found?.[1];
+}
+
+/** The signature base (RFC 9421 §2.5): what we asked and what we got, so that neither can have been another. */
+function baseOf(request: SignedRequest, signed: Signed): Uint8Array {
+  return utf8Bytes(
+    [
+      `"@status": ${signed.status.toString()}`,
+      `"content-type": ${signed.contentType}`,
+      `"content-digest": ${signed.digest}`,
+      `"@method";req: ${request.method}`,
+      `"@path";req: ${request.path}`,
+      `"content-digest";req: ${contentDigest(request.body)}`,
+      `"@signature-params": ${signed.parameters}`,
+    ].join('\n'),
+  );
+}
+
+/** The nonce proves that the answer is new; the times catch an appliance and a machine that disagree about today. */
+function checkTime({ createdAtMs, expiresAtMs }: Signed, now: number): void {
+  demand(expiresAtMs > createdAtMs, 'MALFORMED', 'the answer ends before it begins');
+  demand(createdAtMs <= now + CLOCK_SLACK_MS, 'NOT_YET_VALID', 'the answer was signed later than it is here');
+  demand(expiresAtMs > now - CLOCK_SLACK_MS, 'EXPIRED', 'the answer is too old');
+}
+
+function genuine(status: number, body: Uint8Array, createdAtMs: number): ResponseVerdict {
+  const answer = asObject(readJson(utf8Text(body)), 'answer');
+  const data = status === 200 ? objectAt(answer, 'data') : {};
+  return {
+    genuine: true,
+    code: 'VALID',
+    message: 'the answer is genuine',
+    licenseValid: flagAt(data, 'valid'),
+    clockSuspect: flagAt(data, 'clockSuspect'),
+    createdAtMs,
+    answer,
+  };
+}
+
+function bytesOf(body: string | Uint8Array): Uint8Array {
+  return typeof body === 'string' ? utf8Bytes(body) : body;
+}
