@@ -5,6 +5,11 @@ import { MINUTE } from '../lib/clock.ts';
 
 /** Failures that one address may have in a minute (access.md, Rate limits). */
 const FAILURES_PER_MINUTE = 60;
+/**
+ * What a guess counts that only a weak imported key could match: ten times as much, so that a weak key is looked for ten
+ * times as slowly. Decided by the text alone, never by what is stored: the limit tells nothing about which keys exist.
+ */
+export const WEAK_GUESS_POINTS = 10;
 /** Places that are counted: memory stays bounded however many addresses try, and two that share one share its count. */
 const PLACES = 65_536;
 const IPV6_NETWORK_GROUPS = 4;
@@ -23,10 +28,13 @@ export class FailureLimiter {
     this.#limiter = new RateLimiterMemory({ points: failuresPerMinute, duration: MINUTE / 1000 });
   }
 
-  /** Counts one failure; resolves to the fault to answer with when there were too many, undefined until then. */
-  async charge(address: string): Promise<Fault | undefined> {
+  /**
+   * Counts one failure; resolves to the fault to answer with when there were too many, undefined until then.
+   * @param points as how many it counts
+   */
+  async charge(address: string, points = 1): Promise<Fault | undefined> {
     try {
-      await this.#limiter.consume(this.#place(address));
+      await this.#limiter.consume(this.#place(address), points);
       return undefined;
     } catch (refused) {
       if (!(refused instanceof RateLimiterRes)) throw refused;

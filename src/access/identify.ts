@@ -28,6 +28,8 @@ export type Identified =
 export interface Disproof {
   readonly fault: Fault;
   readonly rule: string;
+  /** As how many failures it counts; 1 when absent. */
+  readonly points?: number;
 }
 
 /** What one way of proving oneself comes to. */
@@ -57,8 +59,10 @@ export async function identify(deps: IdentifyDeps, presented: Presented): Promis
     const { actor } = proof.who;
     return { known: true, who: proof.who, name: `${actor.kind}:${actor.id}`, anonymous: false };
   }
-  const limited = presented.face === 'operator' ? undefined : await deps.failures.charge(presented.address);
-  if (limited === undefined) return { known: false, ...proof };
+  const { fault, rule, points } = proof;
+  const limited =
+    presented.face === 'operator' ? undefined : await deps.failures.charge(presented.address, points);
+  if (limited === undefined) return { known: false, fault, rule };
   return { known: false, fault: limited, rule: 'limit.failures' };
 }
 

@@ -9,7 +9,7 @@ export {
 } from './api-keys/create-api-key.ts';
 export { KeyUsage } from './api-keys/key-usage.ts';
 export { scopeOf, SECURITY_SCHEMES, securityOf } from './demand-security.ts';
-export { FailureLimiter } from './failure-limiter.ts';
+export { FailureLimiter, WEAK_GUESS_POINTS } from './failure-limiter.ts';
 export { type Identified, identify, type IdentifyDeps, type Presented } from './identify.ts';
 export { accessJobs, type AccessJobsDeps } from './jobs.ts';
 export { type Asked, authorise, type Decision, type Demand, type KeepAnswer, Permit } from './permit.ts';

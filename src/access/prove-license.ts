@@ -3,6 +3,7 @@ import { Fault } from '../faults.ts';
 import type { RealmId } from '../storage/realm-scope.ts';
 import type { Reader } from '../storage/tx.ts';
 import { findLicenseRealms, type FoundLicense } from './license-directory-store.ts';
+import { WEAK_GUESS_POINTS } from './failure-limiter.ts';
 import type { Principal } from './principal.ts';
 import type { RealmDirectory } from './tenants/realm-directory.ts';
 
@@ -13,6 +14,8 @@ export interface LicenseProofDeps {
   readonly realms: Pick<RealmDirectory, 'standing'>;
   /** Every form under which a typed key may be stored; licensing's `licenseKeyForms`. */
   readonly licenseKeyForms: (text: string) => readonly string[];
+  /** Whether a text could be a weak key; licensing's `isWeakGuess`. */
+  readonly isWeakGuess: (text: string) => boolean;
 }
 
 /** A licence key that was shown; `realm`: where a publishable key beside it says to look. */
@@ -22,7 +25,8 @@ export interface ShownLicense {
   readonly presented: { readonly environment: string | undefined };
 }
 
-type Proof = { readonly who: Principal } | { readonly fault: Fault; readonly rule: string };
+type Proof =
+  { readonly who: Principal } | { readonly fault: Fault; readonly rule: string; readonly points?: number };
 
 /** Longer than any key: not worth a digest. */
 const KEY_CHARACTERS = 1024;
@@ -38,7 +42,10 @@ export function proveLicense(deps: LicenseProofDeps, shown: ShownLicense): Proof
   const found = findLicenseRealms(deps.read, deps.indexer, deps.licenseKeyForms(shown.text));
   const fitting = found.filter(({ realm }) => isWanted(deps, realm, shown));
   const [license, second] = fitting;
-  if (license === undefined) return unknown('license.unknown');
+  if (license === undefined) {
+    const points = deps.isWeakGuess(shown.text) ? WEAK_GUESS_POINTS : 1;
+    return { ...unknown('license.unknown'), points };
+  }
   if (second !== undefined) {
     const message = 'several tenants know this licence key; send X-Publishable-Key to name one';
     return { fault: new Fault('REALM_REQUIRED', message), rule: 'license.realm' };
@@ -61,7 +68,7 @@ function principalOf({ realm, licenseId }: FoundLicense): Principal {
   return { kind: 'license', actor, realm, licenseId };
 }
 
-function unknown(rule: string): Proof {
+function unknown(rule: string): { readonly fault: Fault; readonly rule: string } {
   return {
     fault: new Fault(
       'UNAUTHENTICATED',

@@ -1,4 +1,4 @@
-import { countIssue, FailureLimiter, KeyUsage } from '../access/index.ts';
+import { countIssue, FailureLimiter, KeyUsage, WEAK_GUESS_POINTS } from '../access/index.ts';
 import { realmScope, spkiFingerprint } from '../custody/index.ts';
 import { Fault } from '../faults.ts';
 import { prepareTenantTrust } from '../issuing/index.ts';
@@ -8,6 +8,7 @@ import {
   createMachineUsage,
   createValidationCounts,
   Decoy,
+  isWeakGuess,
   LimitNotices,
   PolicyCache,
   RunningBatches,
@@ -43,8 +44,8 @@ export function featureDeps(parts: Parts) {
     challenges: new Challenges({ clock, random }),
     limitNotices: new LimitNotices(),
     decoy: new Decoy({ sealer, random }),
-    unknownKey: async (address: string) => {
-      const limited = await failures.charge(address);
+    unknownKey: async (address: string, typed: string) => {
+      const limited = await failures.charge(address, isWeakGuess(typed) ? WEAK_GUESS_POINTS : 1);
       if (limited !== undefined) throw limited;
     },
     readyAt: (): EpochMs => openedAt,

@@ -10,7 +10,7 @@ import {
 import { addressRanges } from '../http/address-ranges.ts';
 import { standingHeaders } from '../http/headers.ts';
 import { createServer, type HttpServer } from '../http/server.ts';
-import { licenseKeyForms } from '../licensing/index.ts';
+import { isWeakGuess, licenseKeyForms } from '../licensing/index.ts';
 import type { Tx } from '../storage/tx.ts';
 import type { FeatureDeps } from './features.ts';
 import type { Parts } from './parts.ts';
@@ -30,6 +30,7 @@ export function buildServer(parts: Parts, deps: FeatureDeps): HttpServer {
     realms,
     failures: deps.failures,
     licenseKeyForms,
+    isWeakGuess,
     used: (use: Parameters<typeof deps.keyUsage.note>[0]) => {
       deps.keyUsage.note(use);
     },

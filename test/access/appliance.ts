@@ -25,6 +25,7 @@ import { createServer, type HttpServer } from '../../src/http/server.ts';
 import { metricsRoute } from '../../src/http/standing-routes.ts';
 import { Refusals } from '../../src/ledger/index.ts';
 import { licenseKeyForms } from '../../src/licensing/licenses/license-key.ts';
+import { isWeakGuess } from '../../src/licensing/licenses/license-key-strength.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { systemRandom } from '../../src/lib/random.ts';
 import type { RealmId } from '../../src/storage/realm-scope.ts';
@@ -111,6 +112,7 @@ export async function openAccess(choices: { readonly failuresPerMinute?: number 
     realms,
     failures: new FailureLimiter(1, choices.failuresPerMinute),
     licenseKeyForms,
+    isWeakGuess,
     used: (use: Parameters<KeyUsage['note']>[0]) => usage.note(use),
   };
   const answers = new Answers({ work, sealer, indexer, time });

@@ -275,6 +275,23 @@ describe('failures', () => {
     expect(elsewhere.status).toBe(401);
   });
 
+  it('that only a weak licence key could answer count ten times', async () => {
+    await using limited = await openAccess({ failuresPerMinute: 20 });
+    await using door = await limited.serve([WHO]);
+    const guess = async (text: string): Promise<number> => {
+      const headers = { authorization: `License ${text}` };
+      return (await ask(door.url, { path: '/who', headers })).status;
+    };
+    const weak = [await guess('SERIAL-0001'), await guess('SERIAL-0002'), await guess('SERIAL-0003')];
+    expect(weak).toEqual([401, 401, 429]);
+    await using other = await openAccess({ failuresPerMinute: 20 });
+    await using second = await other.serve([WHO]);
+    for (let count = 0; count < 20; count++) {
+      const headers = { authorization: `License ACME-7K2M-9Q4Z-XH3T-${String(1000 + count * 97)}` };
+      expect((await ask(second.url, { path: '/who', headers })).status).toBe(401);
+    }
+  });
+
   it('write nothing: they are counted in memory, and become one entry a minute', async () => {
     await using limited = await openAccess({ failuresPerMinute: 10_000 });
     await using door = await serveKeys(limited);

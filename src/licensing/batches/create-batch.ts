@@ -1,5 +1,4 @@
 import { countIssue, type Permit } from '../../access/index.ts';
-import { Fault } from '../../faults.ts';
 import { append } from '../../ledger/append.ts';
 import type { RealmId } from '../../storage/realm-scope.ts';
 import type { RealmTx, Tx } from '../../storage/tx.ts';
@@ -13,7 +12,8 @@ import type { PreparedLicense } from '../licenses/prepare.ts';
 import { claimTenantLicense } from '../licenses/tenant-license-store.ts';
 import { type Outcome, refusal, settle, STALE } from '../refusal.ts';
 import type { BatchInput } from './batch-schema.ts';
-import { faultOfItem, inputsOf, prepareBatch, type PreparedBatch } from './prepare-batch.ts';
+import { faultOfItem, faultOfItems } from './item-problem.ts';
+import { inputsOf, keyInUse, prepareBatch, type PreparedBatch } from './prepare-batch.ts';
 import type { RunningBatches } from './running-batches.ts';
 
 /** What creating batches needs. */
@@ -40,7 +40,7 @@ const IDS_PER_EVENT = 500;
  *    licence. Stop before its commit: nothing happened. After it: all licences are there, and a repeated request gets
  *    the same answer.
  *
- * @throws Fault NOT_FOUND, VALIDATION_FAILED, CARD_DATA_REFUSED; CONFLICT (a batch is running, a key is in use);
+ * @throws Fault NOT_FOUND, VALIDATION_FAILED, CARD_DATA_REFUSED, WEAK_KEY; CONFLICT (a batch is running, a key is in use);
  *   INSUFFICIENT_SCOPE (import); TENANT_LIMIT, ISSUE_LIMIT; SEALED
  */
 export async function createBatch(
@@ -53,6 +53,7 @@ export async function createBatch(
   return deps.batches.run(realm, () =>
     settle('what the batch rests on', async () => {
       const batch = await prepareBatch(deps, permit, request);
+      refuseProblems(batch);
       return deps.work.run(permit, (tx): Outcome<BatchView> => {
         const outcome = insertBatch(tx, permit, batch);
         if (!('done' in outcome)) return outcome;
@@ -63,6 +64,12 @@ export async function createBatch(
       });
     }),
   );
+}
+
+/** @throws Fault of the items that cannot be created */
+function refuseProblems({ problems }: PreparedBatch): void {
+  const [first, ...others] = problems;
+  if (first !== undefined) throw faultOfItems([first, ...others]);
 }
 
 function viewOf({ id, items }: PreparedBatch): BatchView {
@@ -91,9 +98,7 @@ function entitlementsLive(rows: RealmTx, items: PreparedBatch['items']): boolean
 }
 
 function insertItem(rows: RealmTx, { stored, entitlementIds }: PreparedLicense, index: number): void {
-  if (!insertLicense(rows, stored)) {
-    throw faultOfItem(new Fault('CONFLICT', 'this key is in use by another licence'), index);
-  }
+  if (!insertLicense(rows, stored)) throw faultOfItem(keyInUse(), index);
   for (const entitlementId of entitlementIds) {
     attachToLicense(rows, { licenseId: stored.id, entitlementId }, null);
   }

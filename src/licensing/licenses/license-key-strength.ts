@@ -1,3 +1,5 @@
+import { licenseKeyForms } from './license-key.ts';
+
 /** How hard a licence key is to guess. */
 export interface LicenseKeyGrade {
   /** Estimated bits of entropy, rounded down; an upper bound of what its shape allows. */
@@ -41,6 +43,14 @@ export function gradeLicenseKey(key: string): LicenseKeyGrade {
   const body = rest.replace(/[\s._:/-]/gu, '');
   const bits = Math.floor(common + characterBits(Array.from(body)));
   return { bits, weak: bits < WEAK_BELOW_BITS };
+}
+
+/**
+ * Whether a typed text, in any form under which a key may be stored, would be graded weak: only such a text can match a
+ * weak key, so guesses at weak keys are known without looking whether there is one.
+ */
+export function isWeakGuess(text: string): boolean {
+  return licenseKeyForms(text).some((form) => gradeLicenseKey(form).weak);
 }
 
 function characterBits(characters: readonly string[]): number {

@@ -181,11 +181,18 @@ function entitlementsOf(ground: LicenseGround, request: LicenseInput) {
   const entitlementIds = [...new Set(request.entitlementIds)];
   const own = entitlementIds.map((id) => {
     const known = ground.entitlements.get(id);
-    if (known === undefined) throw new Fault('NOT_FOUND', `there is no entitlement ${id}`);
+    if (known === undefined) throw unknownEntitlement(id);
     return known.code;
   });
   const inherited = ground.policy.entitlements.map(({ code }) => code);
   return { entitlementIds, codes: [...new Set([...own, ...inherited])].sort() };
+}
+
+function unknownEntitlement(id: string): Fault {
+  const message = `there is no entitlement ${id}`;
+  return new Fault('NOT_FOUND', message, {
+    errors: [{ path: 'entitlementIds', code: 'NOT_FOUND', message }],
+  });
 }
 
 function invalid(path: string, message: string): Fault {

@@ -9,8 +9,8 @@ import { whereLicenseKeyLeads } from '../licenses/license-directory-store.ts';
 export interface FindByKeyDeps {
   readonly work: Pick<UnitOfWork, 'read'>;
   readonly indexer: Indexer;
-  /** Charges the address with an unknown key. @throws Fault RATE_LIMITED when it has tried too many */
-  readonly unknownKey: (address: string) => void | Promise<void>;
+  /** Charges the address with an unknown key, more if it is easily guessed. @throws Fault RATE_LIMITED after too many */
+  readonly unknownKey: (address: string, typed: string) => void | Promise<void>;
 }
 
 /**
@@ -26,6 +26,6 @@ export async function licenseByKey(
   const found = whereLicenseKeyLeads(deps.work.read, deps.indexer, asked.key);
   const here = found.find((license) => license.realm === realm);
   if (here !== undefined) return here.licenseId;
-  await deps.unknownKey(asked.address);
+  await deps.unknownKey(asked.address, asked.key);
   throw new Fault('NOT_FOUND', 'there is no licence with this key');
 }

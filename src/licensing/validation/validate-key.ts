@@ -20,8 +20,8 @@ export interface ValidateKeyDeps extends ValidateDeps {
   readonly realmName: (realm: RealmId) => RealmName | null;
   /** What an unknown key is worked on, so that it costs what a known one costs. */
   readonly decoy: Decoy;
-  /** Charges the address with an unknown key. @throws Fault RATE_LIMITED when it has tried too many */
-  readonly unknownKey: (address: string) => void | Promise<void>;
+  /** Charges the address with an unknown key, more if it is easily guessed. @throws Fault RATE_LIMITED after too many */
+  readonly unknownKey: (address: string, typed: string) => void | Promise<void>;
 }
 
 /** The question, and the address it came from. */
@@ -49,7 +49,7 @@ export async function validateKey(
   const standing = readStanding(deps, deps.work.read.in(realm), asked);
   checkKey(deps, standing, input.key);
   if (place !== undefined && standing !== undefined) return judge(deps, permit, { standing, asked });
-  await deps.unknownKey(address);
+  await deps.unknownKey(address, input.key);
   const now = deps.time.now();
   // Without a credential an unknown key belongs to no realm, and is counted in none.
   if (permit.realm !== null)

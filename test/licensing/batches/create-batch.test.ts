@@ -1,5 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { batchAnswer, type BatchInput, batchInput } from '../../../src/licensing/batches/batch-schema.ts';
+import type { Permit } from '../../../src/access/index.ts';
+import type { Fault } from '../../../src/faults.ts';
+import type { Call } from '../../../src/http/route.ts';
+import type { JsonObject } from '../../../src/lib/strict-json.ts';
+import {
+  batchAnswer,
+  batchCheckAnswer,
+  type BatchInput,
+  batchInput,
+} from '../../../src/licensing/batches/batch-schema.ts';
+import { type BatchCheck, checkBatch } from '../../../src/licensing/batches/check-batch.ts';
 import { type BatchView, createBatch } from '../../../src/licensing/batches/create-batch.ts';
 import { rereadBatch } from '../../../src/licensing/batches/reread-batch.ts';
 import { batchRoutes } from '../../../src/licensing/batches/routes.ts';
@@ -135,6 +145,50 @@ describe('a batch that cannot be done in full', () => {
     expect([made(catalogue), catalogue.events()]).toEqual([0, []]);
   });
 
+  it('names every item that cannot be created, each with its field', async () => {
+    await using catalogue = await openCatalogue();
+    const { names, create } = await plantOf(catalogue);
+    await create({ items: [{ ...names, key: 'IMPORTED-KEY-1' }] });
+    const items = [
+      { ...names, key: 'IMPORTED-KEY-1' },
+      { ...names, expiresAt: '2020-01-01T00:00:00Z' },
+      names,
+      { ...names, policyId: 'pol_none' },
+      { ...names, entitlementIds: ['ent_none'] },
+      { ...names, key: 'short' },
+      { ...names, key: 'IMPORTED-KEY-2' },
+      { ...names, key: 'IMPORTED-KEY-2' },
+      { ...names, name: '4111 1111 1111 1111' },
+    ];
+    const refused = create({ items });
+    await expect(refused).rejects.toMatchObject({
+      code: 'CONFLICT',
+      message: 'items.0: this key is in use by another licence; 6 more cannot be created either',
+    });
+    const { errors } = (await refused.catch((error: unknown) => error)) as Fault;
+    expect(errors.map(({ path, code }) => [path, code])).toEqual([
+      ['items.0.key', 'CONFLICT'],
+      ['items.1.expiresAt', 'LICENSE'],
+      ['items.3.policyId', 'NOT_FOUND'],
+      ['items.4.entitlementIds', 'NOT_FOUND'],
+      ['items.5.key', 'LICENSE_KEY'],
+      ['items.7.key', 'CONFLICT'],
+      ['items.8.name', 'CARD_DATA_REFUSED'],
+    ]);
+    expect(made(catalogue)).toBe(1);
+  });
+
+  it('because a key is weak says so when weak keys are not allowed, and grades it otherwise', async () => {
+    await using catalogue = await openCatalogue();
+    const { names, create } = await plantOf(catalogue);
+    const items = [{ ...names, key: 'password-2024' }];
+    await expect(create({ items, allowWeakKeys: false })).rejects.toMatchObject({
+      code: 'WEAK_KEY',
+      errors: [{ path: 'items.0.key', code: 'WEAK_KEY' }],
+    });
+    expect((await create({ items })).licenses).toMatchObject([{ weakKey: true }]);
+  });
+
   it('because the tenant may not have so many leaves nothing, and a smaller one still fits', async () => {
     await using catalogue = await openCatalogue();
     const { names, create } = await plantOf(catalogue);
@@ -156,6 +210,63 @@ describe('a batch that cannot be done in full', () => {
     expect(made(catalogue)).toBe(200);
   });
 });
+
+describe('a dry run', () => {
+  it('finds what creating would find, item by item, and writes nothing', async () => {
+    await using catalogue = await openCatalogue();
+    const { deps, names, create } = await plantOf(catalogue);
+    await create({ items: [{ ...names, key: 'IMPORTED-KEY-1' }] });
+    const before = rowsOf(catalogue);
+    const items = [names, { ...names, key: 'IMPORTED-KEY-1' }, { ...names, policyId: 'pol_none' }];
+    const check = await checkBatch(deps, catalogue.operator(), batchInput.parse({ items, dryRun: true }));
+    expect(batchCheckAnswer.parse(check)).toEqual(check);
+    expect(check).toMatchObject({ dryRun: true, count: 3, good: 1 });
+    expect(check.errors.map(({ path, code }) => [path, code])).toEqual([
+      ['items.1.key', 'CONFLICT'],
+      ['items.2.policyId', 'NOT_FOUND'],
+    ]);
+    expect(rowsOf(catalogue)).toEqual(before);
+    expect((await create({ items: [items[0]] })).count).toBe(1);
+  });
+
+  it('counts against limits with the dry runs before it, and gives back what it counted', async () => {
+    await using catalogue = await openCatalogue();
+    const { deps, names, create } = await plantOf(catalogue);
+    catalogue.storage.database.native.prepare('UPDATE tenants SET max_licenses = 10').run();
+    const check = async (count: number, dryRunAfter: number): Promise<BatchCheck> => {
+      const body = { template: names, count, dryRun: true, dryRunAfter };
+      return checkBatch(deps, catalogue.operator(), batchInput.parse(body));
+    };
+    expect(await check(10, 0)).toMatchObject({ good: 10, errors: [] });
+    expect(await check(5, 6)).toMatchObject({ good: 5, errors: [{ path: '', code: 'TENANT_LIMIT' }] });
+    expect((await create({ template: names, count: 10 })).count).toBe(10);
+  });
+
+  it('of a whole that may not be is refused like the real one', async () => {
+    await using catalogue = await openCatalogue();
+    const { deps, names } = await plantOf(catalogue);
+    const body = batchInput.parse({ items: [{ ...names, key: 'IMPORTED-KEY-1' }], dryRun: true });
+    const writer = catalogue.key(['licenses:write']);
+    await expect(checkBatch(deps, writer, body)).rejects.toMatchObject({ code: 'INSUFFICIENT_SCOPE' });
+  });
+
+  it('repeated under one idempotency key answers what it answered', async () => {
+    await using catalogue = await openCatalogue();
+    const { deps, names } = await plantOf(catalogue);
+    const [route] = batchRoutes(deps);
+    const body = batchInput.parse({ template: names, count: 2, dryRun: true });
+    const call = { permit: catalogue.operator(), body } as unknown as Call<Permit>; // all the route looks at
+    const first = await route?.handle(call);
+    const kept = JSON.parse(JSON.stringify(first?.body)) as JsonObject; // as it is stored
+    expect(first).toMatchObject({ status: 200, body: { data: { good: 2, errors: [] } } });
+    expect(await route?.reread?.(call, kept)).toEqual(first);
+  });
+});
+
+function rowsOf({ storage }: Catalogue): unknown[] {
+  const tables = ['licenses', 'license_directory', 'realm_counters', 'events', 'ledger_entries'];
+  return tables.map((table) => storage.database.native.prepare(`SELECT * FROM ${table}`).all());
+}
 
 describe('batches of one realm', () => {
   it('run one at a time: another is refused, and told when to come back', async () => {
@@ -183,6 +294,7 @@ describe('a request for a batch', () => {
     ['more than a thousand', { template: names, count: 1001 }],
     ['more than a thousand items', { items: Array.from({ length: 1001 }, () => names) }],
     ['no items', { items: [] }],
+    ['dryRunAfter without dryRun', { items: [names], dryRunAfter: 1 }],
   ])('is refused with %s', (_, body) => {
     expect(batchInput.safeParse(body).success).toBe(false);
   });

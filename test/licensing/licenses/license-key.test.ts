@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { systemRandom } from '../../../src/lib/random.ts';
-import { gradeLicenseKey } from '../../../src/licensing/licenses/license-key-strength.ts';
+import { gradeLicenseKey, isWeakGuess } from '../../../src/licensing/licenses/license-key-strength.ts';
 import {
   canonicalLicenseKey,
   generateLicenseKey,
@@ -166,6 +166,17 @@ describe('the grade of an imported key', () => {
       gradeLicenseKey(generateLicenseKey('LIC', systemRandom)),
     );
     expect(grades.filter(({ weak }) => weak)).toEqual([]);
+  });
+
+  it('makes a guess a weak one in whatever form it is typed', () => {
+    const guesses = ['SERIAL-0001', '  password12345678 ', 'demo 0000 0000 0000 0000', 'x'];
+    expect(guesses.filter(isWeakGuess)).toEqual(guesses);
+    const good = [
+      'acme 7k3m 9qxr 2tvb h8k2',
+      'f81d4fae-7dec-11d0-a765-00a0c91e6bf6',
+      'ACME-7K3M-9QXR-2TVB-H8K',
+    ];
+    expect(good.filter(isWeakGuess)).toEqual([]);
   });
 
   it('does not count separators', () => {
