@@ -1,5 +1,6 @@
 import { type Kysely, sql } from 'kysely';
 import { LICENSE_TABLES, MACHINE_TABLES, OWNED } from './0001-licensing-tables.ts';
+import { USAGE_TABLES } from './0001-usage-tables.ts';
 
 const APPLIANCE_TABLES = [
   `CREATE TABLE settings (
@@ -221,6 +222,9 @@ const ACCESS_TABLES = [
     index_version INTEGER NOT NULL,
     last_four TEXT NOT NULL,
     issue_limit_per_day INTEGER,
+    issue_limit_total INTEGER,
+    allowed_products TEXT NOT NULL DEFAULT '[]',
+    cascade INTEGER NOT NULL DEFAULT 0,
     created_by TEXT NOT NULL,
     expires_at INTEGER,
     revoked_at INTEGER,
@@ -231,6 +235,7 @@ const ACCESS_TABLES = [
     UNIQUE (realm_id, id)
   ) STRICT`,
   'CREATE INDEX api_keys_list ON api_keys (realm_id, seq)',
+  'CREATE INDEX api_keys_maker ON api_keys (realm_id, created_by)',
   `CREATE TABLE api_key_usage (
     ${OWNED},
     api_key_id TEXT NOT NULL,
@@ -238,6 +243,11 @@ const ACCESS_TABLES = [
     last_used_from BLOB,
     issued_day INTEGER NOT NULL DEFAULT 0,
     issued_count INTEGER NOT NULL DEFAULT 0,
+    issued_total INTEGER NOT NULL DEFAULT 0,
+    alerted_day INTEGER NOT NULL DEFAULT 0,
+    alerted_total INTEGER NOT NULL DEFAULT 0,
+    reminded_at INTEGER,
+    announced_days INTEGER,
     PRIMARY KEY (realm_id, api_key_id),
     FOREIGN KEY (realm_id, api_key_id) REFERENCES api_keys (realm_id, id)
   ) STRICT, WITHOUT ROWID`,
@@ -275,6 +285,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     ...LICENSE_TABLES,
     ...MACHINE_TABLES,
     ...ACCESS_TABLES,
+    ...USAGE_TABLES,
     // The system realm: owner of what belongs to the appliance itself.
     "INSERT INTO realms (realm_id, tenant_id, environment) VALUES (0, NULL, 'system')",
   ];
