@@ -474,7 +474,8 @@ CREATE TABLE usage_log (
   status INTEGER NOT NULL,
   count INTEGER NOT NULL,
   address BLOB NOT NULL,
-  subject BLOB
+  subject BLOB,
+  UNIQUE (realm_id, seq)
   ) STRICT;
 
 CREATE TABLE usage_totals (
@@ -596,8 +597,6 @@ CREATE INDEX products_list ON products (realm_id, seq) WHERE deleted_at IS NULL;
 
 CREATE UNIQUE INDEX signing_keys_active ON signing_keys (purpose, coalesce(tenant_id, ''), coalesce(realm_id, 0))
   WHERE state = 'active';
-
-CREATE INDEX usage_log_list ON usage_log (realm_id, seq);
 
 CREATE INDEX usage_log_principal ON usage_log (realm_id, principal, seq);
 

@@ -20,9 +20,9 @@ export const USAGE_TABLES = [
     status INTEGER NOT NULL,
     count INTEGER NOT NULL,
     address BLOB NOT NULL,
-    subject BLOB
+    subject BLOB,
+    UNIQUE (realm_id, seq)
   ) STRICT`,
-  'CREATE INDEX usage_log_list ON usage_log (realm_id, seq)',
   'CREATE INDEX usage_log_principal ON usage_log (realm_id, principal, seq)',
   'CREATE INDEX usage_log_subject ON usage_log (realm_id, subject, seq) WHERE subject IS NOT NULL',
   // Hours since the epoch: requests of nobody in particular, and what a caller did beyond its rows of a day.
