@@ -73,12 +73,17 @@ export const FAULTS = {
     'Licence file would be too large',
     'Shorten metadata, or leave out included resources.',
   ),
+  FINGERPRINT_LIMIT_EXCEEDED: row(
+    422,
+    'Licence has had as many machines as it may',
+    'Use one of the machines it has had before, or raise maxUniqueFingerprints.',
+  ),
   FINGERPRINT_NOT_FOUND: row(422, 'Machine is not activated', 'Activate the machine first.'),
   FINGERPRINT_REQUIRED: row(422, 'Fingerprint required', 'Send the fingerprint of the machine.'),
   FINGERPRINT_TAKEN: row(
     422,
     'Machine is activated elsewhere',
-    'Deactivate it under the other licence first; the policy allows one machine once.',
+    'Deactivate it where it is activated first; the policy allows one machine once.',
   ),
   HAS_DEPENDENTS: row(409, 'Still in use', 'Delete what depends on it first.'),
   HEARTBEAT_REQUIRED: row(422, 'Heartbeat required', 'Send a heartbeat for the machine first.'),
@@ -92,6 +97,11 @@ export const FAULTS = {
     409,
     'The same request is still running',
     'Wait for it, then send it again with the same key.',
+  ),
+  INDEX_BUILDING: row(
+    409,
+    'Index is being built',
+    'Try again when metadataIndexing of the product no longer names the key, or leave the filter out.',
   ),
   INSUFFICIENT_SCOPE: row(403, 'Not allowed', 'Use a credential that has the named scope.'),
   INTERNAL: row(
@@ -159,6 +169,11 @@ export const FAULTS = {
   ),
   SUSPENDED: row(422, 'Licence is suspended', 'Reinstate the licence.'),
   REVOKED: row(422, 'Licence is revoked', 'Issue a new licence.'),
+  TENANT_SUSPENDED: row(
+    403,
+    'Tenant is suspended',
+    'Ask whoever issued the licence; machines that are active go on.',
+  ),
   TENANT_LIMIT: row(
     422,
     'Limit of the tenant reached',

@@ -1,6 +1,6 @@
 import { accessJobs } from '../access/index.ts';
 import { ledgerJobs } from '../ledger/index.ts';
-import { analyticsJobs, licenseJobs, machineJobs, validationJobs } from '../licensing/index.ts';
+import { analyticsJobs, licenseJobs, machineJobs, productJobs, validationJobs } from '../licensing/index.ts';
 import type { Job } from '../jobs/schedule.ts';
 import { HOUR, SECOND } from '../lib/clock.ts';
 import { purgeExpired } from '../storage/idempotency-store.ts';
@@ -18,6 +18,7 @@ export function allJobs(parts: Parts, deps: FeatureDeps): Job[] {
     ...analyticsJobs({ ...deps, realms }),
     ...machineJobs({ ...deps, realms }),
     ...licenseJobs({ ...deps, realms }),
+    ...productJobs({ ...deps, realms }),
     ...storageJobs(parts, deps),
   ];
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { Fault } from '../faults.ts';
 
@@ -18,9 +19,60 @@ export const PAGE_QUERY = {
     description: 'How many rows to answer with.',
   }),
   cursor: z.string().min(1).max(CURSOR_CHARACTERS).optional().meta({
-    description: 'Where the previous page ended: its `nextCursor`, with the same filters.',
+    description: 'Where the previous page ended: its `nextCursor`, with the same sort and filters.',
   }),
 };
+
+/** Orders of a list of rows that are numbered as they are made; every row keeps its place for ever. */
+export const CREATION_SORTS = ['-createdAt', 'createdAt'] as const;
+
+/** `sort` of such a list: newest first when nothing is said. */
+export const CREATION_QUERY = {
+  ...PAGE_QUERY,
+  sort: z.enum(CREATION_SORTS).default('-createdAt').meta({
+    description: 'Newest first (`-createdAt`), or oldest first.',
+  }),
+};
+
+/** A part of a list in order of creation: up to `limit` rows beyond the place `after`, exclusive. */
+export interface CreationPage {
+  readonly descending: boolean;
+  readonly after: number;
+  readonly limit: number;
+}
+
+/** Bytes of the digest by which a cursor knows its filters. */
+const FILTER_DIGEST_BYTES = 9;
+
+/**
+ * The name of one list of a route, for its cursors: its sort, and a digest of its filters. A cursor that was given for
+ * other filters marks no place in this list.
+ */
+export function listName(sort: string, filters: Readonly<Record<string, unknown>> = {}): string {
+  const said = Object.entries(filters).filter(([, value]) => value !== undefined);
+  if (said.length === 0) return sort;
+  const text = JSON.stringify(said.sort(([a], [b]) => (a < b ? -1 : 1)));
+  const digest = createHash('sha256').update(text).digest().subarray(0, FILTER_DIGEST_BYTES);
+  return `${sort} ${digest.toString('base64url')}`;
+}
+
+/**
+ * The part of a list in order of creation that a query asks for, one row more than its page shows.
+ * @param name of `listName`
+ * @throws Fault CURSOR_INVALID
+ */
+export function creationPage(
+  query: {
+    readonly sort: (typeof CREATION_SORTS)[number];
+    readonly cursor?: string | undefined;
+    readonly limit: number;
+  },
+  name: string,
+): CreationPage {
+  const descending = query.sort === '-createdAt';
+  const first = descending ? Number.MAX_SAFE_INTEGER : -1;
+  return { descending, after: decodeSequence(query.cursor, name) ?? first, limit: query.limit + 1 };
+}
 
 /** The answer of a list, for the OpenAPI document. */
 export function listAnswer<T extends z.ZodType>(row: T) {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { type EpochMs, isoTime } from '../lib/clock.ts';
 
 /** Members that every resource shows. */
 export const TIMESTAMPS = {
@@ -34,3 +35,28 @@ export interface Shown<View> {
 
 /** Sort of a list by order of creation, as its cursors name it. */
 export const NEWEST_FIRST = 'newest';
+
+/** Shown of what is deleted and can still be restored; absent of what lives. */
+export const DELETED_AT = { deletedAt: z.iso.datetime().optional() };
+
+/** `deleted=true` of a list: what is deleted and can still be restored, for those who may restore it. */
+export const DELETED_QUERY = {
+  deleted: z
+    .enum(['true', 'false'])
+    .transform((text) => text === 'true')
+    .optional()
+    .meta({ description: 'true: what is deleted and can still be restored; needs the scope to change it' }),
+};
+
+/** When something was deleted, as the API shows it; nothing of what lives. */
+export function deletedShown(at: EpochMs | null): { readonly deletedAt?: string } {
+  return at === null ? {} : { deletedAt: isoTime(at) };
+}
+
+/** A part of a list in order of creation: of the living, or of the deleted. */
+export interface NounPage {
+  readonly descending: boolean;
+  readonly after: number;
+  readonly limit: number;
+  readonly deleted?: boolean;
+}

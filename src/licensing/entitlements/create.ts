@@ -69,5 +69,6 @@ function newEntitlement(
     version: 1,
     createdAt: now,
     updatedAt: now,
+    deletedAt: null,
   };
 }

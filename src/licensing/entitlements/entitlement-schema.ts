@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { metadataSchema } from '../metadata.ts';
-import { nameSchema, TIMESTAMPS } from '../schema.ts';
+import { nameSchema, TIMESTAMPS, DELETED_AT } from '../schema.ts';
 
 /** Code of an entitlement, as files and answers name it. */
 export const entitlementCode = z
@@ -31,4 +31,5 @@ export const entitlementAnswer = z.strictObject({
   name: z.string(),
   metadata: z.record(z.string(), z.unknown()),
   ...TIMESTAMPS,
+  ...DELETED_AT,
 });

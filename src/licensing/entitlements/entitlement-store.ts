@@ -1,5 +1,6 @@
 import { statement } from '../../storage/statement.ts';
 import type { RealmReader, RealmTx } from '../../storage/tx.ts';
+import type { NounPage } from '../schema.ts';
 import type { Entitlement } from './entitlement.ts';
 
 const COLUMNS = [
@@ -11,6 +12,7 @@ const COLUMNS = [
   'version',
   'created_at as createdAt',
   'updated_at as updatedAt',
+  'deleted_at as deletedAt',
 ] as const;
 
 const ONE = statement<{ id: string }>()((db, p) =>
@@ -22,19 +24,35 @@ const ONE = statement<{ id: string }>()((db, p) =>
     .where('deleted_at', 'is', null),
 );
 
-/** Newest first: a page is what was created before its cursor. */
-const PAGE = statement<{ before: number; limit: number }>()((db, p) =>
+const DELETED = statement<{ id: string }>()((db, p) =>
   db
     .selectFrom('entitlements')
     .select(COLUMNS)
     .where('realm_id', '=', p.realm)
-    .where('deleted_at', 'is', null)
-    .where('seq', '<', p.before)
-    .orderBy('seq', 'desc')
-    .limit(p.limit),
+    .where('id', '=', p.id)
+    .where('deleted_at', 'is not', null),
 );
 
-const INSERT = statement<Omit<Entitlement, 'seq' | 'version'>>()((db, p) =>
+const LIVING_CODE = statement<{ code: string }>()((db, p) =>
+  db
+    .selectFrom('entitlements')
+    .select('id')
+    .where('realm_id', '=', p.realm)
+    .where('code', '=', p.code)
+    .where('deleted_at', 'is', null),
+);
+
+const RESTORE = statement<{ id: string; relied: number; now: number }>()((db, p) =>
+  db
+    .updateTable('entitlements')
+    .set((eb) => ({ deleted_at: null, updated_at: p.now, version: eb('version', '+', 1) }))
+    .where('realm_id', '=', p.realm)
+    .where('id', '=', p.id)
+    .where('version', '=', p.relied)
+    .where('deleted_at', 'is not', null),
+);
+
+const INSERT = statement<NewEntitlement>()((db, p) =>
   db
     .insertInto('entitlements')
     .values({
@@ -100,6 +118,9 @@ const ONE_LICENSE = statement<{ id: string }>()((db, p) =>
     .limit(1),
 );
 
+/** A new entitlement as stored. */
+export type NewEntitlement = Omit<Entitlement, 'seq' | 'version' | 'deletedAt'>;
+
 /** What a PATCH may change, and which row. */
 export type Edited = Pick<Entitlement, 'id' | 'name' | 'metadata' | 'updatedAt'>;
 
@@ -108,16 +129,38 @@ export function findEntitlement(reader: RealmReader, id: string): Entitlement | 
   return reader.get(ONE, { id });
 }
 
-/** Living entitlements, newest first, created before `before` (a `seq`). */
-export function pageOfEntitlements(
-  reader: RealmReader,
-  page: { before: number; limit: number },
-): Entitlement[] {
-  return reader.all(PAGE, page);
+/** Entitlements in order of creation. */
+export function pageOfEntitlements(reader: RealmReader, page: NounPage): Entitlement[] {
+  const { descending, after, limit, deleted = false } = page;
+  return reader.find((db, p) =>
+    db
+      .selectFrom('entitlements')
+      .select(COLUMNS)
+      .where('realm_id', '=', p.realm)
+      .where('deleted_at', deleted ? 'is not' : 'is', null)
+      .where('seq', descending ? '<' : '>', after)
+      .orderBy('seq', descending ? 'desc' : 'asc')
+      .limit(limit),
+  );
+}
+
+/** The entitlement with this id that is deleted and not purged. */
+export function findDeletedEntitlement(reader: RealmReader, id: string): Entitlement | undefined {
+  return reader.get(DELETED, { id });
+}
+
+/** Whether a living entitlement has this code. */
+export function entitlementCodeInUse(reader: RealmReader, code: string): boolean {
+  return reader.get(LIVING_CODE, { code }) !== undefined;
+}
+
+/** Brings a deleted entitlement back while it has the version relied on. False: it has another, or is gone. */
+export function restoreEntitlementRow(tx: RealmTx, at: { id: string; relied: number; now: number }): boolean {
+  return tx.run(RESTORE, at).changes === 1;
 }
 
 /** Stores a new entitlement. False: the realm has a living entitlement with this code. */
-export function insertEntitlement(tx: RealmTx, entitlement: Omit<Entitlement, 'seq' | 'version'>): boolean {
+export function insertEntitlement(tx: RealmTx, entitlement: NewEntitlement): boolean {
   return tx.run(INSERT, entitlement).changes === 1;
 }
 

@@ -1,6 +1,7 @@
 import { isoTime, type EpochMs } from '../../lib/clock.ts';
 import type { DecidingColumns } from '../../storage/journal.ts';
 import type { Metadata } from '../metadata.ts';
+import { deletedShown } from '../schema.ts';
 
 /** A living entitlement as stored. Times in milliseconds since the epoch. */
 export interface Entitlement {
@@ -13,6 +14,8 @@ export interface Entitlement {
   readonly version: number;
   readonly createdAt: EpochMs;
   readonly updatedAt: EpochMs;
+  /** Null: it lives. */
+  readonly deletedAt: EpochMs | null;
 }
 
 /** An entitlement as the API shows it. */
@@ -23,6 +26,8 @@ export interface EntitlementView {
   readonly metadata: Metadata;
   readonly createdAt: string;
   readonly updatedAt: string;
+  /** Only of what is deleted. */
+  readonly deletedAt?: string;
 }
 
 /** What the ledger's digests of an entitlement cover. */
@@ -37,5 +42,5 @@ export function entitlementDecides(
 export function entitlementView(entitlement: Omit<Entitlement, 'seq'>, metadata: Metadata): EntitlementView {
   const { id, code, name } = entitlement;
   const times = { createdAt: isoTime(entitlement.createdAt), updatedAt: isoTime(entitlement.updatedAt) };
-  return { id, code, name, metadata, ...times };
+  return { id, code, name, metadata, ...times, ...deletedShown(entitlement.deletedAt) };
 }

@@ -1,13 +1,15 @@
 import { z } from 'zod';
 import type { Demand, Permit } from '../../access/index.ts';
 import { etagOf, versionsMatching } from '../../http/etag.ts';
-import { decodeSequence, listAnswer, oneAnswer, PAGE_QUERY, pageOf } from '../../http/list.ts';
+import { CREATION_QUERY, creationPage, listAnswer, listName, oneAnswer, pageOf } from '../../http/list.ts';
 import { type Answer, type Route, routeOf } from '../../http/route.ts';
-import { idParams, NEWEST_FIRST, type Shown } from '../schema.ts';
+import { requireMayRestore } from '../caller.ts';
+import { DELETED_QUERY, idParams, type Shown } from '../schema.ts';
 import { createEntitlement, type CreateEntitlementDeps } from './create.ts';
 import { deleteEntitlement } from './delete.ts';
 import { entitlementAnswer, entitlementInput, entitlementPatch } from './entitlement-schema.ts';
 import type { EntitlementView } from './entitlement.ts';
+import { restoreEntitlement } from './restore.ts';
 import { listEntitlements, showEntitlement } from './show.ts';
 import { updateEntitlement } from './update.ts';
 
@@ -22,9 +24,9 @@ const PATH = '/api/v1/entitlements';
 const read: Demand = { scope: 'entitlements:read', also: [] };
 const write: Demand = { scope: 'entitlements:write', also: [] };
 
-/** `/api/v1/entitlements`: create, list, show, change, delete. */
+/** `/api/v1/entitlements`: create, list, show, change, delete, restore. */
 export function entitlementRoutes(deps: EntitlementRoutesDeps): Route<Permit, Demand>[] {
-  return [createRoute(deps), listRoute(deps), ...oneRoutes(deps)];
+  return [createRoute(deps), listRoute(deps), ...oneRoutes(deps), restoreRoute(deps)];
 }
 
 function createRoute(deps: EntitlementRoutesDeps): Route<Permit, Demand> {
@@ -47,20 +49,37 @@ function listRoute(deps: EntitlementRoutesDeps): Route<Permit, Demand> {
   return route({
     method: 'GET',
     path: PATH,
-    summary: 'List entitlements, newest first',
+    summary: 'List entitlements',
     tag: 'entitlements',
     demand: read,
-    query: z.strictObject(PAGE_QUERY),
+    query: z.strictObject({ ...CREATION_QUERY, ...DELETED_QUERY }),
     answers: { 200: listAnswer(entitlementAnswer) },
     handle: ({ permit, query }) => {
-      const before = decodeSequence(query.cursor, NEWEST_FIRST) ?? Number.MAX_SAFE_INTEGER;
-      const rows = listEntitlements(deps, permit, { before, limit: query.limit + 1 });
-      const body = pageOf(rows, query.limit, {
-        sort: NEWEST_FIRST,
-        keyOf: ({ seq }) => seq,
-        show: ({ view }) => view,
-      });
-      return { status: 200, body };
+      const { deleted = false, limit } = query;
+      if (deleted) requireMayRestore(permit, 'entitlements:write');
+      const sort = listName(query.sort, { deleted });
+      const page = { ...creationPage(query, sort), deleted };
+      const rows = listEntitlements(deps, permit, page);
+      return { status: 200, body: pageOf(rows, limit, { sort, keyOf: seqOf, show: viewOf }) };
+    },
+  });
+}
+
+function restoreRoute(deps: EntitlementRoutesDeps): Route<Permit, Demand> {
+  const present = (result: Shown<EntitlementView>): Answer => shown(deps, result, 200);
+  return route({
+    method: 'POST',
+    path: `${PATH}/{id}/restore`,
+    summary: 'Bring back an entitlement that was deleted and is not purged yet',
+    tag: 'entitlements',
+    demand: write,
+    params: idParams,
+    answers: { 200: oneAnswer(entitlementAnswer) },
+    idempotent: 'answer',
+    present,
+    handle: async (call) => {
+      const versions = versionsMatching(call.header('if-match'), deps.branch());
+      return present(await restoreEntitlement(deps, call.permit, { id: call.params.id, versions }));
     },
   });
 }
@@ -112,3 +131,6 @@ function shown(
 ): Answer {
   return { status, body: { data: view }, headers: { etag: etagOf(deps.branch(), version) } };
 }
+
+const seqOf = ({ seq }: { readonly seq: number }): number => seq;
+const viewOf = ({ view }: { readonly view: EntitlementView }): EntitlementView => view;

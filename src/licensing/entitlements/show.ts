@@ -1,11 +1,12 @@
 import type { Permit } from '../../access/index.ts';
 import type { Sealer } from '../../custody/sealer.ts';
 import type { RealmId } from '../../storage/realm-scope.ts';
+import type { RealmReader } from '../../storage/tx.ts';
 import type { UnitOfWork } from '../../storage/unit-of-work.ts';
 import { realmOf } from '../caller.ts';
 import { openMetadata } from '../metadata.ts';
 import { notFound } from '../refusal.ts';
-import type { Shown } from '../schema.ts';
+import type { NounPage, Shown } from '../schema.ts';
 import { findEntitlement, pageOfEntitlements } from './entitlement-store.ts';
 import { type Entitlement, entitlementView, type EntitlementView } from './entitlement.ts';
 
@@ -25,16 +26,25 @@ export function showEntitlement(
   id: string,
 ): Shown<EntitlementView> {
   const realm = realmOf(permit);
-  const entitlement = findEntitlement(deps.work.read.in(realm), id);
+  return showEntitlementNow(deps, deps.work.read.in(realm), { realm, id });
+}
+
+/** The same as a reader sees it: inside a unit, as the unit has made it. @throws Fault NOT_FOUND */
+export function showEntitlementNow(
+  deps: Pick<ReadEntitlementDeps, 'sealer'>,
+  reader: RealmReader,
+  { realm, id }: { readonly realm: RealmId; readonly id: string },
+): Shown<EntitlementView> {
+  const entitlement = findEntitlement(reader, id);
   if (entitlement === undefined) throw notFound('entitlement', id);
   return { view: viewOf(deps, realm, entitlement), version: entitlement.version };
 }
 
-/** Entitlements, newest first; `limit` rows created before `before`, each with its sort key. */
+/** Entitlements in order of creation, each with its sort key. */
 export function listEntitlements(
   deps: ReadEntitlementDeps,
   permit: Permit,
-  page: { readonly before: number; readonly limit: number },
+  page: NounPage,
 ): { readonly seq: number; readonly view: EntitlementView }[] {
   const realm = realmOf(permit);
   const entitlements = pageOfEntitlements(deps.work.read.in(realm), page);
@@ -44,7 +54,11 @@ export function listEntitlements(
   }));
 }
 
-function viewOf(deps: ReadEntitlementDeps, realm: RealmId, entitlement: Entitlement): EntitlementView {
+function viewOf(
+  deps: Pick<ReadEntitlementDeps, 'sealer'>,
+  realm: RealmId,
+  entitlement: Entitlement,
+): EntitlementView {
   const cell = { realm, table: 'entitlements', row: entitlement.id };
   return entitlementView(entitlement, openMetadata(deps.sealer, cell, entitlement.metadata));
 }

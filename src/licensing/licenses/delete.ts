@@ -7,7 +7,7 @@ import { realmOf } from '../caller.ts';
 import { endMachinesOf } from '../machines/end-machine.ts';
 import { notFound, type Outcome, requireVersion, settle, STALE } from '../refusal.ts';
 import type { Guarded } from '../schema.ts';
-import { detachAllFromLicense } from './license-entitlement-store.ts';
+import { clearMetadata } from './license-metadata-store.ts';
 import { findLicense } from './license-store.ts';
 import { type LicenseFacets, licenseDecides, licenseEvent } from './license-view.ts';
 import { deleteLicense as store } from './license-write-store.ts';
@@ -27,7 +27,8 @@ export interface DeleteLicense extends Guarded {
 }
 
 /**
- * Deletes a licence with its machines. Its key stays reserved and validates as `NOT_FOUND`.
+ * Deletes a licence with its machines. Its key stays reserved and validates as `NOT_FOUND`. Until it is purged it can be
+ * restored.
  * @throws Fault NOT_FOUND, PRECONDITION_FAILED, CONFLICT
  */
 export async function deleteLicense(
@@ -57,7 +58,8 @@ function remove(
   const rows = tx.in(realm);
   if (!store(rows, { id, relied: license.version, now: tx.now })) return STALE;
   endMachinesOf(deps, tx, ref);
-  detachAllFromLicense(rows, id);
+  // Nothing deleted is found by its metadata; its entitlements stay attached, in case it comes back.
+  clearMetadata(rows, id);
   uncountTenantLicense(rows, license.status);
   const [before, after] = [licenseDecides(license), licenseDecides(license, tx.now)];
   append(tx, { action: 'license.deleted', target: { kind: 'license', id }, before, after });

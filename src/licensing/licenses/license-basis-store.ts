@@ -8,6 +8,8 @@ export interface IssueBasis {
   readonly productId: string;
   readonly productVersion: number;
   readonly keyPrefix: string;
+  /** Keys by which its licences are indexed: a JSON list. */
+  readonly indexedMetadata: string;
 }
 
 const BASIS = statement<{ policyId: string }>()((db, p) =>
@@ -22,6 +24,7 @@ const BASIS = statement<{ policyId: string }>()((db, p) =>
       'prod.id as productId',
       'prod.version as productVersion',
       'prod.key_prefix as keyPrefix',
+      'prod.indexed_metadata as indexedMetadata',
     ])
     .where('pol.realm_id', '=', p.realm)
     .where('pol.id', '=', p.policyId)

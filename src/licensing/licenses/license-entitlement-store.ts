@@ -72,7 +72,7 @@ export function detachFromLicense(tx: RealmTx, pair: Pair): boolean {
   return tx.run(DETACH, pair).changes === 1;
 }
 
-/** Detaches everything from a licence that is being deleted. */
+/** Detaches everything from a licence that goes for good. */
 export function detachAllFromLicense(tx: RealmTx, licenseId: string): void {
   tx.run(DETACH_ALL, { licenseId });
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { metadataSchema } from '../metadata.ts';
-import { idSchema, nameSchema, TIMESTAMPS } from '../schema.ts';
+import { DELETED_AT, DELETED_QUERY, idSchema, nameSchema, TIMESTAMPS } from '../schema.ts';
 import { LICENSE_STATUSES } from './license.ts';
 
 const COUNT_MAX = 1_000_000_000;
@@ -53,13 +53,16 @@ export const licensePatch = z.strictObject({ ...PERSONAL, ...OVERRIDES });
 /** What `PATCH /licenses/{id}` takes. */
 export type LicensePatch = z.infer<typeof licensePatch>;
 
-/** Filters of `GET /licenses`. */
+/** Filters of `GET /licenses` with a name of their own; `metadata.<key>` is one for every indexed key. */
 export const LICENSE_FILTERS = {
   productId: idSchema.optional(),
   policyId: idSchema.optional(),
   status: z.enum(LICENSE_STATUSES).optional(),
   userEmail: userEmail.optional(),
-  expiresBefore: time.optional().meta({ description: 'Licences whose expiry is earlier, soonest first' }),
+  expiresBefore: time
+    .optional()
+    .meta({ description: 'Licences whose expiry is earlier; sorted by expiry when nothing else is said' }),
+  ...DELETED_QUERY,
 };
 
 const reason = z.string().min(1).max(REASON_MAX);
@@ -98,6 +101,14 @@ export type TransferInput = z.infer<typeof transferInput>;
 /** Body of `PUT /licenses/{id}/entitlements/{entitlementId}`. */
 export const entitleInput = z.strictObject({ expiresAt: time.nullable().optional() });
 
+/** Body of restore. */
+export const restoreInput = z.strictObject({
+  machines: z
+    .boolean()
+    .default(true)
+    .meta({ description: 'false: without the machines it had; they can be activated again' }),
+});
+
 /** Body of lookup. */
 export const lookupInput = z.strictObject({ key: typedKey });
 
@@ -114,6 +125,9 @@ export const licenseAnswer = z.strictObject({
   status: z.enum(LICENSE_STATUSES),
   statusSince: z.iso.datetime(),
   expiresAt: z.iso.datetime().nullable(),
+  startsOn: z.enum(['activation', 'validation']).nullable().meta({
+    description: 'What its term waits for to begin, and expiresAt with it; null: it runs, or there is none',
+  }),
   maxMachinesOverride: z.int().nullable(),
   maxUsesOverride: z.int().nullable(),
   userEmail: z.string().nullable(),
@@ -125,6 +139,7 @@ export const licenseAnswer = z.strictObject({
   lastValidatedAt: z.iso.datetime().nullable(),
   lastCheckedOutAt: z.iso.datetime().nullable(),
   ...TIMESTAMPS,
+  ...DELETED_AT,
 });
 
 /** The answer of reveal. */

@@ -12,6 +12,7 @@ const SNAPSHOT = [
   'l.status as status',
   'l.status_since as statusSince',
   'l.expires_at as expiresAt',
+  'l.starts_on as startsOn',
   'l.max_machines_override as maxMachinesOverride',
   'l.max_uses_override as maxUsesOverride',
   'l.key_sealed as keySealed',
@@ -36,6 +37,11 @@ const SNAPSHOT = [
 
 /** Living licences of the realm with everything a snapshot tells; the start of every query that answers snapshots. */
 export function snapshots(db: QueryBuilder, p: { readonly realm: RealmId }) {
+  return storedLicenses(db, p).where('l.deleted_at', 'is', null);
+}
+
+/** The same of all that are stored, the deleted ones too. */
+export function storedLicenses(db: QueryBuilder, p: { readonly realm: RealmId }) {
   return db
     .selectFrom('licenses as l')
     .innerJoin('license_seats as s', (join) =>
@@ -51,8 +57,7 @@ export function snapshots(db: QueryBuilder, p: { readonly realm: RealmId }) {
       join.onRef('prod.realm_id', '=', 'l.realm_id').onRef('prod.id', '=', 'l.product_id'),
     )
     .select(SNAPSHOT)
-    .where('l.realm_id', '=', p.realm)
-    .where('l.deleted_at', 'is', null);
+    .where('l.realm_id', '=', p.realm);
 }
 
 const ONE = statement<{ id: string }>()((db, p) => snapshots(db, p).where('l.id', '=', p.id));

@@ -10,6 +10,7 @@ import {
   statusAt,
   statusSinceAt,
 } from './license.ts';
+import type { TermStart } from './term.ts';
 
 /** A licence as the API shows it. */
 export interface LicenseView {
@@ -24,6 +25,8 @@ export interface LicenseView {
   /** Since when it has that status. */
   readonly statusSince: string;
   readonly expiresAt: string | null;
+  /** What its term waits for to begin; null: it runs, or there is none. */
+  readonly startsOn: TermStart | null;
   readonly maxMachinesOverride: number | null;
   readonly maxUsesOverride: number | null;
   /** Masked, unless the caller may reveal. */
@@ -38,6 +41,8 @@ export interface LicenseView {
   readonly lastCheckedOutAt: string | null;
   readonly createdAt: string;
   readonly updatedAt: string;
+  /** Only of what is deleted. */
+  readonly deletedAt?: string;
 }
 
 /** What a view shows beside the row itself. */
@@ -67,6 +72,7 @@ export function licenseDecides(
     | 'policyId'
     | 'status'
     | 'expiresAt'
+    | 'startsOn'
     | 'maxMachinesOverride'
     | 'maxUsesOverride'
     | 'keyOrigin'
@@ -74,10 +80,10 @@ export function licenseDecides(
   >,
   deletedAt: EpochMs | null = null,
 ): DecidingColumns {
-  const { id, productId, policyId, status, expiresAt } = license;
+  const { id, productId, policyId, status, expiresAt, startsOn } = license;
   const { maxMachinesOverride, maxUsesOverride, keyOrigin, weakKey } = license;
   const limits = { maxMachinesOverride, maxUsesOverride };
-  return { id, productId, policyId, status, expiresAt, ...limits, keyOrigin, weakKey, deletedAt };
+  return { id, productId, policyId, status, expiresAt, startsOn, ...limits, keyOrigin, weakKey, deletedAt };
 }
 
 /** A licence as the API shows it, its key masked. */
@@ -94,6 +100,7 @@ export function licenseView(license: LicenseRow, facets: LicenseFacets): License
     status: statusAt(license, facets.now),
     statusSince: isoTime(statusSinceAt(license, facets.now)),
     expiresAt: timeOrNull(license.expiresAt),
+    startsOn: license.startsOn,
     maxMachinesOverride: license.maxMachinesOverride,
     maxUsesOverride: license.maxUsesOverride,
     userEmail: reveal ? personal.userEmail : maskedOrNull(personal.userEmail, maskEmail),

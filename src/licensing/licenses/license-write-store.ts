@@ -3,8 +3,12 @@ import type { EpochMs } from '../../lib/clock.ts';
 import { insertLicenseKey } from '../../storage/directory.ts';
 import { statement } from '../../storage/statement.ts';
 import type { RealmTx } from '../../storage/tx.ts';
+import { insertMetadata } from './license-metadata-store.ts';
+import type { IndexedValue } from './license-metadata.ts';
 import type { LicenseSnapshot, LicenseStatus } from './license.ts';
 import { countMovedLicense } from './tenant-license-store.ts';
+import { bookNotice } from './term-store.ts';
+import { nextNotice } from './term.ts';
 
 /** A new licence as stored. */
 export interface NewLicense {
@@ -12,6 +16,7 @@ export interface NewLicense {
   readonly productId: string;
   readonly policyId: string;
   readonly expiresAt: EpochMs | null;
+  readonly startsOn: LicenseSnapshot['startsOn'];
   readonly maxMachinesOverride: number | null;
   readonly maxUsesOverride: number | null;
   readonly keyDigest: KeyedDigest;
@@ -21,10 +26,12 @@ export interface NewLicense {
   readonly weakKey: number;
   readonly personal: Buffer | null;
   readonly emailIndex: Buffer | null;
+  /** By what of its metadata it can be found. */
+  readonly indexed: readonly IndexedValue[];
   readonly now: EpochMs;
 }
 
-type NewRow = Omit<NewLicense, 'keyDigest'> & { readonly keyHash: Buffer };
+type NewRow = Omit<NewLicense, 'keyDigest' | 'indexed'> & { readonly keyHash: Buffer };
 
 const INSERT = statement<NewRow>()((db, p) =>
   db
@@ -36,6 +43,7 @@ const INSERT = statement<NewRow>()((db, p) =>
       policy_id: p.policyId,
       status: 'active',
       expires_at: p.expiresAt,
+      starts_on: p.startsOn,
       max_machines_override: p.maxMachinesOverride,
       max_uses_override: p.maxUsesOverride,
       key_hash: p.keyHash,
@@ -55,8 +63,8 @@ const INSERT_SEATS = statement<{ id: string }>()((db, p) =>
   db.insertInto('license_seats').values({ realm_id: p.realm, license_id: p.id }),
 );
 
-const INSERT_USAGE = statement<{ id: string }>()((db, p) =>
-  db.insertInto('license_usage').values({ realm_id: p.realm, license_id: p.id }),
+const INSERT_USAGE = statement<{ id: string; noticeDue: EpochMs | null }>()((db, p) =>
+  db.insertInto('license_usage').values({ realm_id: p.realm, license_id: p.id, notice_due: p.noticeDue }),
 );
 
 /** What a PATCH may change, and which row. */
@@ -89,17 +97,20 @@ export interface MovedLicense {
   readonly relied: number;
   readonly to: LicenseStatus;
   readonly expiresAt: EpochMs | null;
+  readonly startsOn: LicenseSnapshot['startsOn'];
   readonly policyId: string;
   readonly now: EpochMs;
 }
 
-const MOVE = statement<MovedLicense>()((db, p) =>
+const MOVE = statement<MovedLicense & { lapsedAt: EpochMs | null }>()((db, p) =>
   db
     .updateTable('licenses')
     .set((eb) => ({
       status: p.to,
       status_since: eb.case().when('status', '=', p.to).then(eb.ref('status_since')).else(p.now).end(),
       expires_at: p.expiresAt,
+      starts_on: p.startsOn,
+      lapsed_at: p.lapsedAt,
       policy_id: p.policyId,
       updated_at: p.now,
       version: eb('version', '+', 1),
@@ -126,11 +137,12 @@ const DELETE = statement<{ id: string; relied: number; now: EpochMs }>()((db, p)
  * licence with this key.
  */
 export function insertLicense(tx: RealmTx, license: NewLicense): boolean {
-  const { keyDigest, ...row } = license;
+  const { keyDigest, indexed, ...row } = license;
   if (tx.run(INSERT, { ...row, keyHash: keyDigest.digest }).changes === 0) return false;
   tx.run(INSERT_SEATS, { id: license.id });
-  tx.run(INSERT_USAGE, { id: license.id });
+  tx.run(INSERT_USAGE, { id: license.id, noticeDue: nextNotice(license.expiresAt, license.now) });
   insertLicenseKey(tx, keyDigest, license.id);
+  insertMetadata(tx, license.id, indexed);
   return true;
 }
 
@@ -141,7 +153,8 @@ export function updateLicense(tx: RealmTx, edited: EditedLicense, relied: number
 
 /** Moves the licence while it has the state and the version it was seen with. False: it has others, or is gone. */
 export function moveLicense(tx: RealmTx, moved: MovedLicense): boolean {
-  if (tx.run(MOVE, moved).changes === 0) return false;
+  const lapsedAt = moved.to === 'expired' ? moved.expiresAt : null;
+  if (tx.run(MOVE, { ...moved, lapsedAt }).changes === 0) return false;
   countMovedLicense(tx, moved.from, moved.to);
   return true;
 }
@@ -151,5 +164,7 @@ export function moveLicense(tx: RealmTx, moved: MovedLicense): boolean {
  * or is gone.
  */
 export function deleteLicense(tx: RealmTx, at: { id: string; relied: number; now: EpochMs }): boolean {
-  return tx.run(DELETE, at).changes === 1;
+  if (tx.run(DELETE, at).changes === 0) return false;
+  bookNotice(tx, at.id, null);
+  return true;
 }

@@ -1,22 +1,24 @@
 import type { Indexer, KeyedDigest, Sealer } from '../../custody/sealer.ts';
 import { Fault } from '../../faults.ts';
-import { DAY, type EpochMs } from '../../lib/clock.ts';
+import { type EpochMs, isoTime } from '../../lib/clock.ts';
 import type { Random } from '../../lib/random.ts';
 import { newId } from '../../lib/ulid.ts';
 import type { RealmId } from '../../storage/realm-scope.ts';
 import { refuseCardData } from '../metadata.ts';
 import type { CachedPolicy } from '../policies/policy-cache.ts';
-import { licenseDurationDays } from '../policies/policy-settings.ts';
 import type { EntitlementRef } from '../policies/policy.ts';
 import type { IssueBasis } from './license-basis-store.ts';
+import { indexedNames } from '../products/product.ts';
 import { licenseKeyDigest } from './license-directory-store.ts';
 import { gradeLicenseKey } from './license-key-strength.ts';
 import { generateLicenseKey, importedLicenseKey, maskLicenseKey } from './license-key.ts';
 import type { LicenseInput } from './license-schema.ts';
+import { indexedValues } from './license-metadata.ts';
 import { emailIndex, sealLicenseKey, sealPersonal } from './license-sealing.ts';
 import { type LicenseFacets, type LicenseRow, licenseView, type LicenseView } from './license-view.ts';
 import type { NewLicense } from './license-write-store.ts';
 import type { LicensePersonal } from './license.ts';
+import { LATEST_EXPIRY, newTerm, type Term } from './term.ts';
 
 /** What preparing licences needs. */
 export interface PrepareLicenseDeps {
@@ -69,12 +71,14 @@ export function prepareLicense(
   const key = keyOf(deps, basis, request);
   const row = newRow({ ground, request, id, key });
   const sealed = seal(deps, { realm, id }, { key: key.text, personal });
+  const names = indexedNames(basis.indexedMetadata);
+  const indexed = indexedValues(deps.indexer, realm, { names, metadata: personal.metadata });
   const { entitlementIds, codes } = entitlementsOf(ground, request);
   const facets = { personal, entitlements: codes, pending: undefined, reveal: ground.reveal, now };
   return {
     realm,
     basis,
-    stored: { ...row, ...sealed, keyDigest: key.digest, now },
+    stored: { ...row, ...sealed, keyDigest: key.digest, indexed, now },
     row: { ...row, ...sealed },
     facets,
     entitlementIds,
@@ -129,7 +133,7 @@ function newRow(given: {
     policyId: basis.policyId,
     status: 'active',
     statusSince: null,
-    expiresAt: expiryOf(ground, request),
+    ...termOf(ground, request),
     maxMachinesOverride: request.maxMachinesOverride ?? null,
     maxUsesOverride: request.maxUsesOverride ?? null,
     keySealed: null,
@@ -142,19 +146,19 @@ function newRow(given: {
   };
 }
 
-/** What the request says, else the duration of the policy from now, else never. */
-function expiryOf({ policy, now }: LicenseGround, { expiresAt }: LicenseInput): EpochMs | null {
-  if (expiresAt === null) return null;
-  if (expiresAt !== undefined) return requireFuture('expiresAt', Date.parse(expiresAt), now);
-  const days = licenseDurationDays(policy.settings);
-  return days === null ? null : now + days * DAY;
+/** What the request says, else what the policy says. */
+function termOf({ policy, now }: LicenseGround, { expiresAt }: LicenseInput): Term {
+  if (expiresAt === undefined) return newTerm(policy.settings, now);
+  const until = expiresAt === null ? null : requireFuture('expiresAt', Date.parse(expiresAt), now);
+  return { expiresAt: until, startsOn: null };
 }
 
 /**
  * A time that a request sets as an expiry.
- * @throws Fault VALIDATION_FAILED unless it lies after `now`
+ * @throws Fault VALIDATION_FAILED unless it lies after `now`, in a year of four digits
  */
 export function requireFuture(path: string, at: EpochMs, now: EpochMs): EpochMs {
+  if (at > LATEST_EXPIRY) throw invalid(path, `${path} is later than ${isoTime(LATEST_EXPIRY)}`);
   if (at > now) return at;
   throw invalid(path, `${path} is not in the future`);
 }

@@ -1,16 +1,14 @@
 import { z } from 'zod';
 import type { Demand, Permit } from '../../access/index.ts';
-import { Fault } from '../../faults.ts';
 import { etagOf, versionsMatching } from '../../http/etag.ts';
-import { decodeCursor, decodeSequence, listAnswer, oneAnswer, PAGE_QUERY, pageOf } from '../../http/list.ts';
+import { listAnswer, oneAnswer, pageOf } from '../../http/list.ts';
 import { type Answer, type Call, type Route, routeOf } from '../../http/route.ts';
-import { idParams, idSchema, NEWEST_FIRST, type Shown } from '../schema.ts';
+import { idParams, idSchema, type Shown } from '../schema.ts';
 import { createLicense, type CreateLicenseDeps } from './create.ts';
 import { deleteLicense } from './delete.ts';
 import { disentitleLicense, entitleLicense } from './entitle.ts';
 import {
   entitleInput,
-  LICENSE_FILTERS,
   licenseAnswer,
   licenseInput,
   licensePatch,
@@ -22,13 +20,13 @@ import {
   transferInput,
 } from './license-schema.ts';
 import type { LicenseView } from './license-view.ts';
+import { licenseQuery, listingOf, placeOf } from './list-query.ts';
 import { lookupLicense } from './lookup.ts';
 import { renewLicense } from './renew.ts';
 import { revealLicense } from './reveal.ts';
 import {
   type ListedLicense,
   listLicenses,
-  type ListLicenses,
   type ReadLicenseDeps,
   showLicense,
   showLicenseWithKey,
@@ -50,7 +48,6 @@ type LicenseRoute = Route<Permit, Demand>;
 const route = routeOf<Permit, Demand>();
 const PATH = '/api/v1/licenses';
 const TAG = 'licenses';
-const SOONEST_FIRST = 'expiry';
 const read: Demand = { scope: 'licenses:read', also: [] };
 const write: Demand = { scope: 'licenses:write', also: [] };
 const revoke: Demand = { scope: 'licenses:revoke', also: [] };
@@ -105,42 +102,20 @@ function listRoute(deps: LicenseRoutesDeps): LicenseRoute {
   return route({
     method: 'GET',
     path: PATH,
-    summary: 'List licences: newest first, or soonest expiry first with expiresBefore',
+    summary: 'List licences; also by metadata.<key> for every key that the product declares indexed',
     tag: TAG,
     demand: read,
-    query: z.strictObject({ ...PAGE_QUERY, ...LICENSE_FILTERS }),
+    query: licenseQuery,
     answers: { 200: listAnswer(licenseAnswer) },
     handle: ({ permit, query }) => {
-      const { cursor, expiresBefore, limit, ...filter } = query;
-      const order = expiresBefore === undefined ? newest(cursor) : soonest(cursor, expiresBefore);
-      const rows = listLicenses(deps, permit, { ...filter, order, limit: limit + 1 });
-      return { status: 200, body: pageOf(rows, limit, SHAPES[order.by]) };
+      const { productId, policyId, status, userEmail, deleted, limit } = query;
+      const { name: sort, order, metadata } = listingOf(query);
+      const filters = { productId, policyId, status, userEmail, deleted, metadata };
+      const rows = listLicenses(deps, permit, { ...filters, order, limit: limit + 1 });
+      const keyOf = (row: ListedLicense) => placeOf(order, row);
+      return { status: 200, body: pageOf(rows, limit, { sort, keyOf, show: ({ view }) => view }) };
     },
   });
-}
-
-const viewOf = ({ view }: ListedLicense): LicenseView => view;
-const SHAPES = {
-  newest: { sort: NEWEST_FIRST, keyOf: ({ seq }: ListedLicense) => seq, show: viewOf },
-  expiry: {
-    sort: SOONEST_FIRST,
-    keyOf: ({ seq, expiresAt }: ListedLicense) => [expiresAt ?? 0, seq],
-    show: viewOf,
-  },
-};
-
-function newest(cursor: string | undefined): ListLicenses['order'] {
-  return { by: 'newest', before: decodeSequence(cursor, NEWEST_FIRST) ?? Number.MAX_SAFE_INTEGER };
-}
-
-const expiryKey = z.tuple([z.number(), z.number()]);
-
-function soonest(cursor: string | undefined, expiresBefore: string): ListLicenses['order'] {
-  const until = Date.parse(expiresBefore);
-  if (cursor === undefined) return { by: 'expiry', until, after: [0, 0] };
-  const after = expiryKey.safeParse(decodeCursor(cursor, SOONEST_FIRST));
-  if (!after.success) throw new Fault('CURSOR_INVALID', 'the cursor is not one of this list');
-  return { by: 'expiry', until, after: after.data };
 }
 
 function lookupRoute(deps: LicenseRoutesDeps): LicenseRoute {

@@ -1,20 +1,32 @@
 import type { Permit } from '../../access/index.ts';
 import type { Indexer, Sealer } from '../../custody/sealer.ts';
+import { Fault } from '../../faults.ts';
 import type { EpochMs } from '../../lib/clock.ts';
+import { invariant } from '../../lib/invariant.ts';
 import type { RealmId } from '../../storage/realm-scope.ts';
 import type { RealmReader } from '../../storage/tx.ts';
 import type { UnitOfWork } from '../../storage/unit-of-work.ts';
-import { holdsScope, realmOf } from '../caller.ts';
+import { holdsScope, realmOf, requireMayRestore } from '../caller.ts';
 import type { PolicyCache } from '../policies/policy-cache.ts';
 import { notFound } from '../refusal.ts';
-import type { Shown } from '../schema.ts';
+import { productsWithKey } from '../products/metadata-key-store.ts';
+import { deletedShown, type Shown } from '../schema.ts';
 import type { LicenseUsage } from '../validation/license-usage.ts';
 import { ownEntitlementCodes } from './license-entitlement-store.ts';
-import { expiringLicenses, type LicenseFilter, newestLicenses } from './license-list-store.ts';
+import { type DeletedLicense, deletedLicenses } from './deleted-license-store.ts';
+import {
+  type CreationOrder,
+  type ExpiryOrder,
+  type LicenseFilter,
+  licensesByCreation,
+  licensesByExpiry,
+} from './license-list-store.ts';
+import { metadataCandidates } from './license-metadata.ts';
 import { emailCandidates, openLicenseKey, openPersonal } from './license-sealing.ts';
 import { findLicense } from './license-store.ts';
 import { type LicenseFacets, licenseView, type LicenseView } from './license-view.ts';
 import type { LicenseSnapshot } from './license.ts';
+import type { MetadataFilter } from './list-query.ts';
 
 /** What showing licences needs. */
 export interface ReadLicenseDeps {
@@ -36,13 +48,14 @@ export interface ListedLicense {
 }
 
 /** What a list is asked for, parsed. */
-export interface ListLicenses extends Omit<LicenseFilter, 'emails' | 'now'> {
+export interface ListLicenses extends Omit<LicenseFilter, 'emails' | 'metadata' | 'now'> {
   readonly userEmail?: string | undefined;
+  /** Only keys that the product declares indexed (without a product: some product of the realm). */
+  readonly metadata?: readonly MetadataFilter[] | undefined;
+  /** True: those that are deleted and can still be restored, in order of creation. */
+  readonly deleted?: boolean | undefined;
+  readonly order: CreationOrder | ExpiryOrder;
   readonly limit: number;
-  /** Newest first, or by expiry when only licences that expire before a time are wanted. */
-  readonly order:
-    | { readonly by: 'newest'; readonly before: number }
-    | { readonly by: 'expiry'; readonly until: EpochMs; readonly after: readonly [EpochMs, number] };
 }
 
 /**
@@ -69,20 +82,70 @@ export function showLicenseWithKey(deps: ReadLicenseDeps, permit: Permit, id: st
   return { view: { ...view, key: openLicenseKey(deps, realm, license) }, version };
 }
 
-/** A page of licences: three statements and the policies of the page, however many rows there are. */
+/**
+ * A page of licences: as many statements for one row as for a hundred, and the policies of the page.
+ * @throws Fault VALIDATION_FAILED (a key of metadata is not indexed), INDEX_BUILDING; INSUFFICIENT_SCOPE for deleted ones
+ */
 export function listLicenses(deps: ReadLicenseDeps, permit: Permit, asked: ListLicenses): ListedLicense[] {
   const realm = realmOf(permit);
   const reader = deps.work.read.in(realm);
   const now = deps.time.now();
-  const { userEmail, order, limit, ...given } = asked;
-  const emails = userEmail === undefined ? undefined : emailsOf(deps, realm, userEmail);
-  const filter = { ...given, emails, now };
-  const licenses =
-    order.by === 'newest'
-      ? newestLicenses(reader, filter, { before: order.before, limit })
-      : expiringLicenses(reader, filter, { until: order.until, after: order.after, limit });
+  const { deleted = false } = asked;
+  if (deleted) requireMayRestore(permit, 'licenses:write');
+  const filter = filterOf(deps, { realm, reader, now }, asked);
+  const licenses = deleted ? pageOfDeleted(reader, filter, asked) : pageOf(reader, filter, asked);
   return viewsOf(deps, permit, { reader, licenses, now });
 }
+
+function filterOf(
+  deps: ReadLicenseDeps,
+  { realm, reader, now }: { readonly realm: RealmId; readonly reader: RealmReader; readonly now: EpochMs },
+  asked: ListLicenses,
+): LicenseFilter {
+  const { productId, policyId, status, userEmail, metadata = [] } = asked;
+  for (const { name } of metadata) requireIndexed(reader, { productId, name });
+  const emails = userEmail === undefined ? undefined : emailsOf(deps, realm, userEmail);
+  const digests = metadata.map((wanted) => metadataCandidates(deps.indexer, realm, wanted));
+  return { productId, policyId, status, emails, metadata: digests, now };
+}
+
+function pageOf(reader: RealmReader, filter: LicenseFilter, asked: ListLicenses): LicenseSnapshot[] {
+  const { order, limit } = asked;
+  return order.by === 'createdAt'
+    ? licensesByCreation(reader, filter, { order, limit })
+    : licensesByExpiry(reader, filter, { order, limit });
+}
+
+function pageOfDeleted(reader: RealmReader, filter: LicenseFilter, asked: ListLicenses): DeletedLicense[] {
+  const { order, limit } = asked;
+  invariant(order.by === 'createdAt', 'what is deleted is listed in order of creation');
+  return deletedLicenses(reader, filter, { order, limit });
+}
+
+/**
+ * A filter by a key finds every licence that matches, or is refused.
+ * @throws Fault VALIDATION_FAILED, INDEX_BUILDING
+ */
+function requireIndexed(
+  reader: RealmReader,
+  { productId, name }: { readonly productId: string | undefined; readonly name: string },
+): void {
+  const path = `metadata.${name}`;
+  const declared = productsWithKey(reader, name).filter(
+    (key) => productId === undefined || key.productId === productId,
+  );
+  if (declared.length === 0) {
+    const message = `licences are not indexed by ${path}: add ${name} to indexedMetadata of the product`;
+    throw new Fault('VALIDATION_FAILED', message, { errors: [{ path, code: 'NOT_INDEXED', message }] });
+  }
+  if (declared.every(({ state }) => state === 'ready')) return;
+  throw new Fault('INDEX_BUILDING', `licences are being indexed by ${path}; not all of them are yet`, {
+    retryAfterMs: RETRY_BUILDING_MS,
+  });
+}
+
+/** The job looks every few seconds, and indexes some thousands of licences a second. */
+const RETRY_BUILDING_MS = 5000;
 
 /** Who looks: on which realm, and whether persons are shown in clear. */
 export interface Viewer {
@@ -126,7 +189,7 @@ function viewsOf(
   permit: Permit,
   page: {
     readonly reader: RealmReader;
-    readonly licenses: readonly LicenseSnapshot[];
+    readonly licenses: readonly (LicenseSnapshot & { readonly deletedAt?: EpochMs })[];
     readonly now: EpochMs;
   },
 ): ListedLicense[] {
@@ -135,7 +198,8 @@ function viewsOf(
   const own = ownEntitlementCodes(reader, ids, now);
   const facing = { ...viewerOf(permit), reader, own, now };
   return licenses.map((license) => {
-    const view = licenseView(license, facetsOf(deps, facing, license));
+    const shown = licenseView(license, facetsOf(deps, facing, license));
+    const view = { ...shown, ...deletedShown(license.deletedAt ?? null) };
     return { seq: license.seq, expiresAt: license.expiresAt, view };
   });
 }

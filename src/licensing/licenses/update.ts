@@ -1,12 +1,16 @@
 import type { Permit } from '../../access/index.ts';
 import type { Outbox } from '../../delivery/outbox.ts';
 import { append } from '../../ledger/append.ts';
-import type { RealmReader } from '../../storage/tx.ts';
+import type { RealmId } from '../../storage/realm-scope.ts';
+import type { RealmReader, RealmTx } from '../../storage/tx.ts';
 import type { UnitOfWork } from '../../storage/unit-of-work.ts';
 import { realmOf } from '../caller.ts';
-import { refuseCardData } from '../metadata.ts';
+import { type Metadata, refuseCardData } from '../metadata.ts';
 import { notFound, requireVersion, settle, STALE } from '../refusal.ts';
 import type { Guarded, Shown } from '../schema.ts';
+import { keysInUse } from '../products/metadata-key-store.ts';
+import { rewriteMetadata } from './license-metadata-store.ts';
+import { indexedValues } from './license-metadata.ts';
 import type { LicensePatch } from './license-schema.ts';
 import { emailIndex, openPersonal, sealPersonal } from './license-sealing.ts';
 import { findLicense } from './license-store.ts';
@@ -48,6 +52,8 @@ export async function updateLicense(
     const changed = changedLicense(deps, permit, { reader, license, change });
     return deps.work.run(permit, (tx) => {
       if (!store(tx.in(realm), changed.stored, license.version)) return STALE;
+      if (change.metadata !== undefined)
+        indexAnew(deps, tx.in(realm), { realm, license, metadata: change.metadata });
       const { after, facets } = changed;
       const target = { kind: 'license', id };
       append(tx, {
@@ -86,6 +92,18 @@ function changedLicense(
   const index = userEmail === null ? null : emailIndex(deps.indexer, realm, userEmail);
   const facets = { ...facetsNow(deps, viewerOf(permit), { reader, license }), personal };
   return { after, facets, stored: { ...after, emailIndex: index } };
+}
+
+/** By the keys that are indexed when the unit runs, whatever they were when it was prepared. */
+function indexAnew(
+  deps: UpdateLicenseDeps,
+  rows: RealmTx,
+  given: { readonly realm: RealmId; readonly license: LicenseSnapshot; readonly metadata: Metadata },
+): void {
+  const { realm, license, metadata } = given;
+  const names = keysInUse(rows, license.productId);
+  if (names.length === 0) return;
+  rewriteMetadata(rows, license.id, indexedValues(deps.indexer, realm, { names, metadata }));
 }
 
 function changedPersonal(before: LicensePersonal, change: LicensePatch): LicensePersonal {

@@ -79,6 +79,7 @@ function newPolicy(deps: CreatePolicyDeps, realm: RealmId, request: PolicyInput)
     version: 1,
     createdAt: now,
     updatedAt: now,
+    deletedAt: null,
   };
 }
 

@@ -7,7 +7,6 @@ import { realmOf } from '../caller.ts';
 import { notFound, type Outcome, refusal, requireVersion, settle, STALE } from '../refusal.ts';
 import type { Guarded } from '../schema.ts';
 import type { PolicyCache } from './policy-cache.ts';
-import { detachAllFromPolicy } from './policy-entitlement-store.ts';
 import { deletePolicy as store, findPolicy, policyIsFollowed } from './policy-store.ts';
 import { type Policy, policyDecides } from './policy.ts';
 
@@ -17,7 +16,8 @@ export interface DeletePolicy extends Guarded {
 }
 
 /**
- * Deletes a policy that no living licence follows; its code is free again, its entitlements are detached.
+ * Deletes a policy that no living licence follows; its code is free again. It keeps its entitlements, for as long as it
+ * can be restored.
  * @throws Fault NOT_FOUND, PRECONDITION_FAILED, HAS_DEPENDENTS, CONFLICT
  */
 export async function deletePolicy(
@@ -46,7 +46,6 @@ function remove(tx: Tx, realm: RealmId, policy: Policy): Outcome<null> {
     );
   }
   if (!store(tx.in(realm), { id, relied, now: tx.now })) return STALE;
-  detachAllFromPolicy(tx.in(realm), id);
   const target = { kind: 'policy', id };
   append(tx, {
     action: 'policy.deleted',

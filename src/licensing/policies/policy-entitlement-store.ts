@@ -30,6 +30,18 @@ const DETACH = statement<Pair>()((db, p) =>
     .where('entitlement_id', '=', p.entitlementId),
 );
 
+const DELETED_OF_POLICY = statement<{ policyId: string }>()((db, p) =>
+  db
+    .selectFrom('policy_entitlements as pe')
+    .innerJoin('entitlements as e', (join) =>
+      join.onRef('e.realm_id', '=', 'pe.realm_id').onRef('e.id', '=', 'pe.entitlement_id'),
+    )
+    .select('e.id as entitlementId')
+    .where('pe.realm_id', '=', p.realm)
+    .where('pe.policy_id', '=', p.policyId)
+    .where('e.deleted_at', 'is not', null),
+);
+
 const DETACH_ALL = statement<{ policyId: string }>()((db, p) =>
   db.deleteFrom('policy_entitlements').where('realm_id', '=', p.realm).where('policy_id', '=', p.policyId),
 );
@@ -62,7 +74,14 @@ export function detachFromPolicy(tx: RealmTx, pair: Pair, now: number): boolean 
   return true;
 }
 
-/** Detaches everything from a policy that is being deleted. */
+/** Detaches everything from a policy that goes for good. */
 export function detachAllFromPolicy(tx: RealmTx, policyId: string): void {
   tx.run(DETACH_ALL, { policyId });
+}
+
+/** Detaches from a policy that comes back what was deleted meanwhile. */
+export function detachDeletedFromPolicy(tx: RealmTx, policyId: string): void {
+  for (const { entitlementId } of tx.all(DELETED_OF_POLICY, { policyId })) {
+    tx.run(DETACH, { policyId, entitlementId });
+  }
 }

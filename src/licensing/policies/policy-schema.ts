@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { metadataSchema } from '../metadata.ts';
-import { codeSchema, idSchema, nameSchema, TIMESTAMPS } from '../schema.ts';
+import { codeSchema, idSchema, nameSchema, TIMESTAMPS, DELETED_AT } from '../schema.ts';
 import { POLICY_FIELDS, POLICY_TEMPLATES, policyOverridesSchema } from './policy-settings.ts';
 
 const consent = z.boolean().meta({
@@ -44,4 +44,5 @@ export const policyAnswer = z.strictObject({
   entitlements: z.array(z.string()).meta({ description: 'Codes that every licence of the policy has' }),
   metadata: z.record(z.string(), z.unknown()),
   ...TIMESTAMPS,
+  ...DELETED_AT,
 });

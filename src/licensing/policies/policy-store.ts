@@ -1,6 +1,7 @@
 import { invariant } from '../../lib/invariant.ts';
 import { statement } from '../../storage/statement.ts';
 import type { RealmReader, RealmTx } from '../../storage/tx.ts';
+import type { NounPage } from '../schema.ts';
 import { POLICY_TEMPLATES, type PolicyTemplate } from './policy-settings.ts';
 import type { EntitlementRef, Policy } from './policy.ts';
 
@@ -17,6 +18,7 @@ const COLUMNS = [
   'version',
   'created_at as createdAt',
   'updated_at as updatedAt',
+  'deleted_at as deletedAt',
 ] as const;
 
 const ONE = statement<{ id: string }>()((db, p) =>
@@ -37,7 +39,35 @@ const LIVING_PRODUCT = statement<{ id: string }>()((db, p) =>
     .where('deleted_at', 'is', null),
 );
 
-const INSERT = statement<Omit<Policy, 'seq' | 'version'>>()((db, p) =>
+const DELETED = statement<{ id: string }>()((db, p) =>
+  db
+    .selectFrom('policies')
+    .select(COLUMNS)
+    .where('realm_id', '=', p.realm)
+    .where('id', '=', p.id)
+    .where('deleted_at', 'is not', null),
+);
+
+const LIVING_CODE = statement<{ code: string }>()((db, p) =>
+  db
+    .selectFrom('policies')
+    .select('id')
+    .where('realm_id', '=', p.realm)
+    .where('code', '=', p.code)
+    .where('deleted_at', 'is', null),
+);
+
+const RESTORE = statement<{ id: string; relied: number; now: number }>()((db, p) =>
+  db
+    .updateTable('policies')
+    .set((eb) => ({ deleted_at: null, updated_at: p.now, version: eb('version', '+', 1) }))
+    .where('realm_id', '=', p.realm)
+    .where('id', '=', p.id)
+    .where('version', '=', p.relied)
+    .where('deleted_at', 'is not', null),
+);
+
+const INSERT = statement<NewPolicy>()((db, p) =>
   db
     .insertInto('policies')
     .values({
@@ -92,13 +122,14 @@ const ONE_LICENSE = statement<{ id: string }>()((db, p) =>
     .limit(1),
 );
 
+/** A new policy as stored. */
+export type NewPolicy = Omit<Policy, 'seq' | 'version' | 'deletedAt'>;
+
 /** What a PATCH may change, and which row. */
 export type EditedPolicy = Pick<Policy, 'id' | 'name' | 'settings' | 'metadata' | 'updatedAt'>;
 
-/** Which page of policies: newest first, created before `before` (a `seq`), of one product when it is given. */
-export interface PolicyPage {
-  readonly before: number;
-  readonly limit: number;
+/** Which part of a list of policies: of one product when it is given. */
+export interface PolicyPage extends NounPage {
   readonly productId?: string | undefined;
 }
 
@@ -108,18 +139,18 @@ export function findPolicy(reader: RealmReader, id: string): Policy | undefined 
   return row === undefined ? undefined : policyOf(row);
 }
 
-/** One page of living policies. */
+/** Policies in order of creation. */
 export function pageOfPolicies(reader: RealmReader, page: PolicyPage): Policy[] {
-  const { productId } = page;
+  const { descending, after, limit, deleted = false, productId } = page;
   const rows = reader.find((db, p) => {
     const all = db
       .selectFrom('policies')
       .select(COLUMNS)
       .where('realm_id', '=', p.realm)
-      .where('deleted_at', 'is', null)
-      .where('seq', '<', page.before);
+      .where('deleted_at', deleted ? 'is not' : 'is', null)
+      .where('seq', descending ? '<' : '>', after);
     const some = productId === undefined ? all : all.where('product_id', '=', productId);
-    return some.orderBy('seq', 'desc').limit(page.limit);
+    return some.orderBy('seq', descending ? 'desc' : 'asc').limit(limit);
   });
   return rows.map(policyOf);
 }
@@ -152,8 +183,24 @@ export function productLives(reader: RealmReader, id: string): boolean {
   return reader.get(LIVING_PRODUCT, { id }) !== undefined;
 }
 
+/** The policy with this id that is deleted and not purged. */
+export function findDeletedPolicy(reader: RealmReader, id: string): Policy | undefined {
+  const row = reader.get(DELETED, { id });
+  return row === undefined ? undefined : policyOf(row);
+}
+
+/** Whether a living policy has this code. */
+export function policyCodeInUse(reader: RealmReader, code: string): boolean {
+  return reader.get(LIVING_CODE, { code }) !== undefined;
+}
+
+/** Brings a deleted policy back while it has the version relied on. False: it has another, or is gone. */
+export function restorePolicyRow(tx: RealmTx, at: { id: string; relied: number; now: number }): boolean {
+  return tx.run(RESTORE, at).changes === 1;
+}
+
 /** Stores a new policy. False: the realm has a living policy with this code. */
-export function insertPolicy(tx: RealmTx, policy: Omit<Policy, 'seq' | 'version'>): boolean {
+export function insertPolicy(tx: RealmTx, policy: NewPolicy): boolean {
   return tx.run(INSERT, policy).changes === 1;
 }
 

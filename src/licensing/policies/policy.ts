@@ -1,6 +1,7 @@
 import { isoTime, type EpochMs } from '../../lib/clock.ts';
 import type { DecidingColumns } from '../../storage/journal.ts';
 import type { Metadata } from '../metadata.ts';
+import { deletedShown } from '../schema.ts';
 import {
   type PolicyOverrides,
   policyOverridesOf,
@@ -27,6 +28,8 @@ export interface Policy {
   readonly version: number;
   readonly createdAt: EpochMs;
   readonly updatedAt: EpochMs;
+  /** Null: it lives. */
+  readonly deletedAt: EpochMs | null;
 }
 
 /** An entitlement as policies and licences name it. */
@@ -47,6 +50,8 @@ export type PolicyView = PolicySettings & {
   readonly metadata: Metadata;
   readonly createdAt: string;
   readonly updatedAt: string;
+  /** Only of what is deleted. */
+  readonly deletedAt?: string;
 };
 
 /** The overrides a stored policy states. */
@@ -88,5 +93,6 @@ export function policyView(
     metadata,
     createdAt: isoTime(policy.createdAt),
     updatedAt: isoTime(policy.updatedAt),
+    ...deletedShown(policy.deletedAt),
   };
 }

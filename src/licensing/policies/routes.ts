@@ -1,14 +1,16 @@
 import { z } from 'zod';
 import type { Demand, Permit } from '../../access/index.ts';
 import { etagOf, versionsMatching } from '../../http/etag.ts';
-import { decodeSequence, listAnswer, oneAnswer, PAGE_QUERY, pageOf } from '../../http/list.ts';
+import { CREATION_QUERY, creationPage, listAnswer, listName, oneAnswer, pageOf } from '../../http/list.ts';
 import { type Answer, type Route, routeOf } from '../../http/route.ts';
-import { idParams, idSchema, NEWEST_FIRST, type Shown } from '../schema.ts';
+import { requireMayRestore } from '../caller.ts';
+import { DELETED_QUERY, idParams, idSchema, type Shown } from '../schema.ts';
 import { createPolicy, type CreatePolicyDeps } from './create.ts';
 import { deletePolicy } from './delete.ts';
 import { disentitlePolicy, entitlePolicy } from './entitle.ts';
 import { policyAnswer, policyInput, policyPatch } from './policy-schema.ts';
 import type { PolicyView } from './policy.ts';
+import { restorePolicy } from './restore.ts';
 import { listPolicies, showPolicy } from './show.ts';
 import { updatePolicy, type UpdatePolicyDeps } from './update.ts';
 
@@ -24,9 +26,15 @@ const TAG = 'policies';
 const read: Demand = { scope: 'policies:read', also: [] };
 const write: Demand = { scope: 'policies:write', also: [] };
 
-/** `/api/v1/policies`: create, list, show, change, delete, attach and detach entitlements. */
+/** `/api/v1/policies`: create, list, show, change, delete, restore, attach and detach entitlements. */
 export function policyRoutes(deps: PolicyRoutesDeps): Route<Permit, Demand>[] {
-  return [createRoute(deps), listRoute(deps), ...oneRoutes(deps), ...entitlementRoutes(deps)];
+  return [
+    createRoute(deps),
+    listRoute(deps),
+    ...oneRoutes(deps),
+    restoreRoute(deps),
+    ...entitlementRoutes(deps),
+  ];
 }
 
 function createRoute(deps: PolicyRoutesDeps): Route<Permit, Demand> {
@@ -49,17 +57,37 @@ function listRoute(deps: PolicyRoutesDeps): Route<Permit, Demand> {
   return route({
     method: 'GET',
     path: PATH,
-    summary: 'List policies, newest first',
+    summary: 'List policies',
     tag: TAG,
     demand: read,
-    query: z.strictObject({ ...PAGE_QUERY, productId: idSchema.optional() }),
+    query: z.strictObject({ ...CREATION_QUERY, ...DELETED_QUERY, productId: idSchema.optional() }),
     answers: { 200: listAnswer(policyAnswer) },
     handle: ({ permit, query }) => {
-      const before = decodeSequence(query.cursor, NEWEST_FIRST) ?? Number.MAX_SAFE_INTEGER;
-      const { limit, productId } = query;
-      const rows = listPolicies(deps, permit, { before, limit: limit + 1, productId });
-      const shape = { sort: NEWEST_FIRST, keyOf: seqOf, show: viewOf };
-      return { status: 200, body: pageOf(rows, limit, shape) };
+      const { deleted = false, productId, limit } = query;
+      if (deleted) requireMayRestore(permit, 'policies:write');
+      const sort = listName(query.sort, { deleted, productId });
+      const page = { ...creationPage(query, sort), deleted, productId };
+      const rows = listPolicies(deps, permit, page);
+      return { status: 200, body: pageOf(rows, limit, { sort, keyOf: seqOf, show: viewOf }) };
+    },
+  });
+}
+
+function restoreRoute(deps: PolicyRoutesDeps): Route<Permit, Demand> {
+  const present = (result: Shown<PolicyView>): Answer => shown(deps, result, 200);
+  return route({
+    method: 'POST',
+    path: `${PATH}/{id}/restore`,
+    summary: 'Bring back a policy that was deleted and is not purged yet',
+    tag: 'policies',
+    demand: write,
+    params: idParams,
+    answers: { 200: oneAnswer(policyAnswer) },
+    idempotent: 'answer',
+    present,
+    handle: async (call) => {
+      const versions = versionsMatching(call.header('if-match'), deps.branch());
+      return present(await restorePolicy(deps, call.permit, { id: call.params.id, versions }));
     },
   });
 }

@@ -1,6 +1,7 @@
 import type { Permit } from '../../access/index.ts';
 import type { Sealer } from '../../custody/sealer.ts';
 import type { RealmId } from '../../storage/realm-scope.ts';
+import type { RealmReader } from '../../storage/tx.ts';
 import type { UnitOfWork } from '../../storage/unit-of-work.ts';
 import { realmOf } from '../caller.ts';
 import { openMetadata } from '../metadata.ts';
@@ -21,14 +22,22 @@ export interface ReadPolicyDeps {
  */
 export function showPolicy(deps: ReadPolicyDeps, permit: Permit, id: string): Shown<PolicyView> {
   const realm = realmOf(permit);
-  const reader = deps.work.read.in(realm);
+  return showPolicyNow(deps, deps.work.read.in(realm), { realm, id });
+}
+
+/** The same as a reader sees it: inside a unit, as the unit has made it. @throws Fault NOT_FOUND */
+export function showPolicyNow(
+  deps: Pick<ReadPolicyDeps, 'sealer'>,
+  reader: RealmReader,
+  { realm, id }: { readonly realm: RealmId; readonly id: string },
+): Shown<PolicyView> {
   const policy = findPolicy(reader, id);
   if (policy === undefined) throw notFound('policy', id);
   const entitlements = entitlementsOfPolicies(reader, [id]).get(id) ?? [];
   return { view: viewOf(deps, realm, { policy, entitlements }), version: policy.version };
 }
 
-/** Policies, newest first, each with its sort key; two statements, however many there are. */
+/** Policies in order of creation, each with its sort key; two statements, however many there are. */
 export function listPolicies(
   deps: ReadPolicyDeps,
   permit: Permit,
@@ -48,7 +57,7 @@ export function listPolicies(
 }
 
 function viewOf(
-  deps: ReadPolicyDeps,
+  deps: Pick<ReadPolicyDeps, 'sealer'>,
   realm: RealmId,
   shown: { readonly policy: Policy; readonly entitlements: readonly EntitlementRef[] },
 ): PolicyView {

@@ -10,6 +10,7 @@ import { realmOf } from '../caller.ts';
 import { refuseCardData, sealMetadata } from '../metadata.ts';
 import { refusal, settle } from '../refusal.ts';
 import { DEFAULT_KEY_PREFIX, type ProductInput } from './product-schema.ts';
+import { putKey } from './metadata-key-store.ts';
 import { insertProduct } from './product-store.ts';
 import { type Product, productDecides, productView, type ProductView } from './product.ts';
 
@@ -37,12 +38,15 @@ export async function createProduct(
   const { code, ...free } = request;
   refuseCardData(free);
   const product = newProduct(deps, realm, request);
-  const view = productView(product, request.metadata ?? {});
+  const view = productView(product, { metadata: request.metadata ?? {}, indexing: [] });
   return settle('the product', () =>
     deps.work.run(permit, (tx) => {
       if (!insertProduct(tx.in(realm), product)) {
         return refusal('CONFLICT', `code ${code} is in use by another product`);
       }
+      // There is no licence yet: every key is ready at once.
+      for (const name of request.indexedMetadata ?? [])
+        putKey(tx.in(realm), { productId: product.id, name }, 'ready');
       const target = { kind: 'product', id: product.id };
       append(tx, { action: 'product.created', target, after: productDecides(product) });
       permit.remember(tx, view);
@@ -62,8 +66,10 @@ function newProduct(deps: CreateProductDeps, realm: RealmId, request: ProductInp
     keyPrefix: request.keyPrefix ?? DEFAULT_KEY_PREFIX,
     signingKid: deps.activeLicenseKid(realm),
     metadata: sealMetadata(deps.sealer, { realm, table: 'products', row: id }, request.metadata ?? {}),
+    indexedMetadata: JSON.stringify(request.indexedMetadata ?? []),
     version: 1,
     createdAt: now,
     updatedAt: now,
+    deletedAt: null,
   };
 }

@@ -6,6 +6,7 @@ import type { UnitOfWork } from '../../storage/unit-of-work.ts';
 import { realmOf } from '../caller.ts';
 import { notFound, type Outcome, refusal, requireVersion, settle, STALE } from '../refusal.ts';
 import type { Guarded } from '../schema.ts';
+import { dropKeysOf } from './metadata-key-store.ts';
 import { deleteProduct as store, dependentOfProduct, findProduct } from './product-store.ts';
 import { type Product, productDecides } from './product.ts';
 
@@ -39,6 +40,8 @@ function remove(tx: Tx, realm: RealmId, product: Product): Outcome<null> {
     return refusal('HAS_DEPENDENTS', `product ${id} still has a living ${dependent}; delete that first`);
   }
   if (!store(tx.in(realm), { id, relied, now: tx.now })) return STALE;
+  // No licence of it lives: there is nothing to look for by its keys.
+  dropKeysOf(tx.in(realm), id);
   const target = { kind: 'product', id };
   const [before, after] = [productDecides(product), productDecides(product, tx.now)];
   append(tx, { action: 'product.deleted', target, before, after });

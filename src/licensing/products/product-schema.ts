@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { metadataSchema } from '../metadata.ts';
-import { codeSchema, nameSchema, TIMESTAMPS } from '../schema.ts';
+import { codeSchema, nameSchema, TIMESTAMPS, DELETED_AT } from '../schema.ts';
 
 const DESCRIPTION_MAX = 1000;
 /** Prefix of licence keys when a product names none. */
@@ -12,6 +12,20 @@ const keyPrefix = z
   .regex(/^[A-Z]{2,10}$/, '2 to 10 upper-case letters')
   .meta({ description: 'First part of the licence keys of this product' });
 
+/** A key that is indexed costs a row for each licence: a product names the few it is searched by. */
+const INDEXED_MAX = 4;
+
+/** A key of metadata that can be named in a query: `metadata.<key>`. */
+export const metadataKey = z
+  .string()
+  .regex(/^[A-Za-z0-9_-]{1,64}$/, '1 to 64 letters, digits, underscores and dashes');
+
+const indexedMetadata = z
+  .array(metadataKey)
+  .max(INDEXED_MAX)
+  .refine((names) => new Set(names).size === names.length, 'each key once')
+  .meta({ description: 'Keys of the metadata of its licences by which they can be listed' });
+
 /** Body of `POST /products`. */
 export const productInput = z.strictObject({
   name: nameSchema,
@@ -19,6 +33,7 @@ export const productInput = z.strictObject({
   description: description.optional(),
   keyPrefix: keyPrefix.optional(),
   metadata: metadataSchema.optional(),
+  indexedMetadata: indexedMetadata.optional(),
 });
 
 /** What `POST /products` takes. */
@@ -39,5 +54,10 @@ export const productAnswer = z.strictObject({
   keyPrefix: z.string(),
   signingKid: z.string().meta({ description: 'kid of the key that signs its files' }),
   metadata: z.record(z.string(), z.unknown()),
+  indexedMetadata: z.array(z.string()),
+  metadataIndexing: z
+    .array(z.string())
+    .meta({ description: 'Of these, the keys by which not all licences are indexed yet' }),
   ...TIMESTAMPS,
+  ...DELETED_AT,
 });

@@ -1,5 +1,6 @@
 import { statement } from '../../storage/statement.ts';
 import type { RealmReader, RealmTx } from '../../storage/tx.ts';
+import type { NounPage } from '../schema.ts';
 import type { Product } from './product.ts';
 
 const COLUMNS = [
@@ -11,9 +12,11 @@ const COLUMNS = [
   'key_prefix as keyPrefix',
   'signing_kid as signingKid',
   'metadata',
+  'indexed_metadata as indexedMetadata',
   'version',
   'created_at as createdAt',
   'updated_at as updatedAt',
+  'deleted_at as deletedAt',
 ] as const;
 
 const ONE = statement<{ id: string }>()((db, p) =>
@@ -25,19 +28,35 @@ const ONE = statement<{ id: string }>()((db, p) =>
     .where('deleted_at', 'is', null),
 );
 
-/** Newest first: a page is what was created before its cursor. */
-const PAGE = statement<{ before: number; limit: number }>()((db, p) =>
+const DELETED = statement<{ id: string }>()((db, p) =>
   db
     .selectFrom('products')
     .select(COLUMNS)
     .where('realm_id', '=', p.realm)
-    .where('deleted_at', 'is', null)
-    .where('seq', '<', p.before)
-    .orderBy('seq', 'desc')
-    .limit(p.limit),
+    .where('id', '=', p.id)
+    .where('deleted_at', 'is not', null),
 );
 
-const INSERT = statement<Omit<Product, 'seq' | 'version'>>()((db, p) =>
+const LIVING_CODE = statement<{ code: string }>()((db, p) =>
+  db
+    .selectFrom('products')
+    .select('id')
+    .where('realm_id', '=', p.realm)
+    .where('code', '=', p.code)
+    .where('deleted_at', 'is', null),
+);
+
+const RESTORE = statement<{ id: string; relied: number; now: number }>()((db, p) =>
+  db
+    .updateTable('products')
+    .set((eb) => ({ deleted_at: null, updated_at: p.now, version: eb('version', '+', 1) }))
+    .where('realm_id', '=', p.realm)
+    .where('id', '=', p.id)
+    .where('version', '=', p.relied)
+    .where('deleted_at', 'is not', null),
+);
+
+const INSERT = statement<NewProduct>()((db, p) =>
   db
     .insertInto('products')
     .values({
@@ -49,6 +68,7 @@ const INSERT = statement<Omit<Product, 'seq' | 'version'>>()((db, p) =>
       key_prefix: p.keyPrefix,
       signing_kid: p.signingKid,
       metadata: p.metadata,
+      indexed_metadata: p.indexedMetadata,
       created_at: p.createdAt,
       updated_at: p.updatedAt,
     })
@@ -63,6 +83,7 @@ const UPDATE = statement<Edited & { relied: number }>()((db, p) =>
       description: p.description,
       key_prefix: p.keyPrefix,
       metadata: p.metadata,
+      indexed_metadata: p.indexedMetadata,
       updated_at: p.updatedAt,
       version: eb('version', '+', 1),
     }))
@@ -102,21 +123,52 @@ const ONE_LICENSE = statement<{ id: string }>()((db, p) =>
     .limit(1),
 );
 
+/** A new product as stored. */
+export type NewProduct = Omit<Product, 'seq' | 'version' | 'deletedAt'>;
+
 /** What a PATCH may change, and which row. */
-export type Edited = Pick<Product, 'id' | 'name' | 'description' | 'keyPrefix' | 'metadata' | 'updatedAt'>;
+export type Edited = Pick<
+  Product,
+  'id' | 'name' | 'description' | 'keyPrefix' | 'metadata' | 'indexedMetadata' | 'updatedAt'
+>;
 
 /** The living product with this id. */
 export function findProduct(reader: RealmReader, id: string): Product | undefined {
   return reader.get(ONE, { id });
 }
 
-/** Living products, newest first, created before `before` (a `seq`). */
-export function pageOfProducts(reader: RealmReader, page: { before: number; limit: number }): Product[] {
-  return reader.all(PAGE, page);
+/** Products in order of creation. */
+export function pageOfProducts(reader: RealmReader, page: NounPage): Product[] {
+  const { descending, after, limit, deleted = false } = page;
+  return reader.find((db, p) =>
+    db
+      .selectFrom('products')
+      .select(COLUMNS)
+      .where('realm_id', '=', p.realm)
+      .where('deleted_at', deleted ? 'is not' : 'is', null)
+      .where('seq', descending ? '<' : '>', after)
+      .orderBy('seq', descending ? 'desc' : 'asc')
+      .limit(limit),
+  );
+}
+
+/** The product with this id that is deleted and not purged. */
+export function findDeletedProduct(reader: RealmReader, id: string): Product | undefined {
+  return reader.get(DELETED, { id });
+}
+
+/** Whether a living product has this code. */
+export function productCodeInUse(reader: RealmReader, code: string): boolean {
+  return reader.get(LIVING_CODE, { code }) !== undefined;
+}
+
+/** Brings a deleted product back while it has the version relied on. False: it has another, or is gone. */
+export function restoreProductRow(tx: RealmTx, at: { id: string; relied: number; now: number }): boolean {
+  return tx.run(RESTORE, at).changes === 1;
 }
 
 /** Stores a new product. False: the realm has a living product with this code. */
-export function insertProduct(tx: RealmTx, product: Omit<Product, 'seq' | 'version'>): boolean {
+export function insertProduct(tx: RealmTx, product: NewProduct): boolean {
   return tx.run(INSERT, product).changes === 1;
 }
 

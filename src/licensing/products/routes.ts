@@ -1,13 +1,15 @@
 import { z } from 'zod';
 import type { Demand, Permit } from '../../access/index.ts';
 import { etagOf, versionsMatching } from '../../http/etag.ts';
-import { decodeSequence, listAnswer, oneAnswer, PAGE_QUERY, pageOf } from '../../http/list.ts';
+import { CREATION_QUERY, creationPage, listAnswer, listName, oneAnswer, pageOf } from '../../http/list.ts';
 import { type Answer, type Route, routeOf } from '../../http/route.ts';
-import { idParams, NEWEST_FIRST, type Shown } from '../schema.ts';
+import { requireMayRestore } from '../caller.ts';
+import { DELETED_QUERY, idParams, type Shown } from '../schema.ts';
 import { createProduct, type CreateProductDeps } from './create.ts';
 import { deleteProduct } from './delete.ts';
 import { productAnswer, productInput, productPatch } from './product-schema.ts';
 import type { ProductView } from './product.ts';
+import { restoreProduct } from './restore.ts';
 import { listProducts, showProduct } from './show.ts';
 import { updateProduct } from './update.ts';
 
@@ -22,9 +24,9 @@ const PATH = '/api/v1/products';
 const read: Demand = { scope: 'products:read', also: [] };
 const write: Demand = { scope: 'products:write', also: [] };
 
-/** `/api/v1/products`: create, list, show, change, delete. */
+/** `/api/v1/products`: create, list, show, change, delete, restore. */
 export function productRoutes(deps: ProductRoutesDeps): Route<Permit, Demand>[] {
-  return [createRoute(deps), listRoute(deps), ...oneRoutes(deps)];
+  return [createRoute(deps), listRoute(deps), ...oneRoutes(deps), restoreRoute(deps)];
 }
 
 function createRoute(deps: ProductRoutesDeps): Route<Permit, Demand> {
@@ -47,20 +49,37 @@ function listRoute(deps: ProductRoutesDeps): Route<Permit, Demand> {
   return route({
     method: 'GET',
     path: PATH,
-    summary: 'List products, newest first',
+    summary: 'List products',
     tag: 'products',
     demand: read,
-    query: z.strictObject(PAGE_QUERY),
+    query: z.strictObject({ ...CREATION_QUERY, ...DELETED_QUERY }),
     answers: { 200: listAnswer(productAnswer) },
     handle: ({ permit, query }) => {
-      const before = decodeSequence(query.cursor, NEWEST_FIRST) ?? Number.MAX_SAFE_INTEGER;
-      const rows = listProducts(deps, permit, { before, limit: query.limit + 1 });
-      const body = pageOf(rows, query.limit, {
-        sort: NEWEST_FIRST,
-        keyOf: ({ seq }) => seq,
-        show: ({ view }) => view,
-      });
-      return { status: 200, body };
+      const { deleted = false, limit } = query;
+      if (deleted) requireMayRestore(permit, 'products:write');
+      const sort = listName(query.sort, { deleted });
+      const page = { ...creationPage(query, sort), deleted };
+      const rows = listProducts(deps, permit, page);
+      return { status: 200, body: pageOf(rows, limit, { sort, keyOf: seqOf, show: viewOf }) };
+    },
+  });
+}
+
+function restoreRoute(deps: ProductRoutesDeps): Route<Permit, Demand> {
+  const present = (result: Shown<ProductView>): Answer => shown(deps, result, 200);
+  return route({
+    method: 'POST',
+    path: `${PATH}/{id}/restore`,
+    summary: 'Bring back a product that was deleted and is not purged yet',
+    tag: 'products',
+    demand: write,
+    params: idParams,
+    answers: { 200: oneAnswer(productAnswer) },
+    idempotent: 'answer',
+    present,
+    handle: async (call) => {
+      const versions = versionsMatching(call.header('if-match'), deps.branch());
+      return present(await restoreProduct(deps, call.permit, { id: call.params.id, versions }));
     },
   });
 }
@@ -108,3 +127,6 @@ function oneRoutes(deps: ProductRoutesDeps): Route<Permit, Demand>[] {
 function shown(deps: ProductRoutesDeps, { view, version }: Shown<ProductView>, status: number): Answer {
   return { status, body: { data: view }, headers: { etag: etagOf(deps.branch(), version) } };
 }
+
+const seqOf = ({ seq }: { readonly seq: number }): number => seq;
+const viewOf = ({ view }: { readonly view: ProductView }): ProductView => view;

@@ -3,14 +3,16 @@ import type { Sealer } from '../../custody/sealer.ts';
 import { append } from '../../ledger/append.ts';
 import type { EpochMs } from '../../lib/clock.ts';
 import type { RealmId } from '../../storage/realm-scope.ts';
+import type { RealmTx } from '../../storage/tx.ts';
 import type { UnitOfWork } from '../../storage/unit-of-work.ts';
 import { realmOf } from '../caller.ts';
-import { openMetadata, refuseCardData, sealMetadata } from '../metadata.ts';
+import { type Metadata, openMetadata, refuseCardData, sealMetadata } from '../metadata.ts';
 import { notFound, requireVersion, settle, STALE } from '../refusal.ts';
 import type { Guarded, Shown } from '../schema.ts';
 import type { ProductPatch } from './product-schema.ts';
+import { keysInTheMaking, putKey } from './metadata-key-store.ts';
 import { findProduct, updateProduct as store } from './product-store.ts';
-import { type Product, productDecides, productView, type ProductView } from './product.ts';
+import { indexedNames, type Product, productDecides, productView, type ProductView } from './product.ts';
 
 /** What changing a product needs. */
 export interface UpdateProductDeps {
@@ -26,7 +28,8 @@ export interface UpdateProduct extends Guarded {
 }
 
 /**
- * Changes name, description, key prefix or metadata; members that are absent stay.
+ * Changes name, description, key prefix, metadata or the keys by which licences are indexed; members that are absent
+ * stay. By a new key the licences there are get indexed by a job; until it is done `metadataIndexing` names the key.
  * @throws Fault NOT_FOUND, PRECONDITION_FAILED, CONFLICT, CARD_DATA_REFUSED
  */
 export async function updateProduct(
@@ -40,10 +43,13 @@ export async function updateProduct(
     const product = findProduct(deps.work.read.in(realm), request.id);
     if (product === undefined) throw notFound('product', request.id);
     requireVersion(`product ${request.id}`, product.version, request.versions);
-    const { after, view } = changed(deps, realm, { product, change: request.change });
+    const { after, metadata } = changed(deps, realm, { product, change: request.change });
     return deps.work.run(permit, (tx) => {
       if (!store(tx.in(realm), after, product.version)) return STALE;
       const target = { kind: 'product', id: product.id };
+      declareKeys(tx.in(realm), product, after);
+      const indexing = keysInTheMaking(tx.in(realm), [product.id]).get(product.id) ?? [];
+      const view = { view: productView(after, { metadata, indexing }), version: after.version };
       const [was, is] = [productDecides(product), productDecides(after)];
       append(tx, { action: 'product.updated', target, before: was, after: is });
       permit.remember(tx, view);
@@ -56,7 +62,7 @@ function changed(
   deps: UpdateProductDeps,
   realm: RealmId,
   given: { readonly product: Product; readonly change: ProductPatch },
-): { readonly after: Product; readonly view: Shown<ProductView> } {
+): { readonly after: Product; readonly metadata: Metadata } {
   const { product, change } = given;
   const cell = { realm, table: 'products', row: product.id };
   const metadata = change.metadata ?? openMetadata(deps.sealer, cell, product.metadata);
@@ -67,8 +73,18 @@ function changed(
     keyPrefix: change.keyPrefix ?? product.keyPrefix,
     metadata:
       change.metadata === undefined ? product.metadata : sealMetadata(deps.sealer, cell, change.metadata),
+    indexedMetadata:
+      change.indexedMetadata === undefined ? product.indexedMetadata : JSON.stringify(change.indexedMetadata),
     version: product.version + 1,
     updatedAt: deps.time.now(),
   };
-  return { after, view: { view: productView(after, metadata), version: after.version } };
+  return { after, metadata };
+}
+
+/** New keys are to be built, and those that are gone to be taken away, by the job. */
+function declareKeys(rows: RealmTx, before: Product, after: Product): void {
+  const [was, is] = [indexedNames(before.indexedMetadata), indexedNames(after.indexedMetadata)];
+  const { id: productId } = after;
+  for (const name of is) if (!was.includes(name)) putKey(rows, { productId, name }, 'building');
+  for (const name of was) if (!is.includes(name)) putKey(rows, { productId, name }, 'removing');
 }

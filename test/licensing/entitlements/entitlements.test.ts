@@ -7,7 +7,7 @@ import { entitleLicense } from '../../../src/licensing/licenses/entitle.ts';
 import { openCatalogue } from '../catalogue.ts';
 
 const ANY = { versions: null };
-const FIRST = { before: Number.MAX_SAFE_INTEGER, limit: 10 };
+const FIRST = { descending: true, after: Number.MAX_SAFE_INTEGER, limit: 10 };
 
 describe('entitlements', () => {
   it('are named after their code unless they have a name', async () => {

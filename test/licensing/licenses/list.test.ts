@@ -5,7 +5,8 @@ import { listLicenses, type ListLicenses } from '../../../src/licensing/licenses
 import { changeStatus } from '../../../src/licensing/licenses/transition.ts';
 import { type Catalogue, openCatalogue } from '../catalogue.ts';
 
-const NEWEST = { by: 'newest', before: Number.MAX_SAFE_INTEGER } as const;
+const NEWEST = { by: 'createdAt', descending: true, after: Number.MAX_SAFE_INTEGER } as const;
+const SOONEST = { by: 'expiresAt', descending: false, after: null, until: null } as const;
 
 /** Ids that a list shows, as numbers of creation. */
 function shown(catalogue: Catalogue, ids: readonly string[], asked: Partial<ListLicenses>): number[] {
@@ -63,7 +64,7 @@ describe('the list of licences', () => {
     await using catalogue = await openCatalogue();
     const { ids } = await five(catalogue);
     const until = catalogue.storage.clock.wall() + 5 * DAY;
-    const order = { by: 'expiry', until, after: [0, 0] } as const;
+    const order = { ...SOONEST, until } as const;
     expect(shown(catalogue, ids, { order })).toEqual([1, 2, 4]);
     const reader = listLicenses(catalogue.deps, catalogue.operator(), { order, limit: 2 });
     const last = reader.at(-1);
@@ -76,12 +77,12 @@ describe('the list of licences', () => {
     const { ids } = await five(catalogue);
     for (const limit of [1, 2, 3]) {
       const seen: number[] = [];
-      let before: number = NEWEST.before;
+      let after: number = NEWEST.after;
       for (let page = 0; page < 6; page++) {
-        const order = { by: 'newest', before } as const;
+        const order = { ...NEWEST, after } as const;
         const rows = listLicenses(catalogue.deps, catalogue.operator(), { order, limit });
         seen.push(...rows.map(({ view }) => ids.indexOf(view.id)));
-        before = rows.at(-1)?.seq ?? 0;
+        after = rows.at(-1)?.seq ?? 0;
       }
       expect(seen).toEqual([4, 3, 2, 1, 0]);
     }
@@ -117,7 +118,7 @@ describe('the list of licences', () => {
     const { deps, operator, storage } = catalogue;
     const until = storage.clock.wall() + 99 * DAY;
     for (const realm of [storage.acme.test, storage.globex.live]) {
-      for (const order of [NEWEST, { by: 'expiry', until, after: [0, 0] } as const]) {
+      for (const order of [NEWEST, { ...SOONEST, until } as const]) {
         expect(listLicenses(deps, operator(realm), { order, limit: 50 })).toEqual([]);
       }
     }
@@ -145,8 +146,8 @@ describe('the list of licences', () => {
       { status: 'expired' },
       { userEmail: 'jane@acme.example' },
       { productId: product.id, status: 'suspended' },
-      { order: { by: 'expiry', until: 1, after: [0, 0] } },
-      { order: { by: 'expiry', until: 1, after: [0, 0] }, status: 'expired' },
+      { order: { ...SOONEST, until: 1 } },
+      { order: { ...SOONEST, until: 1 }, status: 'expired' },
     ];
     for (const filter of filters) shown(catalogue, [], filter);
     expect(plans.length).toBeGreaterThan(filters.length);

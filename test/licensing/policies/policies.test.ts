@@ -8,7 +8,7 @@ import { findPolicy } from '../../../src/licensing/policies/policy-store.ts';
 import { openCatalogue } from '../catalogue.ts';
 
 const ANY = { versions: null };
-const FIRST = { before: Number.MAX_SAFE_INTEGER, limit: 10 };
+const FIRST = { descending: true, after: Number.MAX_SAFE_INTEGER, limit: 10 };
 
 describe('policies', () => {
   it('show every setting resolved, and a code made from template and id', async () => {

@@ -6,7 +6,7 @@ import { updateProduct } from '../../../src/licensing/products/update.ts';
 import { openCatalogue } from '../catalogue.ts';
 
 const ANY = { versions: null };
-const FIRST = { before: Number.MAX_SAFE_INTEGER, limit: 10 };
+const FIRST = { descending: true, after: Number.MAX_SAFE_INTEGER, limit: 10 };
 
 describe('products', () => {
   it('are created with defaults, and shown as they were answered', async () => {
@@ -116,8 +116,10 @@ describe('products', () => {
     for (const code of ['a', 'b', 'c']) await catalogue.product(operator(), code);
     const first = listProducts(deps, operator(), { ...FIRST, limit: 2 });
     expect(first.map(({ view }) => view.code)).toEqual(['c', 'b']);
-    const rest = listProducts(deps, operator(), { before: first.at(-1)?.seq ?? 0, limit: 2 });
+    const rest = listProducts(deps, operator(), { ...FIRST, after: first.at(-1)?.seq ?? 0, limit: 2 });
     expect(rest.map(({ view }) => view.code)).toEqual(['a']);
+    const oldest = listProducts(deps, operator(), { descending: false, after: -1, limit: 10 });
+    expect(oldest.map(({ view }) => view.code)).toEqual(['a', 'b', 'c']);
   });
 
   it('of one realm do not exist in another', async () => {
