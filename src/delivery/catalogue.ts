@@ -42,12 +42,15 @@ export const EVENTS = {
     'An activation was refused because no seat was free; repeated refusals are told together.',
     '`id` of the licence, `maxMachines`, `seats` taken, `refusals` since the last event',
   ),
-  'license.expiring_soon': later('A licence will expire within days.', LICENSE),
+  'license.expiring_soon': emitted(
+    'A licence will expire: told 30, 14, 7 and 1 days before, each once in a term.',
+    `${LICENSE}; \`withinDays\`: which of them`,
+  ),
   'license.file_issued': emitted(
     'A licence file or a machine file was signed and checked out.',
     '`id` of the file, `kind`, `licenseId`, `machineId`, `kid`, `issuedAt`, `expiresAt`, and the `bound` that gave it',
   ),
-  'license.activated': later('The first machine of a licence was activated.', LICENSE),
+  'license.activated': emitted('The first machine of a licence was activated.', LICENSE),
   'machine.activated': emitted('A machine took a seat of a licence.', MACHINE),
   'machine.deactivated': emitted(
     'A machine gave up its seat.',

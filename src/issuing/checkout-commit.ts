@@ -11,7 +11,9 @@ import {
   type Refusal,
   refusal,
   STALE,
+  type Standing,
   type StandingDeps,
+  startTerm,
 } from '../licensing/index.ts';
 import type { Tx } from '../storage/tx.ts';
 import type { UnitOfWork } from '../storage/unit-of-work.ts';
@@ -86,6 +88,7 @@ function commit(deps: CommitCheckoutDeps, tx: Tx, { permit, signed }: Committing
   const over = deps.countIssue(tx, permit);
   // Thrown: what the unit has activated by now must go with it.
   if (over !== undefined) throw over.refused;
+  beginTerm(deps, tx, { prepared, standing });
   return { done: issue(deps, tx, { permit, signed }) };
 }
 
@@ -99,15 +102,22 @@ function sameVersions(relied: Versions, now: Versions): boolean {
   );
 }
 
-function activate(
-  deps: CommitCheckoutDeps,
-  tx: Tx,
-  given: { readonly prepared: PreparedCheckout; readonly standing: Parameters<typeof whyNot>[0] },
-): Refusal | null {
-  const { activation } = given.prepared;
+interface Prepared {
+  readonly prepared: PreparedCheckout;
+  readonly standing: Standing;
+}
+
+function activate(deps: CommitCheckoutDeps, tx: Tx, { prepared, standing }: Prepared): Refusal | null {
+  const { activation, terms } = prepared;
   if (activation === null) return null;
-  const claimed = claimMachine(deps, tx, { prepared: activation, standing: given.standing });
+  const claimed = claimMachine(deps, tx, { prepared: activation, standing, termFrom: terms.issuedAt });
   return 'refused' in claimed ? claimed : null;
+}
+
+/** A file carries its validation with it: a term that waits for the first one begins, as the file says already. */
+function beginTerm(deps: CommitCheckoutDeps, tx: Tx, { prepared, standing }: Prepared): void {
+  if (standing.license.startsOn !== 'validation') return;
+  startTerm(deps, tx, { standing, from: prepared.terms.issuedAt });
 }
 
 function issue(deps: CommitCheckoutDeps, tx: Tx, { permit, signed }: Committing): IssuedCheckout {

@@ -18,6 +18,7 @@ import {
   realmOf,
   type Standing,
   type StandingDeps,
+  withTermBegun,
 } from '../licensing/index.ts';
 import type { RealmId } from '../storage/realm-scope.ts';
 import type { RealmReader } from '../storage/tx.ts';
@@ -115,8 +116,9 @@ export function prepareCheckout(
   requireIssuable(standing, request, issuedAt);
   const activation = activationOf(deps, realm, { request, standing });
   const key = signingKeyOf(deps, standing);
-  const terms = termsOf({ ...termsBasis(standing, request), now: issuedAt });
-  const place = { realm, standing, activation, key, terms };
+  const begun = withTermBegun({ standing, from: issuedAt }, beginsTerm(standing, activation));
+  const terms = termsOf({ ...termsBasis(begun, request), now: issuedAt });
+  const place = { realm, standing: begun, activation, key, terms };
   return { ...numbered(deps, place, request), versions: versionsOf(deps, standing) };
 }
 
@@ -170,6 +172,17 @@ function activationOf(
   const personal = { name: null, hostname: null, userEmail: null, metadata: {} };
   const described = { publicKey: null, proof: null, platform: null, cores: null, personal };
   return prepareMachine(deps, { realm, licenseId }, { fingerprint, components, ...described });
+}
+
+/**
+ * What this checkout does that the term of the licence waits for, and the commit makes true: it activates a machine, or
+ * it is the validation that every file carries with it.
+ */
+export function beginsTerm(
+  { license }: Standing,
+  activation: PreparedMachine | null,
+): Standing['license']['startsOn'] {
+  return license.startsOn === 'activation' && activation === null ? null : license.startsOn;
 }
 
 function signingKeyOf(deps: PrepareCheckoutDeps, { license }: Standing): SigningKey {

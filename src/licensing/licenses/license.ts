@@ -1,5 +1,6 @@
 import type { EpochMs } from '../../lib/clock.ts';
 import type { RealmId } from '../../storage/realm-scope.ts';
+import type { TermStart } from './term.ts';
 
 /** Where a licence is in its life, as stored. `expired` is written by the sweeper; until then it is derived. */
 export const LICENSE_STATUSES = ['active', 'suspended', 'expired', 'revoked', 'banned'] as const;
@@ -22,6 +23,8 @@ export interface LicenseSnapshot {
   /** When it came into that state; null: when it was created. */
   readonly statusSince: EpochMs | null;
   readonly expiresAt: EpochMs | null;
+  /** What its term waits for to begin; `expiresAt` is null until then. null: it runs, or there is none. */
+  readonly startsOn: TermStart | null;
   readonly maxMachinesOverride: number | null;
   readonly maxUsesOverride: number | null;
   readonly keySealed: Buffer | null;

@@ -8,6 +8,7 @@ import type { RenewInput } from './license-schema.ts';
 import type { LicenseView } from './license-view.ts';
 import type { LicenseSnapshot } from './license.ts';
 import { requireFuture } from './prepare.ts';
+import { LATEST_EXPIRY } from './term.ts';
 import { transition, type TransitionDeps, type TransitionRequest } from './transition.ts';
 
 /**
@@ -26,7 +27,8 @@ export async function renewLicense(
     plan: ({ license, reader, now, status }) => {
       const { policyId, policyVersion } = license;
       const { settings } = deps.policies.get(reader, { realm, id: policyId, version: policyVersion });
-      return { status, policyId, expiresAt: renewedExpiry({ license, settings, now }, request) };
+      const expiresAt = renewedExpiry({ license, settings, now }, request);
+      return { status, policyId, expiresAt, startsOn: null };
     },
   });
 }
@@ -37,7 +39,7 @@ export async function renewLicense(
  */
 export function renewedExpiry(
   given: {
-    readonly license: Pick<LicenseSnapshot, 'id' | 'expiresAt'>;
+    readonly license: Pick<LicenseSnapshot, 'id' | 'expiresAt' | 'startsOn'>;
     readonly settings: PolicySettings;
     readonly now: EpochMs;
   },
@@ -45,13 +47,19 @@ export function renewedExpiry(
 ): EpochMs {
   const { license, settings, now } = given;
   if (expiresAt !== undefined) return requireFuture('expiresAt', Date.parse(expiresAt), now);
+  if (license.expiresAt === null) throw nothingToRenew(license);
   const length = days ?? licenseDurationDays(settings);
   if (length === null) throw invalid('its policy has no duration: give expiresAt or days');
-  if (license.expiresAt === null) throw invalid('the licence never expires: give expiresAt to end that');
   const from = RENEWS_FROM[settings.renewalBasis](license.expiresAt, now);
   const until = from + length * DAY;
+  if (until > LATEST_EXPIRY) throw invalid(`the licence would expire later than ${isoTime(LATEST_EXPIRY)}`);
   if (until > now) return until;
   throw invalid(`the licence would have expired at ${isoTime(until)}: give more days, or expiresAt`);
+}
+
+function nothingToRenew({ startsOn }: Pick<LicenseSnapshot, 'startsOn'>): Fault {
+  if (startsOn === null) return invalid('the licence never expires: give expiresAt to end that');
+  return invalid(`its term has not begun, it waits for the first ${startsOn}: give expiresAt to fix its end`);
 }
 
 /** From when a renewal counts (policy `renewalBasis`). */

@@ -1,15 +1,14 @@
 import type { Permit } from '../../access/index.ts';
 import { Fault } from '../../faults.ts';
-import { DAY, type EpochMs } from '../../lib/clock.ts';
 import { realmOf } from '../caller.ts';
 import type { CachedPolicy } from '../policies/policy-cache.ts';
-import { licenseDurationDays } from '../policies/policy-settings.ts';
 import { notFound } from '../refusal.ts';
 import type { Shown } from '../schema.ts';
 import { findIssueBasis } from './license-basis-store.ts';
 import type { TransferInput } from './license-schema.ts';
 import type { LicenseView } from './license-view.ts';
 import { refuseOverrides } from './prepare.ts';
+import { newTerm } from './term.ts';
 import {
   type Destination,
   type Planned,
@@ -50,15 +49,19 @@ export async function transferLicense(
 export function transferred(planned: Planned, policy: CachedPolicy, keepExpiry: boolean): Destination {
   const { license, now } = planned;
   refuseOverrides(policy, license);
-  const expiresAt = keepExpiry ? license.expiresAt : newExpiry(policy, now);
+  const { expiresAt, startsOn } = keepExpiry ? license : newTerm(policy.settings, now, happenedTo(license));
   const ahead = expiresAt === null || expiresAt > now;
   const status = license.status === 'expired' && ahead ? 'active' : planned.status;
-  return { status, expiresAt, policyId: policy.id };
+  return { status, expiresAt, startsOn, policyId: policy.id };
 }
 
-function newExpiry(policy: CachedPolicy, now: EpochMs): EpochMs | null {
-  const days = licenseDurationDays(policy.settings);
-  return days === null ? null : now + days * DAY;
+/** A new term does not wait for what is behind the licence: it would never come again. */
+function happenedTo(license: Planned['license']) {
+  const { seats, firstActivatedAt, firstValidatedAt, lastValidatedAt } = license;
+  return {
+    activation: seats > 0 || firstActivatedAt !== null,
+    validation: firstValidatedAt !== null || lastValidatedAt !== null,
+  };
 }
 
 function requireAnotherOfSameProduct(

@@ -3,6 +3,7 @@ import type { Outbox } from '../../delivery/outbox.ts';
 import { append } from '../../ledger/append.ts';
 import type { EpochMs } from '../../lib/clock.ts';
 import { present } from '../../lib/invariant.ts';
+import type { RealmId } from '../../storage/realm-scope.ts';
 import type { RealmReader, Tx } from '../../storage/tx.ts';
 import type { UnitOfWork } from '../../storage/unit-of-work.ts';
 import { realmOf } from '../caller.ts';
@@ -16,6 +17,8 @@ import { licenseDecides, licenseEvent, licenseView, type LicenseView } from './l
 import { moveLicense } from './license-write-store.ts';
 import type { LicenseSnapshot, LicenseStatus } from './license.ts';
 import { facetsNow, type ReadLicenseDeps, type Viewer, viewerOf } from './show.ts';
+import { bookNotice } from './term-store.ts';
+import { nextNotice } from './term.ts';
 
 /** What moving licences from state to state needs. */
 export interface TransitionDeps extends ReadLicenseDeps {
@@ -33,6 +36,7 @@ export interface TransitionRequest extends Guarded {
 export interface Destination {
   readonly status: LicenseStatus;
   readonly expiresAt: EpochMs | null;
+  readonly startsOn: LicenseSnapshot['startsOn'];
   readonly policyId: string;
   /** The policy it goes to, when that is another one: it has to be there still when the unit runs. */
   readonly basis?: IssueBasis;
@@ -60,8 +64,8 @@ export async function changeStatus(
   request: TransitionRequest & { readonly action: PlainAction },
 ): Promise<Shown<LicenseView>> {
   const plan = ({ license, status }: Planned): Destination => {
-    const { expiresAt, policyId } = license;
-    return { status, expiresAt, policyId };
+    const { expiresAt, startsOn, policyId } = license;
+    return { status, expiresAt, startsOn, policyId };
   };
   return transition(deps, permit, { ...request, plan });
 }
@@ -115,9 +119,10 @@ export function moved(
   const { realm } = viewer;
   const rows = tx.in(realm);
   const from = { id: license.id, from: license.status, relied: license.version };
-  const { status, expiresAt, policyId, basis } = to;
+  const { status, basis, ...term } = to;
   if (basis !== undefined && !basisHolds(rows, basis)) return STALE;
-  if (!moveLicense(rows, { ...from, to: status, expiresAt, policyId, now: tx.now })) return STALE;
+  if (!moveLicense(rows, { ...from, to: status, ...term, now: tx.now })) return STALE;
+  rebookNotice(tx, realm, { license, to });
   const after = present(findLicense(rows, license.id), 'a licence moved in this unit is there');
   append(tx, {
     realm,
@@ -130,6 +135,17 @@ export function moved(
   const facets = facetsNow(deps, viewer, { reader: rows, license: after });
   deps.outbox.emit(tx, { type: TRANSITIONS[action].event, realm, data: licenseEvent(after, facets) });
   return { view: licenseView(after, facets), version: after.version };
+}
+
+/** A new term has its notices anew, and so has a licence that is active again; one that rests or ended has none. */
+function rebookNotice(
+  tx: Tx,
+  realm: RealmId,
+  { license, to }: { readonly license: LicenseSnapshot; readonly to: Destination },
+): void {
+  const { status, expiresAt } = to;
+  if (status === license.status && expiresAt === license.expiresAt) return;
+  bookNotice(tx.in(realm), license.id, status === 'active' ? nextNotice(expiresAt, tx.now) : null);
 }
 
 /** What the ledger calls each action. */

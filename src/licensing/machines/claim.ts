@@ -1,10 +1,10 @@
-import type { Outbox } from '../../delivery/outbox.ts';
 import { type EpochMs, isoTime } from '../../lib/clock.ts';
 import { present } from '../../lib/invariant.ts';
 import { equalBytes } from '../../lib/secret.ts';
 import { append } from '../../ledger/append.ts';
 import type { Tx } from '../../storage/tx.ts';
 import { countDay, dayOf } from '../analytics/day-count-store.ts';
+import { firstActivation, type StartTermDeps } from '../licenses/start-term.ts';
 import { type Refusal, refusal } from '../refusal.ts';
 import { blockedBy } from '../validation/decide.ts';
 import type { Standing } from '../validation/standing.ts';
@@ -28,8 +28,7 @@ import {
 import { claimTenantMachine, uncountTenantMachine } from './tenant-limit-store.ts';
 
 /** What claiming a seat needs. */
-export interface ClaimDeps {
-  readonly outbox: Outbox;
+export interface ClaimDeps extends StartTermDeps {
   readonly limitNotices: LimitNotices;
 }
 
@@ -51,15 +50,24 @@ const RELEASED_AT_ONCE = 16;
 export function claimMachine(
   deps: ClaimDeps,
   tx: Tx,
-  { prepared, standing }: { readonly prepared: PreparedMachine; readonly standing: Standing },
+  given: {
+    readonly prepared: PreparedMachine;
+    readonly standing: Standing;
+    /** From when a term that this activation begins is counted; left out: now. */
+    readonly termFrom?: EpochMs;
+  },
 ): Claimed | Refusal {
+  const { prepared, standing } = given;
   if (standing.machine !== null) return sameMachine(standing.machine, prepared);
   const blocked = blockedBy(standing.facts, tx.now);
   if (blocked !== null) return refusal(blocked, `licence ${standing.license.id} is ${blocked.toLowerCase()}`);
   const rejected = rejectFingerprint(tx, prepared, standing);
   if (rejected !== null) return rejected;
   const full = takeSeat(deps, tx, { prepared, standing });
-  return full ?? store(deps, tx, { prepared, standing });
+  if (full !== null) return full;
+  const claimed = store(deps, tx, { prepared, standing });
+  firstActivation(deps, tx, { standing, from: given.termFrom ?? tx.now });
+  return claimed;
 }
 
 /** The same fingerprint again is the same machine, unless it comes with another key. */

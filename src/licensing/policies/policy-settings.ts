@@ -137,16 +137,9 @@ const TEMPLATES: Readonly<Record<number, Readonly<Record<PolicyTemplate, Partial
  * The one list: a setting that gets its meaning leaves it.
  */
 export const NOT_YET_SUPPORTED = [
-  'expirationBasis',
-  'renewalBasis',
-  'graceDays',
   'fingerprintMatching',
   'machineLeasing',
   'overageStrategy',
-  'revocationMaxAgeDays',
-  'receiptTrust',
-  'receiptCredits',
-  'onClone',
 ] as const satisfies readonly (keyof PolicySettings)[];
 
 /** Where a policy's defaults come from. */

@@ -1,5 +1,4 @@
 import type { Permit } from '../../access/index.ts';
-import type { Sealer } from '../../custody/sealer.ts';
 import { Fault } from '../../faults.ts';
 import { append } from '../../ledger/append.ts';
 import type { EpochMs } from '../../lib/clock.ts';
@@ -7,9 +6,10 @@ import type { Tx } from '../../storage/tx.ts';
 import type { UnitOfWork } from '../../storage/unit-of-work.ts';
 import { realmOf } from '../caller.ts';
 import { countValidation, type ValidationCounts } from '../analytics/validation-counts.ts';
+import { startTerm, type StartTermDeps } from '../licenses/start-term.ts';
 import type { MachineUsage } from '../machines/machine-usage.ts';
 import { notFound } from '../refusal.ts';
-import { decide, type Decision, type DecisionRequest } from './decide.ts';
+import { decide, type Decision, type DecisionRequest, NOT_FOUND } from './decide.ts';
 import type { LicenseUsage } from './license-usage.ts';
 import { readStanding, type Standing, type StandingDeps, type StandingRequest } from './standing.ts';
 import { consumeUse, usesOf } from './usage-store.ts';
@@ -17,9 +17,8 @@ import type { ValidationInput } from './validation-schema.ts';
 import { validationView, type ValidationView } from './validation-view.ts';
 
 /** What validating needs. */
-export interface ValidateDeps extends StandingDeps {
+export interface ValidateDeps extends StandingDeps, StartTermDeps {
   readonly work: Pick<UnitOfWork, 'run' | 'read'>;
-  readonly sealer: Sealer;
   readonly licenseUsage: LicenseUsage;
   readonly validationCounts: ValidationCounts;
   readonly machineUsage: MachineUsage;
@@ -54,17 +53,18 @@ export interface Judging {
 }
 
 /**
- * Decides, counts the use, and lays out the answer. Waits for the disk only where a use is limited: everything else is
- * counted in memory and written behind.
+ * Decides, counts the use, and lays out the answer. Waits for the disk only where a use is limited or a term begins:
+ * everything else is counted in memory and written behind.
  */
 export async function judge(deps: ValidateDeps, permit: Permit, judging: Judging): Promise<ValidationView> {
   const { standing, asked } = judging;
   const now = deps.time.now();
   const full = permit.principal.kind === 'secret-key' || permit.principal.kind === 'operator';
   const decision = decide(standing.facts, questionOf(asked), now);
-  if (decision.valid && standing.facts.maxUses !== null) {
-    const used = await useDurably(deps, permit, judging);
-    book(deps, standing, { uses: 0, validations: used.counted ? 0 : 1, now });
+  if (decision.valid && changesSomething(standing)) {
+    const used = await deps.work.run(permit, (tx) => useIn(deps, tx, judging));
+    const uses = Number(used.decision.valid && !used.counted);
+    book(deps, standing, { uses, validations: used.counted ? 0 : 1, now });
     countValidation(deps.validationCounts, asked.realm, { code: used.decision.code, at: now });
     return validationView(deps, { ...used, full, now });
   }
@@ -98,31 +98,48 @@ function book(deps: ValidateDeps, { realm, license, machine }: Standing, booking
   if (machine !== null) deps.machineUsage.add(realm, machine.id, { heartbeat: null, validatedAt: now });
 }
 
+/** Whether a valid result changes what is recorded: a limited use, or a term that waits for its first validation. */
+function changesSomething({ license, facts }: Standing): boolean {
+  return facts.maxUses !== null || license.startsOn === 'validation';
+}
+
 interface Used {
-  readonly standing: Standing;
+  /** null: the licence was deleted meanwhile. */
+  readonly standing: Standing | null;
   readonly decision: Decision;
+  /** Whether use and validation are counted on disk already. */
   readonly counted: boolean;
 }
 
-function useDurably(deps: ValidateDeps, permit: Permit, judging: Judging): Promise<Used> {
-  return deps.work.run(permit, (tx) => useIn(deps, tx, judging));
-}
-
-/** Decides again inside the unit and counts one use by one conditional statement: the last use is given once. */
-function useIn(deps: ValidateDeps, tx: Tx, { standing: before, asked }: Judging): Used {
-  const { realm } = asked;
-  const rows = tx.in(realm);
-  const standing = readStanding(deps, rows, asked) ?? before;
+/** Decides again inside the unit, and does there what a valid result changes. An invalid one changes nothing. */
+function useIn(deps: ValidateDeps, tx: Tx, { asked }: Judging): Used {
+  const rows = tx.in(asked.realm);
+  const standing = readStanding(deps, rows, asked);
+  if (standing === undefined) return { standing: null, decision: NOT_FOUND, counted: false };
   const decision = decide(standing.facts, questionOf(asked), tx.now);
   if (!decision.valid) return { standing, decision, counted: false };
-  const pending = deps.licenseUsage.pending(realm, asked.licenseId)?.uses ?? 0;
-  const limit = (standing.facts.maxUses ?? Number.MAX_SAFE_INTEGER) - pending;
-  if (!consumeUse(rows, asked.licenseId, { limit, at: tx.now })) {
-    const uses = Math.max(standing.facts.uses, standing.facts.maxUses ?? 0);
+  const { maxUses } = standing.facts;
+  if (maxUses !== null && !useOnce(deps, tx, { standing, limit: maxUses })) {
+    const uses = Math.max(standing.facts.uses, maxUses);
     const again = decide({ ...standing.facts, uses }, questionOf(asked), tx.now);
     return { standing, decision: again, counted: false };
   }
-  const facts = { uses: usesOf(rows, asked.licenseId) + pending };
-  append(tx, { realm, action: 'license.used', target: { kind: 'license', id: asked.licenseId }, facts });
-  return { standing, decision, counted: true };
+  const counted = maxUses !== null;
+  if (standing.license.startsOn !== 'validation') return { standing, decision, counted };
+  startTerm(deps, tx, { standing, from: tx.now });
+  return { standing: readStanding(deps, rows, asked) ?? standing, decision, counted };
+}
+
+/** Counts one use by one conditional statement, with its ledger entry: the last use is given once. */
+function useOnce(
+  deps: ValidateDeps,
+  tx: Tx,
+  { standing, limit }: { readonly standing: Standing; readonly limit: number },
+): boolean {
+  const { realm, license } = standing;
+  const pending = deps.licenseUsage.pending(realm, license.id)?.uses ?? 0;
+  if (!consumeUse(tx.in(realm), license.id, { limit: limit - pending, at: tx.now })) return false;
+  const facts = { uses: usesOf(tx.in(realm), license.id) + pending };
+  append(tx, { realm, action: 'license.used', target: { kind: 'license', id: license.id }, facts });
+  return true;
 }

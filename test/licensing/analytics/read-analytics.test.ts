@@ -59,8 +59,7 @@ describe('licences by status', () => {
     await shop.license({ productId: product.id, policyId: policy.id, expiresAt: null });
     shop.clock.advance(DAY);
     expect(read(shop).licenses.byStatus).toMatchObject({ active: 1, expired: 1 });
-    const deps = { ...shop.deps, mayActIrreversibly: () => true };
-    expect(await expireLicenses(deps, shop.acme.live)).toMatchObject({ expired: 1 });
+    expect(await expireLicenses(shop.deps, shop.acme.live)).toBe(1);
     expect(read(shop).licenses.byStatus).toMatchObject({ active: 1, expired: 1 });
   });
 });

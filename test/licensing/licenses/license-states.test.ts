@@ -6,8 +6,8 @@ import {
   TRANSITIONS,
 } from '../../../src/licensing/licenses/license-states.ts';
 import { LICENSE_STATUSES, type LicenseStatus, statusAt } from '../../../src/licensing/licenses/license.ts';
-import { isRevokedBy } from '../../../src/licensing/licenses/expire.ts';
 import { renewedExpiry } from '../../../src/licensing/licenses/renew.ts';
+import { isRevokedBy } from '../../../src/licensing/licenses/revoke-lapsed.ts';
 import { resolvePolicySettings } from '../../../src/licensing/policies/policy-settings.ts';
 import { maskEmail, maskName } from '../../../src/licensing/masking.ts';
 
@@ -71,7 +71,7 @@ describe('a renewal', () => {
     { template: null, templateVersion: 1 },
     { maxMachines: 1, durationDays: 30 },
   );
-  const license = (expiresAt: number | null) => ({ id: 'lic_1', expiresAt });
+  const license = (expiresAt: number | null) => ({ id: 'lic_1', expiresAt, startsOn: null });
 
   it.each([
     ['FROM_EXPIRY', NOW + 5 * DAY, NOW + 15 * DAY],
@@ -101,6 +101,19 @@ describe('a renewal', () => {
   ] as const)('of what expires at %s by %o is refused: %s', (expiresAt, by, message) => {
     const given = { license: license(expiresAt), settings, now: NOW };
     expect(() => renewedExpiry(given, by)).toThrow(message);
+  });
+
+  it('of a licence whose term has not begun has to say until when', () => {
+    const waiting = { ...license(null), startsOn: 'activation' } as const;
+    expect(() => renewedExpiry({ license: waiting, settings, now: NOW }, { days: 10 })).toThrow(
+      'its term has not begun, it waits for the first activation',
+    );
+  });
+
+  it('never leads beyond the year 9999', () => {
+    const given = { license: license(Date.UTC(9999, 0, 1)), settings, now: NOW };
+    expect(() => renewedExpiry(given, { days: 365 })).toThrow('later than 9999-12-31');
+    expect(renewedExpiry(given, { days: 364 })).toBe(Date.UTC(9999, 11, 31));
   });
 
   it('of a licence under a policy without duration has to say how long', () => {

@@ -33,7 +33,7 @@ describe('an activation', () => {
       name: 'Press 4',
     });
     expect(shop.actions().slice(before)).toEqual(['machine.activated']);
-    expect(shop.events().slice(-1)).toEqual(['machine.activated']);
+    expect(shop.events().slice(-2)).toEqual(['machine.activated', 'license.activated']);
     expect(shop.row('SELECT seats FROM license_seats')).toEqual({ seats: 1 });
   });
 

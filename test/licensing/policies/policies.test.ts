@@ -76,10 +76,10 @@ describe('policies', () => {
     await using catalogue = await openCatalogue();
     const { deps, operator } = catalogue;
     const { id } = await catalogue.policy(await catalogue.product());
-    const change = { graceDays: 7, floating: true };
+    const change = { overageStrategy: 'ALLOW_2X', floating: true } as const;
     await expect(updatePolicy(deps, operator(), { id, ...ANY, change })).rejects.toMatchObject({
       code: 'NOT_YET_SUPPORTED',
-      errors: [{ path: 'graceDays' }],
+      errors: [{ path: 'overageStrategy' }],
     });
     expect(showPolicy(deps, operator(), id)).toMatchObject({ version: 1, view: { floating: false } });
   });

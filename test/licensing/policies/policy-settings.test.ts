@@ -141,16 +141,9 @@ describe('settings that contradict each other', () => {
 
 describe('settings without effect in this version', () => {
   const other: PolicyOverrides = {
-    expirationBasis: 'FROM_FIRST_ACTIVATION',
-    renewalBasis: 'FROM_NOW',
-    graceDays: 3,
     fingerprintMatching: 'MATCH_ANY',
     machineLeasing: 'PER_USER',
     overageStrategy: 'ALLOW_2X',
-    revocationMaxAgeDays: 30,
-    receiptTrust: 'FULL',
-    receiptCredits: 99,
-    onClone: 'REFUSE',
   };
 
   it('are exactly the ones tried here', () => {
