@@ -54,6 +54,11 @@ export function featureDeps(parts: Parts) {
       realms.reload();
     },
     environmentOf: (realm: RealmId) => realms.environmentOf(realm),
+    onlyRealm: (environment: 'live' | 'test') => {
+      const [only, ...more] = realms.all().filter((realm) => realms.environmentOf(realm) === environment);
+      return more.length === 0 ? only : undefined;
+    },
+    clockSuspect: () => time.check().state === 'suspect',
     rootsOf: (tenantId: string) =>
       keyring
         .ofTenant(tenantId)

@@ -1,10 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { FaultCode } from '../faults.ts';
+import { Fault, type FaultCode } from '../faults.ts';
 import type { AddressRanges } from './address-ranges.ts';
 import { clientAddress } from './client-address.ts';
 import { type HeaderList, withHeaders } from './headers.ts';
 import { hasBody } from './body.ts';
 import { PROBLEM_TYPE, type Problem } from './problem.ts';
+import type { AnswerToSign } from './response-signature.ts';
 import type { Answer } from './route.ts';
 
 /** Which door a request came in by: only what comes through the operator's socket is the local operator's. */
@@ -54,6 +55,8 @@ export class Exchange {
   error: unknown;
   /** Headers of the answer, whatever it will be (`Allow`, `WWW-Authenticate`). */
   headers: Readonly<Record<string, string>> | undefined;
+  /** Makes the headers that sign an answer, once it is known that the request asks for them. */
+  signing: ((answer: AnswerToSign) => Promise<Record<string, string>>) | undefined;
   readonly #standing: HeaderList;
   readonly #proxies: AddressRanges;
   #address: string | undefined;
@@ -75,24 +78,34 @@ export class Exchange {
     return this.#address;
   }
 
-  /** Sends what a handler returned. */
-  answer(answer: Answer): void {
-    const { status, body, raw, headers } = answer;
-    if (raw !== undefined) {
-      const own = raw.filename === undefined ? headers : { ...headers, ...attachment(raw.filename) };
-      this.#send(status, { type: raw.contentType, bytes: raw.bytes, headers: own });
-      return;
-    }
-    const bytes = body === undefined ? undefined : JSON.stringify(body);
-    this.#send(status, { type: JSON_TYPE, bytes, headers });
+  /** Sends what a handler returned. @throws Fault SIGNER_UNAVAILABLE, SIGNER_BUSY, SEALED: it cannot be signed */
+  async answer(answer: Answer): Promise<void> {
+    const { status } = answer;
+    const what = sendable(answer);
+    const signature = await this.#signatureOf(status, what);
+    this.#send(status, {
+      ...what,
+      headers: signature === undefined ? what.headers : { ...what.headers, ...signature },
+    });
   }
 
-  /** Sends a problem document. */
-  refuse(problem: Problem): void {
+  /** Sends a problem document, signed if that was asked for and can be done. */
+  async refuse(problem: Problem): Promise<void> {
     this.code = problem.code;
     const { status, text, retryAfter } = problem;
     const headers = retryAfter === undefined ? undefined : { 'Retry-After': String(retryAfter) };
-    this.#send(status, { type: PROBLEM_TYPE, bytes: text, headers });
+    const what = { type: PROBLEM_TYPE, bytes: text, headers };
+    const signature = await this.#signatureOf(status, what).catch((error: unknown) => {
+      // The refusal stands without it: for whoever wants it signed, it is then no answer.
+      if (!(error instanceof Fault)) this.error ??= error;
+      return undefined;
+    });
+    this.#send(status, signature === undefined ? what : { ...what, headers: { ...headers, ...signature } });
+  }
+
+  async #signatureOf(status: number, { type, bytes }: Sendable): Promise<Record<string, string> | undefined> {
+    if (this.signing === undefined || bytes === undefined) return undefined;
+    return this.signing({ status, contentType: type, bytes });
   }
 
   /** One pass over the headers, one write to the socket. */
@@ -139,6 +152,14 @@ interface Sendable {
   readonly type: string;
   readonly bytes: string | Buffer | undefined;
   readonly headers: Readonly<Record<string, string>> | undefined;
+}
+
+function sendable({ body, raw, headers }: Answer): Sendable {
+  if (raw !== undefined) {
+    const own = raw.filename === undefined ? headers : { ...headers, ...attachment(raw.filename) };
+    return { type: raw.contentType, bytes: raw.bytes, headers: own };
+  }
+  return { type: JSON_TYPE, bytes: body === undefined ? undefined : JSON.stringify(body), headers };
 }
 
 function lengthOf(bytes: string | Buffer): string {

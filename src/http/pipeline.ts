@@ -134,11 +134,11 @@ async function problems(context: Context, next: Next): Promise<void> {
   try {
     await next();
   } catch (error) {
-    refuse(exchangeOf(context), error);
+    await refuse(exchangeOf(context), error);
   }
 }
 
-function refuse(exchange: Exchange, error: unknown): void {
+async function refuse(exchange: Exchange, error: unknown): Promise<void> {
   if (error instanceof ClientGone) {
     exchange.status = STATUS_CLIENT_GONE;
     return;
@@ -146,7 +146,7 @@ function refuse(exchange: Exchange, error: unknown): void {
   const problem = problemOf(error, exchange.requestId);
   // A fault that is the caller's is in the line by its code; what is ours has its stack there, and only there.
   if (!(error instanceof Fault) || problem.status === 500) exchange.error = error;
-  exchange.refuse(problem);
+  await exchange.refuse(problem);
 }
 
 function bounded(metrics: Metrics): Middleware<State> {

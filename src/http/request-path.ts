@@ -7,6 +7,7 @@ import type { Exchange } from './exchange.ts';
 import type { Parts, Presented } from './parts.ts';
 import { invalidRequest } from './problem.ts';
 import { type AnswerStore, idempotencyKey, Remembrance, type Replays, requestDigest } from './replay.ts';
+import { nonceIn, requireDigest, signatureHeaders } from './response-signature.ts';
 import type { Answer, Call } from './route.ts';
 import type { RouteEntry, RouteTable } from './route-table.ts';
 
@@ -48,7 +49,7 @@ export async function answerRequest<Who, Caller, Demand, Tx>(
 ): Promise<void> {
   const found = findRoute(parts.table, exchange);
   if (found === undefined) {
-    exchange.answer({ status: 204 });
+    await exchange.answer({ status: 204 });
     return;
   }
   const permitted = await permit(parts, found, exchange);
@@ -58,7 +59,7 @@ export async function answerRequest<Who, Caller, Demand, Tx>(
   try {
     const answer = await handle(parts, permitted, { call, body, exchange });
     await parts.beforeAnswer(exchange.ownRequestId);
-    exchange.answer(answer);
+    await exchange.answer(answer);
   } catch (error) {
     if (error instanceof Fault) recordRefusal(parts, permitted, { fault: error, exchange });
     throw error;
@@ -175,7 +176,7 @@ async function readCall<Who, Caller, Demand, Tx>(
   const params = readParams(route.params, permitted.params);
   exchange.ids = idsIn(permitted.params);
   const query = readQuery(route.query, permitted.query);
-  const { bytes, body } = await readInput(route, exchange);
+  const { bytes, body } = await readInput(permitted, exchange);
   return {
     call: new ReceivedCall(permitted.permit, exchange, { params, query, body, bytes, path: permitted.path }),
     body: bytes,
@@ -224,14 +225,16 @@ function queryMembers(text: string): Readonly<Record<string, string>> {
   return Object.fromEntries(members);
 }
 
-async function readInput<Caller, Demand>(
-  route: RouteEntry<Caller, Demand>['route'],
+async function readInput<Who, Caller, Demand, Tx>(
+  permitted: Permitted<Who, Caller, Demand, Tx>,
   exchange: Exchange,
 ): Promise<{ bytes: Buffer; body: unknown }> {
   const { request, response } = exchange;
+  const { route } = permitted.entry;
   const maxBytes = route.maxBodyBytes ?? DEFAULT_BODY_BYTES;
   const bytes = await readBody(request, response, maxBytes);
   const given = parseBody(bytes, maxBytes);
+  bindSignature(permitted, exchange, { given, bytes });
   if (route.body === undefined) {
     if (hasBody(request) && !isEmptyObject(given)) {
       throw new Fault('MALFORMED', 'this request takes no body; send it without one');
@@ -241,6 +244,26 @@ async function readInput<Caller, Demand>(
   const read = route.body.safeParse(given);
   if (read.success) return { bytes, body: read.data };
   throw invalidRequest(read.error, given);
+}
+
+/**
+ * Once the body is known, so is whether the answer is to be signed: whatever becomes of the request from here on.
+ * @throws Fault MALFORMED: there is nothing a signature could be bound to; SIGNER_UNAVAILABLE
+ */
+function bindSignature<Who, Caller, Demand, Tx>(
+  { entry, permit, path }: Permitted<Who, Caller, Demand, Tx>,
+  exchange: Exchange,
+  body: { readonly given: JsonValue; readonly bytes: Buffer },
+): void {
+  const { signing } = entry.route;
+  const nonce = signing === undefined ? undefined : nonceIn(body.given);
+  if (signing === undefined || nonce === undefined) return;
+  const digest = requireDigest(single(exchange.request.headers['content-digest']), body.bytes);
+  const kid = signing.keyFor(permit, body.given);
+  if (kid === null) return;
+  const covered = { method: entry.route.method, path, digest, nonce };
+  exchange.signing = (answer) =>
+    signatureHeaders(covered, answer, { kid, now: signing.now(), sign: (base) => signing.sign(kid, base) });
 }
 
 function isEmptyObject(value: JsonValue): boolean {

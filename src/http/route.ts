@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import type { JsonObject } from '../lib/strict-json.ts';
+import type { ResponseSigning } from './response-signature.ts';
 
 /** Methods of the API. */
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -26,6 +27,8 @@ export interface Route<Caller, Demand, Params = unknown, Query = unknown, Body =
   readonly idempotent?: IdempotencyRule;
   /** Largest body, when it is not the default 64 KB. */
   readonly maxBodyBytes?: number;
+  /** The answer, whatever it is, is signed when the body has a `nonce` (RFC 9421); absent: never. */
+  readonly signing?: ResponseSigning<Caller>;
   handle(call: Call<Caller, Params, Query, Body>): Promise<Answer> | Answer;
   /**
    * Makes the answer from what the operation hands to `permit.remember` inside its unit, so that the answer is durable

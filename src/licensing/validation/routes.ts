@@ -1,15 +1,36 @@
 import type { Demand, Permit } from '../../access/index.ts';
 import { oneAnswer } from '../../http/list.ts';
-import { type Route, routeOf } from '../../http/route.ts';
+import { type Answer, type Route, routeOf } from '../../http/route.ts';
 import { idParams } from '../schema.ts';
+import { responseKeyFor, type ResponseKeyDeps } from './response-key.ts';
 import { validateKey, type ValidateKeyDeps } from './validate-key.ts';
 import { validateLicense } from './validate.ts';
-import { keyValidationInput, validationAnswer, validationInput } from './validation-schema.ts';
+import {
+  keyValidationInput,
+  validationAnswer,
+  type ValidationInput,
+  validationInput,
+} from './validation-schema.ts';
+import type { ValidationView } from './validation-view.ts';
 
 const route = routeOf<Permit, Demand>();
 
-/** Validation by key and by id. Always 200 when well-formed; neither honours `Idempotency-Key`. */
-export function validationRoutes(deps: ValidateKeyDeps): Route<Permit, Demand>[] {
+/** What the routes of validation need. */
+export interface ValidationRoutesDeps extends ValidateKeyDeps, Omit<ResponseKeyDeps, 'work'> {
+  /** Whether the clock of the appliance is in doubt: answers say so, signed or not. */
+  readonly clockSuspect: () => boolean;
+}
+
+/**
+ * Validation by key and by id. Always 200 when well-formed; neither honours `Idempotency-Key`. With a nonce the answer is
+ * signed, whatever it is.
+ */
+export function validationRoutes(deps: ValidationRoutesDeps): Route<Permit, Demand>[] {
+  const signing = signingOf(deps);
+  const answer = (view: ValidationView, { nonce }: Pick<ValidationInput, 'nonce'>): Answer => ({
+    status: 200,
+    body: { data: { ...view, nonce: nonce ?? null, clockSuspect: deps.clockSuspect() } },
+  });
   return [
     route({
       method: 'POST',
@@ -19,10 +40,9 @@ export function validationRoutes(deps: ValidateKeyDeps): Route<Permit, Demand>[]
       demand: { scope: 'licenses:validate', also: ['anonymous', 'publishable-key', 'license'] },
       body: keyValidationInput,
       answers: { 200: oneAnswer(validationAnswer) },
-      handle: async ({ permit, body, address }) => ({
-        status: 200,
-        body: { data: await validateKey(deps, permit, { input: body, address }) },
-      }),
+      signing,
+      handle: async ({ permit, body, address }) =>
+        answer(await validateKey(deps, permit, { input: body, address }), body),
     }),
     route({
       method: 'POST',
@@ -33,10 +53,17 @@ export function validationRoutes(deps: ValidateKeyDeps): Route<Permit, Demand>[]
       params: idParams,
       body: validationInput,
       answers: { 200: oneAnswer(validationAnswer) },
-      handle: async ({ permit, params, body }) => ({
-        status: 200,
-        body: { data: await validateLicense(deps, permit, { id: params.id, input: body }) },
-      }),
+      signing,
+      handle: async ({ permit, params, body }) =>
+        answer(await validateLicense(deps, permit, { id: params.id, input: body }), body),
     }),
   ];
+}
+
+function signingOf(deps: ResponseKeyDeps): NonNullable<Route<Permit, Demand>['signing']> {
+  return {
+    keyFor: (permit, body) => responseKeyFor(deps, permit, body),
+    sign: (kid, base) => deps.keyring.sign(kid, base),
+    now: () => deps.time.now(),
+  };
 }

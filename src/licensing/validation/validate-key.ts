@@ -10,7 +10,7 @@ import { openLicenseKey } from '../licenses/license-sealing.ts';
 import { NOT_FOUND } from './decide.ts';
 import type { Decoy } from './decoy.ts';
 import { readStanding, type Standing } from './standing.ts';
-import { judge, refuseNonce, type ValidateDeps } from './validate.ts';
+import { judge, type ValidateDeps } from './validate.ts';
 import type { KeyValidationInput } from './validation-schema.ts';
 import { validationView, type ValidationView } from './validation-view.ts';
 
@@ -33,7 +33,7 @@ export interface KeyQuestion {
 /**
  * Validates a licence by its key: in the realm of the caller's credential, else in the one realm of the asked
  * environment that has the key. An unknown key is an answer (`NOT_FOUND`), not a fault, and costs the same work.
- * @throws Fault REALM_REQUIRED when several tenants have the key; NOT_YET_SUPPORTED for a nonce; RATE_LIMITED
+ * @throws Fault REALM_REQUIRED when several tenants have the key; RATE_LIMITED
  */
 export async function validateKey(
   deps: ValidateKeyDeps,
@@ -41,7 +41,6 @@ export async function validateKey(
   { input, address }: KeyQuestion,
 ): Promise<ValidationView> {
   deps.admit('validate');
-  refuseNonce(input);
   const found = whereLicenseKeyLeads(deps.work.read, deps.indexer, input.key);
   const place = choose(deps, permit, { found, environment: input.environment });
   const { realm, licenseId } = place ?? deps.decoy.place(permit.realm);

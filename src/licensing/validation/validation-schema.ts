@@ -16,7 +16,8 @@ const asked = {
     .optional()
     .meta({ description: 'Codes that the caller needs' }),
   nonce: z.string().regex(NONCE).optional().meta({
-    description: 'Asks for a signed answer; this version refuses it with NOT_YET_SUPPORTED',
+    description:
+      'Asks for a signed answer (RFC 9421); the request then needs the header Content-Digest: sha-256=:…: (RFC 9530)',
   }),
 };
 
@@ -71,6 +72,9 @@ export const validationAnswer = z.strictObject({
     .nullable(),
   entitlements: z.array(z.string()),
   enforcement: z.enum(['BLOCK', 'DEGRADE', 'LOG_ONLY']),
-  nonce: z.null(),
+  nonce: z.string().nullable().meta({ description: 'The nonce of the request; the answer is then signed' }),
+  clockSuspect: z
+    .boolean()
+    .meta({ description: 'True: the clock of the appliance is in doubt, and `checkedAt` with it' }),
   checkedAt: z.iso.datetime(),
 });

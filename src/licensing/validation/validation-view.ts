@@ -40,8 +40,6 @@ export interface ValidationView {
   readonly machine: ValidatedMachine | null;
   readonly entitlements: readonly string[];
   readonly enforcement: PolicySettings['enforcement'];
-  /** The nonce of a signed answer; this version signs none. */
-  readonly nonce: null;
   readonly checkedAt: string;
 }
 
@@ -85,7 +83,6 @@ export function validationView(deps: { readonly sealer: Sealer }, shown: Validat
     machine: standing === null ? null : machineOf(deps, shown, standing),
     entitlements,
     enforcement: standing?.policy.enforcement ?? 'BLOCK',
-    nonce: null,
     checkedAt: isoTime(now),
   };
 }

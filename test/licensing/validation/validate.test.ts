@@ -28,7 +28,6 @@ describe('a validation by key', () => {
       valid: true,
       code: 'VALID',
       findings: [],
-      nonce: null,
       enforcement: 'BLOCK',
     });
     const { id } = license;
@@ -99,13 +98,6 @@ describe('a validation by key', () => {
         'UPDATE license_directory SET license_id = ? WHERE key_hash = (SELECT key_hash FROM licenses WHERE id = ?)',
       )
       .run(two.license.id, two.license.id);
-  });
-
-  it('refuses a nonce: this version signs no answers', async () => {
-    await using shop = await openShop();
-    const { license } = await shop.sell();
-    const asked = ask(shop, shop.anonymous(), { key: license.key, nonce: 'abcdefghijklmnop' });
-    await expect(asked).rejects.toMatchObject({ code: 'NOT_YET_SUPPORTED', errors: [{ path: 'nonce' }] });
   });
 
   it('compares identifying components that were sent with those of the activation', async () => {
