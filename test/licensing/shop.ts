@@ -61,7 +61,12 @@ export async function openShop(choices: TestStorageChoices = {}) {
     }),
   );
   const realmName = (realm: RealmId): RealmName | null => names.get(realm) ?? null;
-  const state = { readyAt: clock.wall(), refused: null as Fault | null, unknown: [] as string[] };
+  const state = {
+    readyAt: clock.wall(),
+    refused: null as Fault | null,
+    mayEnd: true,
+    unknown: [] as string[],
+  };
   const admit = (): void => {
     if (state.refused !== null) throw state.refused;
   };
@@ -82,6 +87,7 @@ export async function openShop(choices: TestStorageChoices = {}) {
       },
     }),
     readyAt: () => state.readyAt,
+    mayEnd: () => state.mayEnd,
     realms: () => [...names.keys()],
     unknownKey: (address: string) => {
       state.unknown.push(address);

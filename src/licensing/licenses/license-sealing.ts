@@ -56,7 +56,7 @@ export function emailCandidates(indexer: Indexer, realm: RealmId, address: strin
 }
 
 /** Addresses that people take for the same: NFC, trimmed, lower case. */
-function normalEmail(address: string): string {
+export function normalEmail(address: string): string {
   return address.normalize('NFC').trim().toLowerCase();
 }
 

@@ -14,6 +14,7 @@ import {
   type PreparedMachine,
   type PrepareDeps,
 } from './prepare-activation.ts';
+import { refuseSuspendedTenant } from './suspended-tenant.ts';
 
 /** What activating needs. */
 export interface ActivateDeps extends PrepareDeps, StandingDeps, ClaimDeps, MachineViewDeps {
@@ -31,8 +32,9 @@ export interface Activated {
 
 /**
  * Activates a machine under a licence, taking one seat; the same fingerprint again gives the machine that is there.
- * @throws Fault NOT_FOUND, MACHINE_LIMIT_EXCEEDED, MACHINE_KEY_MISMATCH, FINGERPRINT_TAKEN, TENANT_LIMIT; SUSPENDED,
- *   EXPIRED, REVOKED or BANNED; VALIDATION_FAILED for a key that is not proven
+ * @throws Fault NOT_FOUND, MACHINE_LIMIT_EXCEEDED, FINGERPRINT_LIMIT_EXCEEDED, MACHINE_KEY_MISMATCH, FINGERPRINT_TAKEN;
+ *   TENANT_LIMIT, TENANT_SUSPENDED; SUSPENDED, EXPIRED, REVOKED or BANNED; VALIDATION_FAILED for a key that is not
+ *   proven, or without a user where seats are counted per user
  */
 export async function activateMachine(
   deps: ActivateDeps,
@@ -53,15 +55,20 @@ function activate(
   tx: Tx,
   { permit, prepared }: { readonly permit: Permit; readonly prepared: PreparedMachine },
 ): Outcome<Activated> {
-  const { realm, fingerprint, row } = prepared;
-  const standing = readStanding(deps, tx.in(realm), { realm, licenseId: row.licenseId, fingerprint });
-  if (standing === undefined) return refusal('NOT_FOUND', `there is no license ${row.licenseId}`);
+  const { realm, fingerprint, sent: components, row } = prepared;
+  const { licenseId } = row;
+  const standing = readStanding(deps, tx.in(realm), { realm, licenseId, fingerprint, components });
+  if (standing === undefined) return refusal('NOT_FOUND', `there is no license ${licenseId}`);
+  // A machine that is there goes on; only a new one is business with a tenant who does none.
+  const suspended = standing.machine === null ? refuseSuspendedTenant(tx, permit) : null;
+  if (suspended !== null) return suspended;
   const claimed = claimMachine(deps, tx, { prepared, standing });
   if ('refused' in claimed) return claimed;
   const { machine, created } = claimed;
   const reveal = holdsScope(permit, 'licenses:reveal');
   const done = { machine: machineView(deps, machine, { realm, reveal }), version: machine.version, created };
-  permit.remember(tx, done);
+  // An answer that changed nothing need not be kept: whoever asks again is told the same.
+  if (created) permit.remember(tx, done);
   return { done };
 }
 

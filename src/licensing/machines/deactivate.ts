@@ -14,7 +14,13 @@ import type { Challenges } from './challenges.ts';
 import { endMachine } from './end-machine.ts';
 import { findMachine } from './machine-store.ts';
 import type { MachineSnapshot } from './machine.ts';
-import { holderOf, ownMachine, requireMachineSignature, type SignedRequest } from './own-machine.ts';
+import {
+  holderOf,
+  ownMachine,
+  requireMachineSignature,
+  requireSameSigner,
+  type SignedRequest,
+} from './own-machine.ts';
 
 /** What deactivating needs. */
 export interface DeactivateDeps {
@@ -44,12 +50,11 @@ export async function deactivateMachine(
 ): Promise<{ readonly freesAt: string }> {
   const realm = realmOf(permit);
   const reader = deps.work.read.in(realm);
-  requireMachineSignature(deps, permit, {
-    machine: ownMachine(reader, permit, request.id),
-    signed: request.signed,
-  });
+  const asked = { machine: ownMachine(reader, permit, request.id), signed: request.signed };
+  const seen = requireMachineSignature(deps, permit, asked);
   return settle(`machine ${request.id}`, async () => {
     const machine = ownMachine(reader, permit, request.id);
+    requireSameSigner(permit, machine, seen);
     requireVersion(`machine ${machine.id}`, machine.version, request.versions);
     const policy = policyOf(deps, permit, machine);
     requireHolderMay(permit, machine, policy);
@@ -74,7 +79,7 @@ function policyOf(deps: DeactivateDeps, permit: Permit, machine: MachineSnapshot
 function requireHolderMay(permit: Permit, machine: MachineSnapshot, policy: PolicySettings): void {
   if (holderOf(permit) === null || policy.licenseHolderMayDeactivate) return;
   const mayChange = policy.floating || policy.allowMachineTransfer;
-  // The signature was checked before.
+  // Its signature was seen.
   if (machine.publicKey !== null && mayChange) return;
   throw new Fault('INSUFFICIENT_SCOPE', 'the policy does not let the holder of a licence remove machines');
 }

@@ -4,7 +4,7 @@ import { type EpochMs, isoTime } from '../../lib/clock.ts';
 import { present } from '../../lib/invariant.ts';
 import type { RealmId } from '../../storage/realm-scope.ts';
 import type { Tx } from '../../storage/tx.ts';
-import { machineEvent } from './claim.ts';
+import { machineEvent } from './machine-event.ts';
 import { findMachine, machinesOfLicense, newestFileExpiry, removeMachine } from './machine-store.ts';
 import { machineDecides, type MachineSnapshot } from './machine.ts';
 import { releaseSeat } from './seat-store.ts';
@@ -38,7 +38,7 @@ export function endMachine(
   const newest = ending.freeAtOnce ? undefined : newestFileExpiry(rows, machine);
   const heldUntil = newest !== undefined && newest > tx.now ? newest : null;
   if (!removeMachine(rows, machine.id, { now: tx.now, heldUntil })) return undefined;
-  if (heldUntil === null) releaseSeat(rows, machine.licenseId);
+  if (heldUntil === null) releaseSeat(rows, machine);
   uncountTenantMachine(rows, { dead: machine.alive === 0 });
   rescheduleHeartbeat(rows, machine.id, null);
   const before = machineDecides(machine);

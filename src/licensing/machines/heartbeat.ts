@@ -9,7 +9,7 @@ import { holdsScope, realmOf } from '../caller.ts';
 import { findLicense } from '../licenses/license-store.ts';
 import type { Shown } from '../schema.ts';
 import type { PolicySource } from '../validation/standing.ts';
-import { machineEvent } from './claim.ts';
+import { machineEvent } from './machine-event.ts';
 import { machineNow } from './end-machine.ts';
 import { heartbeatPatienceMs } from './heartbeat-rule.ts';
 import { bookHeartbeat, storeAlive } from './machine-store.ts';

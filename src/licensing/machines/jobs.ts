@@ -2,7 +2,8 @@ import type { Job } from '../../jobs/schedule.ts';
 import { MINUTE, SECOND } from '../../lib/clock.ts';
 import type { MachineUsage } from './machine-usage.ts';
 import { releaseSeats } from './release-seats.ts';
-import { SWEEP_JOB, type SweepDeps, sweepHeartbeats } from './sweep-heartbeats.ts';
+import { type SweepDeps, sweepHeartbeats } from './sweep-heartbeats.ts';
+import { SWEEP_JOB } from './sweep-hold.ts';
 
 /** What the timed work of machines needs. */
 export interface MachineJobsDeps extends SweepDeps {

@@ -1,8 +1,10 @@
 import type { Cell, Indexer, KeyedDigest, Sealer } from '../../custody/sealer.ts';
 import type { RealmId } from '../../storage/realm-scope.ts';
+import { normalEmail } from '../licenses/license-sealing.ts';
 import type { MachinePersonal, MachineSnapshot } from './machine.ts';
 
 const FINGERPRINT = { purpose: 'fingerprint', table: 'machines', column: 'fingerprint' } as const;
+const USER = { purpose: 'blind', table: 'machines', column: 'user_email' } as const;
 const COMPONENT = { purpose: 'fingerprint', table: 'machine_components', column: 'value' } as const;
 
 /** Digests of a fingerprint under every live index key of the realm, newest first: what a look-up tries. */
@@ -26,6 +28,20 @@ export function componentDigest(
   component: { readonly name: string; readonly value: string },
 ): KeyedDigest {
   return indexer.digest(realm, COMPONENT, `${component.name}=${component.value}`);
+}
+
+/** Digests of a user's address under every live index key, newest first: whose seats a machine's counts among. */
+export function userDigests(indexer: Indexer, realm: RealmId, address: string): readonly KeyedDigest[] {
+  return indexer.candidates(realm, USER, normalEmail(address));
+}
+
+/** Digests of one component under every live index key, newest first: what a look-up tries. */
+export function componentDigests(
+  indexer: Indexer,
+  realm: RealmId,
+  component: { readonly name: string; readonly value: string },
+): readonly KeyedDigest[] {
+  return indexer.candidates(realm, COMPONENT, `${component.name}=${component.value}`);
 }
 
 /** Seals the fingerprint of the machine with this id. */

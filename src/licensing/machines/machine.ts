@@ -61,7 +61,7 @@ export interface MachinePersonal {
 export function machineDecides(
   machine: Pick<
     MachineSnapshot,
-    'id' | 'licenseId' | 'alive' | 'publicKey' | 'createdAt' | 'deletedAt' | 'seatHeldUntil'
+    'id' | 'licenseId' | 'alive' | 'publicKey' | 'userIndex' | 'createdAt' | 'deletedAt' | 'seatHeldUntil'
   >,
 ): DecidingColumns {
   return {
@@ -69,6 +69,7 @@ export function machineDecides(
     licenseId: machine.licenseId,
     alive: machine.alive === 1,
     publicKey: machine.publicKey?.toString('hex') ?? null,
+    userIndex: machine.userIndex?.toString('hex') ?? null,
     createdAt: machine.createdAt,
     deletedAt: machine.deletedAt,
     seatHeldUntil: machine.seatHeldUntil,

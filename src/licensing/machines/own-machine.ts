@@ -32,21 +32,43 @@ export function ownMachine(reader: RealmReader, permit: Permit, id: string): Mac
   return machine;
 }
 
+/** The key whose signature over the request was seen; null: none was needed, the machine had no key. */
+export interface SeenSignature {
+  readonly key: Buffer | null;
+}
+
 /**
  * States that a machine with a key agreed to what is done to it: who has the licence key alone signs with the machine's
- * key too. Uses up the nonce. The publisher's own credentials need no signature.
+ * key too. Uses up the nonce, once for a request. The publisher's own credentials need no signature.
+ * @returns what {@link requireSameSigner} compares with the machine each time it is read again
  * @throws Fault MACHINE_SIGNATURE_REQUIRED
  */
 export function requireMachineSignature(
   { challenges }: { readonly challenges: Challenges },
   permit: Permit,
   { machine, signed }: { readonly machine: MachineSnapshot; readonly signed: SignedRequest | null },
-): void {
-  if (holderOf(permit) === null || machine.publicKey === null) return;
+): SeenSignature {
+  if (holderOf(permit) === null || machine.publicKey === null) return { key: null };
   const fresh = signed !== null && challenges.take(realmOf(permit), machine.id, signed.nonce);
-  if (fresh && isSignedBy(machine.publicKey, requestMessage(signed), signed.signature)) return;
-  throw new Fault(
+  if (fresh && isSignedBy(machine.publicKey, requestMessage(signed), signed.signature)) {
+    return { key: machine.publicKey };
+  }
+  throw signatureRequired(machine);
+}
+
+/**
+ * States that a machine, read again, still has the key whose signature was seen: it may have been given one, or another,
+ * since the request came in.
+ * @throws Fault MACHINE_SIGNATURE_REQUIRED
+ */
+export function requireSameSigner(permit: Permit, machine: MachineSnapshot, { key }: SeenSignature): void {
+  if (holderOf(permit) === null || machine.publicKey === null) return;
+  if (key?.equals(machine.publicKey) !== true) throw signatureRequired(machine);
+}
+
+function signatureRequired({ id }: MachineSnapshot): Fault {
+  return new Fault(
     'MACHINE_SIGNATURE_REQUIRED',
-    `machine ${machine.id} has a key: sign the request with it over a fresh nonce from its challenge`,
+    `machine ${id} has a key: sign the request with it over a fresh nonce from its challenge`,
   );
 }

@@ -12,10 +12,12 @@ import {
   fingerprintDigests,
   sealFingerprint,
   sealMachinePersonal,
+  userDigests,
 } from './machine-sealing.ts';
+import { isFiller } from './component-matching.ts';
 import type { StoredComponent } from './component-store.ts';
 import type { NewMachine } from './machine-store.ts';
-import type { MachinePersonal, Platform } from './machine.ts';
+import { IDENTIFYING_COMPONENTS, type MachinePersonal, type Platform } from './machine.ts';
 
 /** What a caller says of a machine he activates. */
 export interface MachineFacts {
@@ -45,8 +47,13 @@ export interface PreparedMachine {
   readonly fingerprint: string;
   /** Digests of the fingerprint under every live index key, newest first. */
   readonly digests: readonly KeyedDigest[];
-  readonly row: NewMachine;
+  /** Whose seat it takes is told by the unit that takes it. */
+  readonly row: Omit<NewMachine, 'userIndex'>;
   readonly components: readonly (StoredComponent & { readonly indexVersion: number })[];
+  /** The components as they were sent: a machine that is there is recognised by them. */
+  readonly sent: Components;
+  /** Digests of the user's address under every live index key, newest first; empty: none was named. */
+  readonly users: readonly KeyedDigest[];
 }
 
 /**
@@ -63,7 +70,7 @@ export function prepareMachine(
   refuseCardData({ name: personal.name, hostname: personal.hostname, metadata: personal.metadata });
   const id = newId('machine', deps.time.now(), deps.random);
   const { digest, version } = fingerprintDigest(deps.indexer, realm, fingerprint);
-  const row: NewMachine = {
+  const row: PreparedMachine['row'] = {
     id,
     licenseId,
     fingerprintHash: digest,
@@ -73,10 +80,12 @@ export function prepareMachine(
     platform,
     cores,
     personal: sealMachinePersonal(deps.sealer, { realm, id }, personal),
-    userIndex: null,
   };
   const digests = fingerprintDigests(deps.indexer, realm, fingerprint);
-  return { realm, fingerprint, digests, row, components: digestAll(deps.indexer, realm, facts.components) };
+  const components = digestAll(deps.indexer, realm, facts.components);
+  const { userEmail } = personal;
+  const users = userEmail === null ? [] : userDigests(deps.indexer, realm, userEmail);
+  return { realm, fingerprint, digests, row, components, sent: facts.components, users };
 }
 
 function provenKey({ publicKey, proof, fingerprint }: MachineFacts): Buffer | null {
@@ -86,8 +95,12 @@ function provenKey({ publicKey, proof, fingerprint }: MachineFacts): Buffer | nu
   return key;
 }
 
+/** Digests of the components; a value that only fills its field identifies nothing, and is left out. */
 function digestAll(indexer: Indexer, realm: RealmId, components: Components): PreparedMachine['components'] {
-  return Object.entries(components).map(([name, value]) => {
+  const telling = Object.entries(components).filter(
+    ([name, value]) => !(IDENTIFYING_COMPONENTS.has(name) && isFiller(value)),
+  );
+  return telling.map(([name, value]) => {
     const { digest, version } = componentDigest(indexer, realm, { name, value });
     return { name, valueHash: digest, indexVersion: version };
   });

@@ -12,7 +12,7 @@ import { openFingerprint } from './machine-sealing.ts';
 import { findMachine, storeMachineKey } from './machine-store.ts';
 import { machineView, type MachineView, type MachineViewDeps } from './machine-view.ts';
 import { machineDecides, type MachineSnapshot } from './machine.ts';
-import { ownMachine, requireMachineSignature, type SignedRequest } from './own-machine.ts';
+import { ownMachine, requireMachineSignature, requireSameSigner, type SignedRequest } from './own-machine.ts';
 
 /** What giving a machine another key needs. */
 export interface RekeyDeps extends MachineViewDeps {
@@ -40,10 +40,11 @@ export async function rekeyMachine(
   const realm = realmOf(permit);
   const reader = deps.work.read.in(realm);
   const found = ownMachine(reader, permit, request.id);
-  requireMachineSignature(deps, permit, { machine: found, signed: request.signed });
+  const seen = requireMachineSignature(deps, permit, { machine: found, signed: request.signed });
   const publicKey = provenKey(openFingerprint(deps.sealer, realm, found), request);
   return settle(`machine ${request.id}`, async () => {
     const machine = ownMachine(reader, permit, request.id);
+    requireSameSigner(permit, machine, seen);
     requireVersion(`machine ${machine.id}`, machine.version, request.versions);
     return deps.work.run(permit, (tx) => store(deps, tx, { permit, machine, publicKey }));
   });

@@ -4,8 +4,9 @@ import { newId } from '../../lib/ulid.ts';
 import type { RealmId } from '../../storage/realm-scope.ts';
 import type { Tx } from '../../storage/tx.ts';
 import type { UnitOfWork } from '../../storage/unit-of-work.ts';
-import { endHoldOf } from './claim.ts';
-import { dueHolders, releaseSeat } from './seat-store.ts';
+import { endHoldOf } from './end-hold.ts';
+import { dueHolders } from './held-seat-store.ts';
+import { releaseSeat } from './seat-store.ts';
 
 /** What giving back seats needs. */
 export interface ReleaseSeatsDeps {
@@ -45,7 +46,7 @@ function release(tx: Tx, realm: RealmId): number {
   const holders = dueHolders(tx.in(realm), { now: tx.now, limit: PER_UNIT });
   for (const holder of holders) {
     endHoldOf(tx, { realm, holder, action: 'machine.seat_released' });
-    releaseSeat(tx.in(realm), holder.licenseId);
+    releaseSeat(tx.in(realm), holder);
   }
   return holders.length;
 }

@@ -11,13 +11,13 @@ import type { UnitOfWork } from '../../storage/unit-of-work.ts';
 import { findLicense } from '../licenses/license-store.ts';
 import type { PolicySettings } from '../policies/policy-settings.ts';
 import type { PolicySource } from '../validation/standing.ts';
-import { machineEvent } from './claim.ts';
+import { machineEvent } from './machine-event.ts';
 import { endMachine, machineNow } from './end-machine.ts';
 import { heartbeatPatienceMs, isDead } from './heartbeat-rule.ts';
 import { findMachine, storeAlive } from './machine-store.ts';
 import type { MachineUsage } from './machine-usage.ts';
 import { lastSeenAt, machineDecides, type MachineSnapshot } from './machine.ts';
-import { holdSweep, type SweepHolds } from './sweep-hold.ts';
+import { holdSweep, SWEEP_JOB, type SweepHolds } from './sweep-hold.ts';
 import { livingMachines, type OverdueMachine, overdueMachines, rescheduleHeartbeat } from './sweep-store.ts';
 
 /** What the sweep needs. */
@@ -44,8 +44,6 @@ export interface Swept {
 /** Machines read at a time, and ended in one unit: other writers are let in between. */
 const PAGE = 500;
 const PER_UNIT = 50;
-/** The name under which the sweep writes. */
-export const SWEEP_JOB = 'machine-heartbeat-sweep';
 
 /**
  * Ends (`DEACTIVATE_DEAD`) or marks (`KEEP_DEAD`) the machines that have not sent their heartbeat. Idempotent: each is

@@ -6,14 +6,23 @@ import type { EpochMs } from '../../lib/clock.ts';
 import type { Random } from '../../lib/random.ts';
 import { newId } from '../../lib/ulid.ts';
 import type { RealmId } from '../../storage/realm-scope.ts';
+import type { Reader } from '../../storage/tx.ts';
 import type { UnitOfWork } from '../../storage/unit-of-work.ts';
 import { realmOf } from '../caller.ts';
 import { jobState, setJobState } from './sweep-store.ts';
+
+/** The name under which the sweep of heartbeats writes and is held. */
+export const SWEEP_JOB = 'machine-heartbeat-sweep';
 
 /** A sweep that would hit more than this share … */
 const SHARE = 0.05;
 /** … and more than this many machines of a realm at once is held. */
 const ROWS = 20;
+
+/** How many of so many living machines one sweep may hit. */
+export function mostAtOnce(living: number): number {
+  return Math.max(ROWS, Math.floor(living * SHARE));
+}
 
 /** Where a realm's sweep stands: it runs, waits for an operator, or was released for one run. */
 type HoldState = 'running' | 'held' | 'released';
@@ -45,7 +54,7 @@ interface HoldDeps {
 export async function holdSweep(deps: HoldDeps, { job }: SweepHolds, reach: Reach): Promise<boolean> {
   const { realm, dead, living } = reach;
   const state = stateOf(deps, job, realm);
-  const tooMany = dead > ROWS && dead > living * SHARE;
+  const tooMany = dead > mostAtOnce(living);
   if (!tooMany || state === 'released') {
     if (state !== 'running') await tell(deps, job, { ...reach, state: 'running' });
     return false;
@@ -55,8 +64,13 @@ export async function holdSweep(deps: HoldDeps, { job }: SweepHolds, reach: Reac
 }
 
 /** Whether the sweep of a realm waits for an operator. */
-export function isSweepHeld(deps: Pick<HoldDeps, 'work'>, { job }: SweepHolds, realm: RealmId): boolean {
-  return stateOf(deps, job, realm) === 'held';
+export function isSweepHeld(deps: Pick<HoldDeps, 'work'>, holds: SweepHolds, realm: RealmId): boolean {
+  return isHeldIn(deps.work.read, holds, realm);
+}
+
+/** The same, as a reader or an open unit sees it. */
+export function isHeldIn(reader: Reader, { job }: SweepHolds, realm: RealmId): boolean {
+  return jobState(reader, keyOf(job, realm)) === 'held';
 }
 
 /**

@@ -43,6 +43,42 @@ const OVERDUE = statement<{ now: EpochMs; due: EpochMs; id: string; limit: numbe
     .limit(p.limit),
 );
 
+const OVERDUE_IN_REALM = statement<{ now: EpochMs; limit: number }>()((db, p) =>
+  db
+    .selectFrom('machine_usage')
+    .select('machine_id as id')
+    .where('realm_id', '=', p.realm)
+    .where('heartbeat_due', '<', p.now)
+    .limit(p.limit),
+);
+
+const OVERDUE_OF_LICENSE = statement<{ licenseId: string; now: EpochMs; limit: number }>()((db, p) =>
+  db
+    .selectFrom('machine_usage')
+    .select('machine_id as id')
+    .where('realm_id', '=', p.realm)
+    .where('license_id', '=', p.licenseId)
+    .where('heartbeat_due', '<', p.now)
+    .orderBy('heartbeat_due')
+    .limit(p.limit),
+);
+
+const OVERDUE_OF_USER = statement<{ licenseId: string; userIndex: Buffer; now: EpochMs; limit: number }>()(
+  (db, p) =>
+    db
+      .selectFrom('machine_usage as u')
+      .innerJoin('machines as m', (join) =>
+        join.onRef('m.realm_id', '=', 'u.realm_id').onRef('m.id', '=', 'u.machine_id'),
+      )
+      .select('u.machine_id as id')
+      .where('u.realm_id', '=', p.realm)
+      .where('u.license_id', '=', p.licenseId)
+      .where('u.heartbeat_due', '<', p.now)
+      .where('m.user_index', '=', p.userIndex)
+      .orderBy('u.heartbeat_due')
+      .limit(p.limit),
+);
+
 const RESCHEDULE = statement<{ id: string; due: EpochMs | null }>()((db, p) =>
   db
     .updateTable('machine_usage')
@@ -73,6 +109,28 @@ export function overdueMachines(
 ): OverdueMachine[] {
   const { now, after, limit } = asked;
   return reader.all(OVERDUE, { now, limit, due: after.due, id: after.id });
+}
+
+/** Whether more than `most` heartbeats of the realm were due before `now`, as they are booked. */
+export function overdueExceed(reader: RealmReader, most: number, now: EpochMs): boolean {
+  return reader.all(OVERDUE_IN_REALM, { now, limit: most + 1 }).length > most;
+}
+
+/**
+ * Machines of one licence (of one of its users, where `userIndex` is not null) whose heartbeat was due before `now`, the
+ * longest overdue first.
+ */
+export function overdueOf(
+  reader: RealmReader,
+  of: { readonly licenseId: string; readonly userIndex: Buffer | null },
+  { now, limit }: { readonly now: EpochMs; readonly limit: number },
+): string[] {
+  const { licenseId, userIndex } = of;
+  const found =
+    userIndex === null
+      ? reader.all(OVERDUE_OF_LICENSE, { licenseId, now, limit })
+      : reader.all(OVERDUE_OF_USER, { licenseId, userIndex, now, limit });
+  return found.map(({ id }) => id);
 }
 
 /** Books when a machine is to be looked at again; null: its policy asks for no heartbeat. */

@@ -1,6 +1,6 @@
 import { statement } from '../../storage/statement.ts';
 import type { RealmId } from '../../storage/realm-scope.ts';
-import type { RealmTx, Tx } from '../../storage/tx.ts';
+import type { Reader, RealmTx, Tx } from '../../storage/tx.ts';
 
 /** More machines than any table holds: the limit of a tenant without one. */
 const UNLIMITED = Number.MAX_SAFE_INTEGER;
@@ -10,6 +10,14 @@ const LIMIT = statement<{ of: RealmId }>()((db, p) =>
     .selectFrom('realms')
     .innerJoin('tenants', 'tenants.id', 'realms.tenant_id')
     .select('tenants.max_machines as maxMachines')
+    .where('realms.realm_id', '=', p.of),
+);
+
+const STATUS = statement<{ of: RealmId }>()((db, p) =>
+  db
+    .selectFrom('realms')
+    .innerJoin('tenants', 'tenants.id', 'realms.tenant_id')
+    .select('tenants.status as status')
     .where('realms.realm_id', '=', p.of),
 );
 
@@ -40,6 +48,11 @@ export function claimTenantMachine(tx: Tx, realm: RealmId): boolean {
   const limit = tx.get(LIMIT, { of: realm })?.maxMachines ?? UNLIMITED;
   if (limit < 1) return false;
   return tx.in(realm).run(COUNT_ONE, { limit }).changes === 1;
+}
+
+/** Whether the tenant of the realm may do business: it is neither suspended nor erased. */
+export function isTenantActive(reader: Reader, realm: RealmId): boolean {
+  return reader.get(STATUS, { of: realm })?.status === 'active';
 }
 
 /** A machine has ended its life; whether it was dead before. */

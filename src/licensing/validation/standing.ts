@@ -1,15 +1,13 @@
 import type { Indexer } from '../../custody/sealer.ts';
 import type { EpochMs } from '../../lib/clock.ts';
-import { equalBytes } from '../../lib/secret.ts';
 import type { RealmId } from '../../storage/realm-scope.ts';
 import type { RealmReader } from '../../storage/tx.ts';
 import { findLicense } from '../licenses/license-store.ts';
 import type { LicenseSnapshot } from '../licenses/license.ts';
-import { componentDigest, fingerprintDigests } from '../machines/machine-sealing.ts';
-import { componentsOf } from '../machines/component-store.ts';
-import { findMachineByFingerprint } from '../machines/machine-store.ts';
 import type { MachineUsage } from '../machines/machine-usage.ts';
-import { IDENTIFYING_COMPONENTS, lastSeenAt, type MachineSnapshot } from '../machines/machine.ts';
+import { lastSeenAt, type MachineSnapshot } from '../machines/machine.ts';
+import { type Recognised, recognise } from '../machines/recognise.ts';
+import { seatsTaken } from '../machines/seat-store.ts';
 import type { PolicySettings } from '../policies/policy-settings.ts';
 import type { DecidingMachine, DecisionFacts } from './decide.ts';
 import type { LicenseUsage } from './license-usage.ts';
@@ -50,6 +48,7 @@ export interface Standing {
   readonly realm: RealmId;
   readonly license: LicenseSnapshot;
   readonly policy: PolicySettings;
+  /** The machine with the fingerprint, or the one recognised by its components. */
   readonly machine: MachineSnapshot | null;
   readonly entitlements: readonly HeldEntitlementRow[];
   /** The same, as the decision looks at it. */
@@ -71,27 +70,29 @@ export function readStanding(
     version: license.policyVersion,
   });
   const entitlements = heldEntitlements(reader, { licenseId: license.id, policyId: license.policyId });
-  const machine = findAsked(deps, reader, request);
-  const deciding = machine === undefined ? null : decidingMachine(deps, reader, { request, machine });
-  const facts = { ...licenseFacts(deps, realm, license), policy, entitlements, machine: deciding };
+  const recognised = recognise(deps, reader, { ...request, matching: policy.fingerprintMatching });
+  const machine = recognised?.machine ?? null;
+  const deciding = recognised === undefined ? null : decidingMachine(deps, realm, recognised);
+  const seats = seatsCounted(reader, { license, policy, machine });
+  const facts = { ...licenseFacts(deps, realm, license), seats, policy, entitlements, machine: deciding };
   const complete = { ...withLimits(facts, license), readyAt: deps.readyAt() };
-  return { realm, license, policy, machine: machine ?? null, entitlements, facts: complete };
+  return { realm, license, policy, machine, entitlements, facts: complete };
 }
 
-function findAsked(
-  deps: StandingDeps,
+/** Seats taken of what the policy limits: the licence's, or those of the user of the machine. */
+function seatsCounted(
   reader: RealmReader,
-  { realm, licenseId, fingerprint }: StandingRequest,
-): MachineSnapshot | undefined {
-  if (fingerprint === undefined) return undefined;
-  const digests = fingerprintDigests(deps.indexer, realm, fingerprint);
-  return findMachineByFingerprint(reader, licenseId, digests);
+  standing: Pick<Standing, 'license' | 'policy' | 'machine'>,
+): number {
+  const { license, policy, machine } = standing;
+  if (policy.machineLeasing === 'PER_LICENSE') return license.seats;
+  return machine === null ? 0 : seatsTaken(reader, machine, { leasing: 'PER_USER' });
 }
 
 function licenseFacts(deps: StandingDeps, realm: RealmId, license: LicenseSnapshot) {
   const pending = deps.licenseUsage.pending(realm, license.id)?.uses ?? 0;
-  const { status, expiresAt, seats } = license;
-  return { status, expiresAt, seats, uses: license.uses + pending };
+  const { status, expiresAt } = license;
+  return { status, expiresAt, uses: license.uses + pending };
 }
 
 /** A licence's own limits count where the policy allows it to have any. */
@@ -104,29 +105,9 @@ function withLimits<T extends { readonly policy: PolicySettings }>(facts: T, lic
 
 function decidingMachine(
   deps: StandingDeps,
-  reader: RealmReader,
-  { request, machine }: { readonly request: StandingRequest; readonly machine: MachineSnapshot },
+  realm: RealmId,
+  { machine, componentsMatch }: Recognised,
 ): DecidingMachine {
-  const { realm, components } = request;
   const heartbeat = deps.machineUsage.pending(realm, machine.id)?.heartbeat;
-  return {
-    alive: machine.alive === 1,
-    lastSeenAt: heartbeat?.at ?? lastSeenAt(machine),
-    componentsMatch:
-      components === undefined || componentsMatch(deps, reader, { realm, machine, components }),
-  };
-}
-
-/** Every identifying component that was sent and is stored has to be the same (`MATCH_ALL`). */
-function componentsMatch(
-  { indexer }: StandingDeps,
-  reader: RealmReader,
-  asked: { readonly realm: RealmId; readonly machine: MachineSnapshot; readonly components: Components },
-): boolean {
-  const { realm, machine, components } = asked;
-  return componentsOf(reader, machine.id).every(({ name, valueHash }) => {
-    const value = components[name];
-    if (value === undefined || !IDENTIFYING_COMPONENTS.has(name)) return true;
-    return equalBytes(componentDigest(indexer, realm, { name, value }).digest, valueHash);
-  });
+  return { alive: machine.alive === 1, lastSeenAt: heartbeat?.at ?? lastSeenAt(machine), componentsMatch };
 }

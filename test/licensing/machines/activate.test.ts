@@ -157,7 +157,7 @@ describe('an activation', () => {
     });
     await shop.activate(license.id, 'machine-two');
     await expect(shop.activate(license.id, 'machine-three')).rejects.toMatchObject({
-      code: 'MACHINE_LIMIT_EXCEEDED',
+      code: 'FINGERPRINT_LIMIT_EXCEEDED',
     });
     expect((await shop.activate(license.id, PRINT)).created).toBe(true);
   });
