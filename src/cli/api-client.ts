@@ -1,4 +1,5 @@
 import type { Client, Dispatcher } from 'undici';
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { FAULTS } from '../faults.ts';
 import { CliError, EXIT } from './exit-code.ts';
@@ -35,8 +36,41 @@ interface Problem {
   readonly title?: string;
   readonly detail?: string;
   readonly requestId?: string;
-  readonly errors?: readonly { readonly path: string; readonly message: string }[];
+  readonly errors?: readonly ApiFieldError[];
 }
+
+/** One thing wrong in a request. */
+export interface ApiFieldError {
+  readonly path: string;
+  readonly code: string;
+  readonly message: string;
+}
+
+interface RefusalDetails {
+  readonly remedy: string;
+  readonly errors: readonly ApiFieldError[];
+  readonly retryAfterMs: number | null;
+}
+
+/** What the appliance refused, with the code of its fault: commands that can do without the answer look at it. */
+export class ApiRefusal extends CliError {
+  /** `NOT_FOUND`; empty when the answer named none. */
+  readonly code: string;
+  /** What is wrong, by JSON path. */
+  readonly errors: readonly ApiFieldError[];
+  /** When to come back, in milliseconds; null: nothing was said of it. */
+  readonly retryAfterMs: number | null;
+
+  constructor(code: string, message: string, told: RefusalDetails) {
+    super(EXIT.refused, message, told.remedy);
+    this.code = code;
+    this.errors = told.errors;
+    this.retryAfterMs = told.retryAfterMs;
+  }
+}
+
+/** `Bearer sk_live_mm` and the 22 characters of a key that are its id; a rotated key keeps them. */
+const PUBLIC_CHARACTERS = 39;
 
 /** Talks to one appliance. */
 export class ApiClient {
@@ -68,7 +102,7 @@ export class ApiClient {
     const type = String(answer.headers['content-type'] ?? '');
     const body: unknown =
       type.includes('json') && bytes.length > 0 ? JSON.parse(bytes.toString('utf8')) : bytes;
-    if (answer.statusCode >= 400) throw refusal(answer.statusCode, body, this.#remedies);
+    if (answer.statusCode >= 400) throw refusal(answer, body, this.#remedies);
     return { status: answer.statusCode, headers: answer.headers, body };
   }
 
@@ -76,6 +110,18 @@ export class ApiClient {
   async data(request: ApiRequest): Promise<unknown> {
     const { body } = await this.send(request);
     return isObject(body) && 'data' in body ? body['data'] : body;
+  }
+
+  /**
+   * Who the requests are from, as far as this side knows it: a digest, the same as long as tenant, environment and
+   * credential are. Idempotency keys belong to it.
+   */
+  caller(): string {
+    const who =
+      this.#connection.kind === 'socket'
+        ? ['operator', this.#connection.tenant ?? '', this.#connection.environment ?? 'live']
+        : ['key', (this.#headers['authorization'] ?? '').slice(0, PUBLIC_CHARACTERS)];
+    return createHash('sha256').update(JSON.stringify(who)).digest('hex');
   }
 
   async close(): Promise<void> {
@@ -144,7 +190,12 @@ function readKey(file: string): string {
   }
 }
 
-function refusal(status: number, body: unknown, remedies: Readonly<Record<string, string>>): CliError {
+function refusal(
+  answer: Pick<Dispatcher.ResponseData, 'statusCode' | 'headers'>,
+  body: unknown,
+  remedies: Readonly<Record<string, string>>,
+): ApiRefusal {
+  const status = answer.statusCode;
   const problem: Problem = isObject(body) ? body : {};
   const row =
     problem.code !== undefined && problem.code in FAULTS
@@ -157,11 +208,20 @@ function refusal(status: number, body: unknown, remedies: Readonly<Record<string
     .filter(({ message }) => !what.includes(message))
     .map(({ path, message }) => `\n  ${path === '' ? 'request' : path}: ${message}`);
   const id = problem.requestId === undefined ? '' : ` [${problem.requestId}]`;
-  return new CliError(
-    EXIT.refused,
+  return new ApiRefusal(
+    problem.code ?? '',
     `${problem.code ?? String(status)}: ${what}${fields.join('')}${id}`,
-    remedies[problem.code ?? ''] ?? row?.remedy ?? '',
+    {
+      remedy: remedies[problem.code ?? ''] ?? row?.remedy ?? '',
+      errors,
+      retryAfterMs: retryAfterOf(answer.headers['retry-after']),
+    },
   );
+}
+
+/** RFC 9110 §10.2.3, in seconds; the appliance sends no dates. */
+function retryAfterOf(header: string | string[] | undefined): number | null {
+  return typeof header === 'string' && /^\d{1,9}$/.test(header) ? Number(header) * 1000 : null;
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

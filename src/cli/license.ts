@@ -9,6 +9,8 @@ import {
   standardActions,
   type WithClient,
 } from './resource.ts';
+import { addLicenseExplain } from './license-explain.ts';
+import { addLicenseShow } from './license-show.ts';
 import { addLicenseBatch } from './license-batch.ts';
 import { addLicenseLookup } from './lookup.ts';
 
@@ -73,7 +75,7 @@ const RESOURCE: Resource = {
         { flags: '--user-email <address>', field: 'userEmail', help: 'only of this person' },
         { flags: '--expires-before <time>', field: 'expiresBefore', help: 'ISO 8601' },
       ],
-    }),
+    }).filter(({ name }) => name !== 'show'),
     {
       name: 'update',
       help: 'change a licence',
@@ -146,6 +148,8 @@ const RESOURCE: Resource = {
 export function addLicenseCommands(program: Command, withClient: WithClient): void {
   const group = addResource(program, RESOURCE, withClient);
   addLicenseBatch(group, withClient);
+  addLicenseShow(group, withClient);
+  addLicenseExplain(group, withClient);
   addLicenseLookup(group, withClient);
   addCheckout(group, { noun: 'license', path: '/licenses/{id}/checkout', withClient });
 }
