@@ -1,5 +1,4 @@
 import type { Permit } from '../../access/index.ts';
-import { Fault } from '../../faults.ts';
 import { append } from '../../ledger/append.ts';
 import type { EpochMs } from '../../lib/clock.ts';
 import type { Tx } from '../../storage/tx.ts';
@@ -30,7 +29,7 @@ export interface ValidateDeps extends StandingDeps, StartTermDeps {
 
 /**
  * Validates a licence by its id, for the publisher.
- * @throws Fault NOT_FOUND: an id, unlike a key, is known to exist or wrong; NOT_YET_SUPPORTED for a nonce
+ * @throws Fault NOT_FOUND: an id, unlike a key, is known to exist or wrong
  */
 export async function validateLicense(
   deps: ValidateDeps,
@@ -38,7 +37,6 @@ export async function validateLicense(
   request: { readonly id: string; readonly input: ValidationInput },
 ): Promise<ValidationView> {
   deps.admit('validate');
-  refuseNonce(request.input);
   const realm = realmOf(permit);
   const asked = { realm, licenseId: request.id, ...request.input };
   const standing = readStanding(deps, deps.work.read.in(realm), asked);
@@ -71,15 +69,6 @@ export async function judge(deps: ValidateDeps, permit: Permit, judging: Judging
   book(deps, standing, { uses: Number(decision.valid), validations: 1, now });
   countValidation(deps.validationCounts, asked.realm, { code: decision.code, at: now });
   return validationView(deps, { standing, decision, full, now });
-}
-
-/** A response signature comes with a later version; an unsigned answer to a nonce would count as no answer. */
-export function refuseNonce({ nonce }: Pick<ValidationInput, 'nonce'>): void {
-  if (nonce === undefined) return;
-  const message = 'this version does not sign answers; leave nonce out';
-  throw new Fault('NOT_YET_SUPPORTED', message, {
-    errors: [{ path: 'nonce', code: 'NOT_YET_SUPPORTED', message }],
-  });
 }
 
 function questionOf({ fingerprint, entitlements }: Judging['asked']): DecisionRequest {
