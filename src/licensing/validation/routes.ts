@@ -2,6 +2,8 @@ import type { Demand, Permit } from '../../access/index.ts';
 import { oneAnswer } from '../../http/list.ts';
 import { type Answer, type Route, routeOf } from '../../http/route.ts';
 import { idParams } from '../schema.ts';
+import { explainLicense } from './explain.ts';
+import { explanationAnswer, explanationInput } from './explanation-schema.ts';
 import { responseKeyFor, type ResponseKeyDeps } from './response-key.ts';
 import { validateKey, type ValidateKeyDeps } from './validate-key.ts';
 import { validateLicense } from './validate.ts';
@@ -57,7 +59,25 @@ export function validationRoutes(deps: ValidationRoutesDeps): Route<Permit, Dema
       handle: async ({ permit, params, body }) =>
         answer(await validateLicense(deps, permit, { id: params.id, input: body }), body),
     }),
+    explanationRoute(deps),
   ];
+}
+
+function explanationRoute(deps: ValidateKeyDeps): Route<Permit, Demand> {
+  return route({
+    method: 'POST',
+    path: '/api/v1/licenses/{id}/explain',
+    summary: 'Say what a validation would answer and which rule decides; nothing is counted',
+    tag: 'validation',
+    demand: { scope: 'licenses:read', also: [] },
+    params: idParams,
+    body: explanationInput,
+    answers: { 200: oneAnswer(explanationAnswer) },
+    handle: ({ permit, params, body }) => ({
+      status: 200,
+      body: { data: explainLicense(deps, permit, { id: params.id, input: body }) },
+    }),
+  });
 }
 
 function signingOf(deps: ResponseKeyDeps): NonNullable<Route<Permit, Demand>['signing']> {
