@@ -57,6 +57,8 @@ interface Asking {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+const NOWHERE = '/licenses/lic_00000000000000000000000000/validate';
+
 const newNonce = (): string => randomBytes(16).toString('base64url');
 
 /** Sends a body with a nonce; `digest` null sends none. */
@@ -146,17 +148,16 @@ describe('the answer to a validation with a nonce', () => {
   });
 
   it.each([
-    ['a body that is not valid', { key: 7 }, {}, 422, 'VALIDATION_FAILED'],
-    [
-      'an id that is unknown',
-      {},
-      { path: '/licenses/lic_00000000000000000000000000/validate' },
-      404,
-      'NOT_FOUND',
-    ],
-    ['a member that is unknown', { key: 'APP-0000-0000-0000-0000', x: 1 }, {}, 422, 'VALIDATION_FAILED'],
-  ])('is signed when it refuses %s', async (_what, body, asking, status, code) => {
-    const verdict = await judged(body, { key: daemon.live.secretKey, ...asking });
+    { what: 'a body that is not valid', body: { key: 7 }, status: 422, code: 'VALIDATION_FAILED' },
+    { what: 'an id that is unknown', path: NOWHERE, body: {}, status: 404, code: 'NOT_FOUND' },
+    {
+      what: 'a member that is unknown',
+      body: { key: 'APP-0000-0000-0000-0000', x: 1 },
+      status: 422,
+      code: 'VALIDATION_FAILED',
+    },
+  ])('is signed when it refuses $what', async ({ path, body, status, code }) => {
+    const verdict = await judged(body, { key: daemon.live.secretKey, ...(path !== undefined && { path }) });
     expect(verdict).toMatchObject({ status, genuine: true, licenseValid: false, answer: { code } });
   });
 
