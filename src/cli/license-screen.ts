@@ -67,13 +67,19 @@ function factLines({ license, explanation, policy }: Dossier, colours: Colours):
   return [
     `${'state'.padEnd(LABEL)}${paint(state.status)} ${since}`,
     ...labelled('expires', expiryText(explanation), LABEL),
-    ...labelled('seats', `${String(limits.seats)} of ${limitText(limits.maxMachines)}`, LABEL),
+    ...labelled('seats', seatText(license, { explanation, policy }), LABEL),
     ...labelled('uses', `${String(limits.uses)} of ${limitText(limits.maxUses)}`, LABEL),
     ...labelled('holds', entitlementText(explanation), LABEL),
     ...labelled('person', personText(license), LABEL),
     ...labelled('validated', timeText(license['lastValidatedAt'], now), LABEL),
     ...(policy === null ? [] : labelled('policy', policyText(policy), LABEL)),
   ];
+}
+
+function seatText(license: Row, { explanation, policy }: Pick<Dossier, 'explanation' | 'policy'>): string {
+  const { seats, maxMachines } = explanation.limits;
+  if (policy?.['machineLeasing'] !== 'PER_USER') return `${String(seats)} of ${limitText(maxMachines)} taken`;
+  return `${show(license['machineCount'])} taken, ${limitText(maxMachines)} for each user`;
 }
 
 const limitText = (limit: number | null): string => (limit === null ? 'unlimited' : String(limit));

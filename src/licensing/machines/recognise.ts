@@ -3,7 +3,7 @@ import { equalBytes } from '../../lib/secret.ts';
 import type { RealmId } from '../../storage/realm-scope.ts';
 import type { RealmReader } from '../../storage/tx.ts';
 import { agrees, isFiller, type Matching, neededToRecognise } from './component-matching.ts';
-import { componentsOf, machinesWithComponent } from './component-store.ts';
+import { componentsOf, machinesWithComponent, type StoredComponent } from './component-store.ts';
 import { componentDigests, fingerprintDigests } from './machine-sealing.ts';
 import { findMachine, findMachineByFingerprint } from './machine-store.ts';
 import { IDENTIFYING_COMPONENTS, type MachineSnapshot } from './machine.ts';
@@ -58,6 +58,21 @@ export function componentsAgree(
   return agrees(asking.matching, seen(reader, asking.machineId, identifyingDigests(indexer, asking)));
 }
 
+/** An identifying component that was sent and is stored. */
+export interface ComparedComponent {
+  readonly name: string;
+  readonly matches: boolean;
+}
+
+/** The identifying components of a machine that can be compared with what was sent, one by one. */
+export function compareComponents(
+  { indexer }: RecogniseDeps,
+  reader: RealmReader,
+  asking: Pick<Asking, 'realm' | 'components'> & { readonly machineId: string },
+): ComparedComponent[] {
+  return compared(componentsOf(reader, asking.machineId), identifyingDigests(indexer, asking));
+}
+
 /** Digests of the identifying components, by name; each under every live index key. */
 type Sent = ReadonlyMap<string, readonly Buffer[]>;
 
@@ -87,11 +102,17 @@ interface Seen {
 
 function seen(reader: RealmReader, machineId: string, sent: Sent): Seen {
   const stored = componentsOf(reader, machineId).filter(({ name }) => IDENTIFYING_COMPONENTS.has(name));
-  const compared = stored.flatMap(({ name, valueHash }) => {
+  const pairs = compared(stored, sent);
+  const equal = pairs.filter(({ matches }) => matches).length;
+  return { stored: stored.length, compared: pairs.length, equal };
+}
+
+function compared(stored: readonly StoredComponent[], sent: Sent): ComparedComponent[] {
+  return stored.flatMap(({ name, valueHash }) => {
     const digests = sent.get(name);
-    return digests === undefined ? [] : [digests.some((digest) => equalBytes(digest, valueHash))];
+    if (digests === undefined) return [];
+    return [{ name, matches: digests.some((digest) => equalBytes(digest, valueHash)) }];
   });
-  return { stored: stored.length, compared: compared.length, equal: compared.filter(Boolean).length };
 }
 
 interface Searching {

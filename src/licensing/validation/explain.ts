@@ -1,19 +1,16 @@
 import type { Permit } from '../../access/index.ts';
 import { DAY, type EpochMs, isoTime } from '../../lib/clock.ts';
 import { equalBytes } from '../../lib/secret.ts';
-import type { RealmId } from '../../storage/realm-scope.ts';
-import type { RealmReader } from '../../storage/tx.ts';
 import type { UnitOfWork } from '../../storage/unit-of-work.ts';
 import { realmOf } from '../caller.ts';
 import { type LicenseStatus, statusAt, statusSinceAt } from '../licenses/license.ts';
-import { componentDigest } from '../machines/machine-sealing.ts';
-import { componentsOf } from '../machines/component-store.ts';
-import { IDENTIFYING_COMPONENTS } from '../machines/machine.ts';
+import { fingerprintDigests } from '../machines/machine-sealing.ts';
+import { compareComponents, type ComparedComponent } from '../machines/recognise.ts';
 import { notFound } from '../refusal.ts';
 import type { ExplanationInput } from './explanation-schema.ts';
 import { decide, type DecisionRequest, type FindingCode, type ValidationCode, weighRules } from './decide.ts';
 import { RULE_WORDS, type RuleSubject } from './rule-words.ts';
-import { type Components, readStanding, type Standing, type StandingDeps } from './standing.ts';
+import { readStanding, type Standing, type StandingDeps } from './standing.ts';
 
 /** What explaining needs: to read. There is nothing here that counts or writes. */
 export interface ExplainDeps extends StandingDeps {
@@ -62,7 +59,7 @@ export interface Explanation {
     readonly name: string;
     readonly expiresAt: string | null;
   }[];
-  /** The machine with the fingerprint that was sent, and the components that were compared. */
+  /** The machine that asks, as far as it is known, and the components of it that were compared. */
   readonly machine: {
     readonly id: string;
     readonly components: readonly { readonly name: string; readonly matches: boolean }[];
@@ -87,35 +84,30 @@ export function explainLicense(
   const standing = readStanding(deps, reader, { realm, licenseId: id, ...input });
   if (standing === undefined) throw notFound('license', id);
   const request = { fingerprint: input.fingerprint !== undefined, entitlements: input.entitlements ?? [] };
-  const components = comparedComponents(deps, reader, { realm, standing, sent: input.components ?? {} });
-  return explanationOf({ standing, request, components, now: deps.time.now() });
+  const machineId = standing.machine?.id;
+  const { components: sent } = input;
+  const components =
+    machineId === undefined ? [] : compareComponents(deps, reader, { realm, machineId, components: sent });
+  const byFingerprint = hasFingerprint(deps, standing, input.fingerprint);
+  return explanationOf({ standing, request, components, byFingerprint, now: deps.time.now() });
 }
 
-interface Compared {
-  readonly name: string;
-  readonly matches: boolean;
-}
-
-/** The identifying components that were sent and are stored, by name; what a machine is not known by is left out. */
-function comparedComponents(
+/** Whether the machine was found by its fingerprint, not by what it is made of. */
+function hasFingerprint(
   { indexer }: StandingDeps,
-  reader: RealmReader,
-  given: { readonly realm: RealmId; readonly standing: Standing; readonly sent: Components },
-): Compared[] {
-  const { realm, standing, sent } = given;
-  if (standing.machine === null) return [];
-  return componentsOf(reader, standing.machine.id).flatMap(({ name, valueHash }) => {
-    const value = sent[name];
-    if (value === undefined || !IDENTIFYING_COMPONENTS.has(name)) return [];
-    const { digest } = componentDigest(indexer, realm, { name, value });
-    return [{ name, matches: equalBytes(digest, valueHash) }];
-  });
+  { realm, machine }: Standing,
+  fingerprint: string | undefined,
+): boolean {
+  if (machine === null || fingerprint === undefined) return false;
+  const digests = fingerprintDigests(indexer, realm, fingerprint);
+  return digests.some(({ digest }) => equalBytes(digest, machine.fingerprintHash));
 }
 
 interface Explaining {
   readonly standing: Standing;
   readonly request: DecisionRequest;
-  readonly components: readonly Compared[];
+  readonly components: readonly ComparedComponent[];
+  readonly byFingerprint: boolean;
   readonly now: EpochMs;
 }
 
@@ -136,11 +128,11 @@ function explanationOf(explaining: Explaining): Explanation {
   };
 }
 
-function explainedRules({ standing, request, components, now }: Explaining): ExplainedRule[] {
+function explainedRules({ standing, request, components, byFingerprint, now }: Explaining): ExplainedRule[] {
   const subject: RuleSubject = {
     ...{ facts: standing.facts, request, now },
     statusSince: statusSinceAt(standing.license, now),
-    machineId: standing.machine?.id ?? null,
+    ...{ machineId: standing.machine?.id ?? null, byFingerprint },
     differing: components.filter(({ matches }) => !matches).map(({ name }) => name),
   };
   return weighRules(standing.facts, request, now).map(({ code, weight }) => {

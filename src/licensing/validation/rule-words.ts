@@ -17,8 +17,9 @@ export interface RuleSubject {
   readonly now: EpochMs;
   /** Since when the licence has its status. */
   readonly statusSince: EpochMs;
-  /** The machine that has the fingerprint that was sent. */
+  /** The machine with the fingerprint that was sent, or the one recognised by its components. */
   readonly machineId: string | null;
+  readonly byFingerprint: boolean;
   /** Names of identifying components that were sent and are not the stored ones. */
   readonly differing: readonly string[];
 }
@@ -64,7 +65,7 @@ export const RULE_WORDS: Readonly<Record<FindingCode, RuleWords>> = {
   },
   FINGERPRINT_NOT_FOUND: {
     idle: ({ request }) => (request.fingerprint ? null : 'no fingerprint was sent'),
-    passed: ({ machineId }) => `the fingerprint is that of machine ${machineId ?? '-'}`,
+    passed: knownMachine,
     found: unknownMachine,
     remedy: 'activate the machine; where its parts were exchanged, remove it first and activate it again',
   },
@@ -117,10 +118,19 @@ function expired({ facts, now }: RuleSubject, weight: Weight): string {
   return weight === 'remark' ? `${head}; in grace until ${end}` : `${head}; its grace ended on ${end}`;
 }
 
+function knownMachine({ machineId, byFingerprint, differing, facts }: RuleSubject): string {
+  const id = machineId ?? '-';
+  const tolerated = `as ${facts.policy.fingerprintMatching} allows`;
+  if (!byFingerprint)
+    return `machine ${id} is recognised by its components, ${tolerated}; its fingerprint is another`;
+  if (differing.length === 0) return `the fingerprint is that of machine ${id}`;
+  return `the fingerprint is that of machine ${id}, which differs in ${differing.join(', ')}, ${tolerated}`;
+}
+
 function unknownMachine({ machineId, differing }: RuleSubject): string {
   if (machineId === null) return 'no machine of this licence has this fingerprint';
-  const what = differing.length === 0 ? 'its components are' : `it differs in ${differing.join(', ')}: it is`;
-  return `machine ${machineId} has this fingerprint, but ${what} not the machine that was activated`;
+  const what = differing.length === 0 ? 'is' : `differs in ${differing.join(', ')}: it is`;
+  return `machine ${machineId} has this fingerprint, but ${what} not the hardware that was activated`;
 }
 
 function noHeartbeat({ facts }: RuleSubject): string | null {
@@ -144,8 +154,10 @@ function noOverage({ facts }: RuleSubject): string | null {
   return `without overage a full licence refuses activations, never validations (${seatsOf(facts)})`;
 }
 
-const seatsOf = ({ seats, maxMachines }: DecisionFacts): string =>
-  `${String(seats)} of ${maxMachines === null ? 'unlimited' : String(maxMachines)} seats are taken`;
+function seatsOf({ seats, maxMachines, policy }: DecisionFacts): string {
+  const whose = policy.machineLeasing === 'PER_USER' ? 'seats of the user' : 'seats';
+  return `${String(seats)} of ${maxMachines === null ? 'unlimited' : String(maxMachines)} ${whose} are taken`;
+}
 
 function seatsTaken({ facts }: RuleSubject): string {
   return seatsOf(facts);
