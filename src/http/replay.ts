@@ -92,7 +92,7 @@ export class Remembrance<Caller, Tx> {
     const { caller, slot } = this.#open;
     const answer = this.#route.present(result);
     this.#answer = answer;
-    if (isSuccess(answer)) this.#store.keep(tx, caller, { ...slot, ...keptForm(answer) });
+    if (isKept(answer)) this.#store.keep(tx, caller, { ...slot, ...keptForm(answer) });
   };
 }
 
@@ -118,7 +118,8 @@ export class Replays<Caller, Tx> {
    * 1. An answer was committed: it is given again; nothing runs. 2. The same request is running: wait, then as 1.
    * 3. Otherwise run it. Its unit commits effect and answer together (`present`). If we stop before that commit, nothing
    *    happened and a repeated request runs anew; after it, a repeated request finds the answer.
-   * What did not succeed changed nothing that must not happen twice: it is not kept, and may be tried again.
+   * What did not succeed, and what says that it changed nothing, has no effect that must not happen twice: it is not
+   * kept, and may be tried again.
    * @throws Fault IDEMPOTENCY_KEY_REUSED, IDEMPOTENCY_IN_PROGRESS; what the handler throws
    */
   async run(
@@ -164,7 +165,7 @@ export class Replays<Caller, Tx> {
     memory.open(call.permit, slot);
     const answer = await route.handle(call);
     if (memory.answer !== undefined) return memory.answer;
-    if (isSuccess(answer)) await this.#store.keepAlone(call.permit, { ...slot, ...keptForm(answer) });
+    if (isKept(answer)) await this.#store.keepAlone(call.permit, { ...slot, ...keptForm(answer) });
     return answer;
   }
 }
@@ -176,8 +177,9 @@ function reused(): Fault {
   );
 }
 
-function isSuccess(answer: Answer): boolean {
-  return answer.status >= 200 && answer.status < 300;
+/** What did not succeed may be tried again, and so may what changed nothing: kept, it would only fill the disk. */
+function isKept({ status, unchanged = false }: Answer): boolean {
+  return status >= 200 && status < 300 && !unchanged;
 }
 
 /** Stored form: `{ headers?, body?, raw?, secrets? }`, with null for everything that is shown once. */

@@ -27,6 +27,8 @@ export interface Route<Caller, Demand, Params = unknown, Query = unknown, Body =
   readonly idempotent?: IdempotencyRule;
   /** Largest body, when it is not the default 64 KB. */
   readonly maxBodyBytes?: number;
+  /** Which limit a request counts against, and by what; absent: `management`, by whoever asks. */
+  readonly limit?: RouteLimit;
   /** The answer, whatever it is, is signed when the body has a `nonce` (RFC 9421); absent: never. */
   readonly signing?: ResponseSigning<Caller>;
   handle(call: Call<Caller, Params, Query, Body>): Promise<Answer> | Answer;
@@ -41,6 +43,24 @@ export interface Route<Caller, Demand, Params = unknown, Query = unknown, Body =
    * caller may see now.
    */
   reread?(call: Call<Caller, Params, Query, Body>, stored: JsonObject): Promise<Answer> | Answer;
+}
+
+/**
+ * Kinds of requests that are limited apart, and turned away one after the other when there is more to do than can be done.
+ * `public` and `health` are for anybody and counted by nobody.
+ */
+export type LimitClass = 'management' | 'activate' | 'validate' | 'heartbeat' | 'public' | 'health';
+
+/** A member of a request's path parameters or body. */
+export type RequestMember = `params.${string}` | `body.${string}`;
+
+/** What limits a route. With `license` or `machine` a request is counted by them, once it is read; else by who asks. */
+export interface RouteLimit {
+  readonly class: LimitClass;
+  /** Where the id or key of the licence stands. */
+  readonly license?: RequestMember;
+  /** Where the fingerprint or id of the machine stands. */
+  readonly machine?: RequestMember;
 }
 
 /**
@@ -86,6 +106,8 @@ export interface Answer {
   readonly headers?: Readonly<Record<string, string>>;
   /** With `reread`: what is kept for replay in place of the body, when the body is large and can be read again. */
   readonly kept?: JsonObject;
+  /** Nothing was changed: the answer is not kept for replay, a repeated request is answered anew. */
+  readonly unchanged?: boolean;
   /** Member paths of `body.data` that are shown once and never stored for replay. */
   readonly secrets?: readonly string[];
 }

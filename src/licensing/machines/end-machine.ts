@@ -37,7 +37,8 @@ export function endMachine(
   const rows = tx.in(realm);
   const newest = ending.freeAtOnce ? undefined : newestFileExpiry(rows, machine);
   const heldUntil = newest !== undefined && newest > tx.now ? newest : null;
-  if (!removeMachine(rows, machine.id, { now: tx.now, heldUntil })) return undefined;
+  const withLicense = reason === 'license_deleted';
+  if (!removeMachine(rows, machine.id, { now: tx.now, heldUntil, withLicense })) return undefined;
   if (heldUntil === null) releaseSeat(rows, machine);
   uncountTenantMachine(rows, { dead: machine.alive === 0 });
   rescheduleHeartbeat(rows, machine.id, null);

@@ -103,18 +103,20 @@ const INSERT_USAGE = statement<{ id: string; licenseId: string; heartbeatDue: Ep
   }),
 );
 
-const REMOVE = statement<{ id: string; now: EpochMs; heldUntil: EpochMs | null }>()((db, p) =>
-  db
-    .updateTable('machines')
-    .set((eb) => ({
-      deleted_at: p.now,
-      updated_at: p.now,
-      seat_held_until: p.heldUntil,
-      version: next(eb),
-    }))
-    .where('realm_id', '=', p.realm)
-    .where('id', '=', p.id)
-    .where('deleted_at', 'is', null),
+const REMOVE = statement<{ id: string; now: EpochMs; heldUntil: EpochMs | null; withLicense: number }>()(
+  (db, p) =>
+    db
+      .updateTable('machines')
+      .set((eb) => ({
+        deleted_at: p.now,
+        updated_at: p.now,
+        seat_held_until: p.heldUntil,
+        deleted_with_license: p.withLicense,
+        version: next(eb),
+      }))
+      .where('realm_id', '=', p.realm)
+      .where('id', '=', p.id)
+      .where('deleted_at', 'is', null),
 );
 
 /** The columns of a machine that its owner may edit. */
@@ -122,6 +124,7 @@ export interface MachineEdit {
   readonly platform: string | null;
   readonly cores: number | null;
   readonly personal: Buffer | null;
+  readonly userIndex: Buffer | null;
 }
 
 const EDIT = statement<MachineEdit & { id: string; version: number; now: EpochMs }>()((db, p) =>
@@ -131,6 +134,7 @@ const EDIT = statement<MachineEdit & { id: string; version: number; now: EpochMs
       platform: p.platform,
       cores: p.cores,
       personal: p.personal,
+      user_index: p.userIndex,
       updated_at: p.now,
       version: next(eb),
     }))
@@ -231,13 +235,13 @@ export function insertMachine(
   tx.run(INSERT_USAGE, { id: machine.id, licenseId: machine.licenseId, heartbeatDue: at.heartbeatDue });
 }
 
-/** Ends a machine's life; its seat stays taken until `heldUntil` when that is given. False: it was gone already. */
+/** Ends a machine's life, by itself or with its licence; its seat stays taken until `heldUntil` when that is given. False: it was gone already. */
 export function removeMachine(
   tx: RealmTx,
   id: string,
-  at: { readonly now: EpochMs; readonly heldUntil: EpochMs | null },
+  at: { readonly now: EpochMs; readonly heldUntil: EpochMs | null; readonly withLicense: boolean },
 ): boolean {
-  if (tx.run(REMOVE, { id, ...at }).changes === 0) return false;
+  if (tx.run(REMOVE, { id, ...at, withLicense: Number(at.withLicense) }).changes === 0) return false;
   setComponentsLiving(tx, { id, living: false });
   return true;
 }

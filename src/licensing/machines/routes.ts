@@ -61,7 +61,9 @@ export function signedRequestOf(
 
 function activationRoutes(deps: MachineRoutesDeps): Route<Permit, Demand>[] {
   const present = ({ machine, version, created }: Activated): Answer =>
-    shown(deps, { view: machine, version }, created ? 201 : 200);
+    created
+      ? shown(deps, { view: machine, version }, 201)
+      : { ...shown(deps, { view: machine, version }, 200), unchanged: true };
   const common = {
     method: 'POST',
     tag: 'machines',

@@ -1,22 +1,25 @@
 import type { Permit } from '../../access/index.ts';
-import type { Sealer } from '../../custody/sealer.ts';
+import type { KeyedDigest, Sealer } from '../../custody/sealer.ts';
 import { append } from '../../ledger/append.ts';
+import { invariant } from '../../lib/invariant.ts';
 import type { RealmId } from '../../storage/realm-scope.ts';
+import type { Tx } from '../../storage/tx.ts';
 import type { UnitOfWork } from '../../storage/unit-of-work.ts';
 import { holdsScope, realmOf } from '../caller.ts';
 import { refuseCardData } from '../metadata.ts';
-import { requireVersion, settle, STALE } from '../refusal.ts';
+import { type Outcome, requireVersion, settle, STALE } from '../refusal.ts';
 import type { Guarded, Shown } from '../schema.ts';
+import { changeUser, type ChangeUserDeps } from './change-user.ts';
 import { machineNow } from './end-machine.ts';
 import type { MachinePatch } from './machine-schema.ts';
-import { openMachinePersonal, sealMachinePersonal } from './machine-sealing.ts';
-import { editMachine, type MachineEdit } from './machine-store.ts';
+import { openMachinePersonal, sealMachinePersonal, userDigests } from './machine-sealing.ts';
+import { editMachine, findMachine, type MachineEdit } from './machine-store.ts';
 import { machineView, type MachineView, type MachineViewDeps } from './machine-view.ts';
 import { machineDecides, type MachineSnapshot } from './machine.ts';
 import { ownMachine } from './own-machine.ts';
 
 /** What changing a machine needs. */
-export interface UpdateMachineDeps extends MachineViewDeps {
+export interface UpdateMachineDeps extends MachineViewDeps, ChangeUserDeps {
   readonly work: Pick<UnitOfWork, 'run' | 'read'>;
 }
 
@@ -28,7 +31,9 @@ export interface UpdateMachine extends Guarded {
 
 /**
  * Changes what is said of a machine; members that are absent stay. Its fingerprint and key are not said, they are proven.
- * @throws Fault NOT_FOUND, PRECONDITION_FAILED, CONFLICT, CARD_DATA_REFUSED
+ * Another `userEmail` moves its seat to that user.
+ * @throws Fault NOT_FOUND, PRECONDITION_FAILED, CONFLICT, CARD_DATA_REFUSED; where seats are counted per user
+ *   MACHINE_LIMIT_EXCEEDED, and VALIDATION_FAILED without a user
  */
 export async function updateMachine(
   deps: UpdateMachineDeps,
@@ -36,31 +41,57 @@ export async function updateMachine(
   request: UpdateMachine,
 ): Promise<Shown<MachineView>> {
   const realm = realmOf(permit);
-  const { name, hostname, metadata } = request.change;
+  const { name, hostname, metadata, userEmail } = request.change;
   refuseCardData({ name, hostname, metadata });
+  const users = userEmail === undefined ? undefined : usersOf(deps, realm, userEmail);
   return settle(`machine ${request.id}`, async () => {
     const machine = ownMachine(deps.work.read.in(realm), permit, request.id);
     requireVersion(`machine ${machine.id}`, machine.version, request.versions);
     const edit = edited(deps.sealer, realm, { machine, change: request.change });
-    return deps.work.run(permit, (tx) => {
-      const { id, version } = machine;
-      if (!editMachine(tx.in(realm), { id, version, ...edit }, tx.now)) return STALE;
-      const after = machineNow(tx, realm, id);
-      const [was, is] = [machineDecides(machine), machineDecides(after)];
-      append(tx, { action: 'machine.updated', target: { kind: 'machine', id }, before: was, after: is });
-      const reveal = holdsScope(permit, 'licenses:reveal');
-      const done = { view: machineView(deps, after, { realm, reveal }), version: after.version };
-      permit.remember(tx, done);
-      return { done };
-    });
+    return deps.work.run(permit, (tx) => store(deps, tx, { permit, machine, edit, users }));
   });
+}
+
+function usersOf(
+  { indexer }: UpdateMachineDeps,
+  realm: RealmId,
+  address: string | null,
+): readonly KeyedDigest[] {
+  return address === null ? [] : userDigests(indexer, realm, address);
+}
+
+interface Storing {
+  readonly permit: Permit;
+  readonly machine: MachineSnapshot;
+  readonly edit: Omit<MachineEdit, 'userIndex'>;
+  /** undefined: the user stays. */
+  readonly users: readonly KeyedDigest[] | undefined;
+}
+
+function store(deps: UpdateMachineDeps, tx: Tx, storing: Storing): Outcome<Shown<MachineView>> {
+  const { permit, machine, edit, users } = storing;
+  const realm = realmOf(permit);
+  const { id, version } = machine;
+  if (findMachine(tx.in(realm), id)?.version !== version) return STALE;
+  const user = users === undefined ? machine : changeUser(deps, tx, { realm, machine, users });
+  if ('refused' in user) return user;
+  const { userIndex } = user;
+  const stored = editMachine(tx.in(realm), { id, version, ...edit, userIndex }, tx.now);
+  invariant(stored, 'a machine has the version that this unit found');
+  const after = machineNow(tx, realm, id);
+  const [was, is] = [machineDecides(machine), machineDecides(after)];
+  append(tx, { action: 'machine.updated', target: { kind: 'machine', id }, before: was, after: is });
+  const reveal = holdsScope(permit, 'licenses:reveal');
+  const done = { view: machineView(deps, after, { realm, reveal }), version: after.version };
+  permit.remember(tx, done);
+  return { done };
 }
 
 function edited(
   sealer: Sealer,
   realm: RealmId,
   given: { readonly machine: MachineSnapshot; readonly change: MachinePatch },
-): MachineEdit {
+): Storing['edit'] {
   const { machine, change } = given;
   const was = openMachinePersonal(sealer, realm, machine);
   const personal = {

@@ -28,7 +28,7 @@ type NewPolicy = Omit<Policy, 'seq'>;
 
 /**
  * Creates a policy of a product.
- * @throws Fault VALIDATION_FAILED, NOT_YET_SUPPORTED, NOT_FOUND (product), CONFLICT (code), CARD_DATA_REFUSED
+ * @throws Fault VALIDATION_FAILED, NOT_FOUND (product), CONFLICT (code), CARD_DATA_REFUSED
  */
 export async function createPolicy(
   deps: CreatePolicyDeps,
@@ -64,7 +64,7 @@ function insert(tx: Tx, realm: RealmId, policy: NewPolicy): Outcome<never> | nul
 function newPolicy(deps: CreatePolicyDeps, realm: RealmId, request: PolicyInput): NewPolicy {
   const basis = { template: request.template ?? null, templateVersion: TEMPLATES_VERSION };
   const stated = policyOverridesOf(request);
-  const { overrides } = checkPolicyOverrides(basis, stated, request.allowUnlimitedActivations ?? false);
+  checkPolicyOverrides(basis, stated, request.allowUnlimitedActivations ?? false);
   const now = deps.time.now();
   const id = newId('policy', now, deps.random);
   const code = request.code ?? defaultCode(basis.template, id);
@@ -74,7 +74,7 @@ function newPolicy(deps: CreatePolicyDeps, realm: RealmId, request: PolicyInput)
     name: request.name ?? code,
     code,
     ...basis,
-    settings: JSON.stringify(overrides),
+    settings: JSON.stringify(stated),
     metadata: sealMetadata(deps.sealer, { realm, table: 'policies', row: id }, request.metadata ?? {}),
     version: 1,
     createdAt: now,

@@ -34,12 +34,16 @@ export const POLICY_FIELDS = {
   fingerprintUniqueness: z
     .enum(['PER_LICENSE', 'PER_POLICY', 'PER_PRODUCT', 'PER_REALM'])
     .describe('Where one machine may appear only once'),
-  fingerprintMatching: z.enum(['MATCH_ALL', 'MATCH_MOST', 'MATCH_TWO', 'MATCH_ANY']),
+  fingerprintMatching: z
+    .enum(['MATCH_ALL', 'MATCH_MOST', 'MATCH_TWO', 'MATCH_ANY'])
+    .describe('How many identifying components recognise a machine whose hardware changed; MATCH_ALL: none'),
   requireHeartbeat: z.boolean(),
   heartbeatIntervalMinutes: z.int().min(1).max(MINUTES_MAX),
   heartbeatCullStrategy: z.enum(['DEACTIVATE_DEAD', 'KEEP_DEAD']),
   machineLeasing: z.enum(['PER_LICENSE', 'PER_USER']).describe('What a seat is counted per'),
-  overageStrategy: z.enum(['NO_OVERAGE', 'ALLOW_1_25X', 'ALLOW_1_5X', 'ALLOW_2X', 'ALWAYS_ALLOW']),
+  overageStrategy: z
+    .enum(['NO_OVERAGE', 'ALLOW_1_25X', 'ALLOW_1_5X', 'ALLOW_2X', 'ALWAYS_ALLOW'])
+    .describe('Seats beyond maxMachines: that many times the limit, rounded down'),
   offlineAllowed: z.boolean().describe('Checkout of files allowed'),
   offlineMaxDays: z.int().min(1).max(OFFLINE_DAYS_MAX).describe('Longest life of a checked-out file'),
   revocationMaxAgeDays: days().nullable().describe('A file refuses itself when its revocation list is older'),
@@ -132,16 +136,6 @@ const TEMPLATES: Readonly<Record<number, Readonly<Record<PolicyTemplate, Partial
   },
 };
 
-/**
- * Settings that are stored and checked but have no effect in this version: refused unless they have their default.
- * The one list: a setting that gets its meaning leaves it.
- */
-export const NOT_YET_SUPPORTED = [
-  'fingerprintMatching',
-  'machineLeasing',
-  'overageStrategy',
-] as const satisfies readonly (keyof PolicySettings)[];
-
 /** Where a policy's defaults come from. */
 export interface PolicyBasis {
   readonly template: PolicyTemplate | null;
@@ -169,24 +163,19 @@ export function resolvePolicySettings(basis: PolicyBasis, overrides: PolicyOverr
 /**
  * Checks settings that a request is about to store.
  * @param allowUnlimited whether `maxMachines: null` is meant: the request's `allowUnlimitedActivations`
- * @returns the resolved settings, and what to store of the overrides: a setting without effect in this version is at its
- *   default and not stored, so that it follows its default when that follows another setting
+ * @returns the resolved settings
  * @throws Fault VALIDATION_FAILED for settings that contradict each other, naming each
- * @throws Fault NOT_YET_SUPPORTED for settings that this version would not honour, naming each
  */
 export function checkPolicyOverrides(
   basis: PolicyBasis,
   overrides: PolicyOverrides,
   allowUnlimited: boolean,
-): { readonly settings: PolicySettings; readonly overrides: PolicyOverrides } {
+): PolicySettings {
   const settings = resolvePolicySettings(basis, overrides);
   const unlimited = overrides.maxMachines === null && !allowUnlimited ? [CONSENT_REQUIRED] : [];
   const errors = [...unlimited, ...contradictions(settings)];
   if (errors.length > 0) throw invalid(errors);
-  const supported = { ...overrides };
-  for (const field of NOT_YET_SUPPORTED) Reflect.deleteProperty(supported, field);
-  refuseUnsupported(settings, resolvePolicySettings(basis, supported));
-  return { settings, overrides: supported };
+  return settings;
 }
 
 /** The overrides among the members of a parsed request body, without members that are only nominally there. */
@@ -232,19 +221,6 @@ function contradictions(settings: PolicySettings): FieldError[] {
     errors.push(problem('trialDurationDays', 'trialDurationDays needs isTrial: true'));
   }
   return errors;
-}
-
-function refuseUnsupported(wanted: PolicySettings, supported: PolicySettings): void {
-  const refused = NOT_YET_SUPPORTED.filter((field) => wanted[field] !== supported[field]);
-  if (refused.length === 0) return;
-  const errors = refused.map((field) => ({
-    ...problem(
-      field,
-      `this version honours ${field} only at its default ${JSON.stringify(supported[field])}`,
-    ),
-    code: 'NOT_YET_SUPPORTED',
-  }));
-  throw new Fault('NOT_YET_SUPPORTED', errors.map(({ message }) => message).join('; '), { errors });
 }
 
 function templateRow({ template, templateVersion }: PolicyBasis): Partial<PolicySettings> {

@@ -31,7 +31,7 @@ export interface UpdatePolicy extends Guarded {
 
 /**
  * Changes a policy; members that are absent stay. It holds for its licences from their next validation or checkout.
- * @throws Fault NOT_FOUND, PRECONDITION_FAILED, VALIDATION_FAILED, NOT_YET_SUPPORTED, CONFLICT, CARD_DATA_REFUSED
+ * @throws Fault NOT_FOUND, PRECONDITION_FAILED, VALIDATION_FAILED, CONFLICT, CARD_DATA_REFUSED
  */
 export async function updatePolicy(
   deps: UpdatePolicyDeps,
@@ -73,12 +73,12 @@ function changed(
   const wanted = { ...storedOverrides(policy), ...policyOverridesOf(change) };
   // Consent is asked of the request that says null, not of every later one.
   const consented = change.allowUnlimitedActivations === true || change.maxMachines !== null;
-  const { overrides } = checkPolicyOverrides(policy, wanted, consented);
+  checkPolicyOverrides(policy, wanted, consented);
   const cell = { realm, table: 'policies', row: policy.id };
   return {
     ...policy,
     name: change.name ?? policy.name,
-    settings: JSON.stringify(overrides),
+    settings: JSON.stringify(wanted),
     metadata:
       change.metadata === undefined ? policy.metadata : sealMetadata(deps.sealer, cell, change.metadata),
     version: policy.version + 1,

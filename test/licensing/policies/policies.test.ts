@@ -72,14 +72,14 @@ describe('policies', () => {
     expect(later.view).not.toHaveProperty('allowUnlimitedActivations');
   });
 
-  it('refuse a change to a setting without effect, and change nothing', async () => {
+  it('refuse a change that contradicts what is there, and change nothing', async () => {
     await using catalogue = await openCatalogue();
     const { deps, operator } = catalogue;
     const { id } = await catalogue.policy(await catalogue.product());
-    const change = { overageStrategy: 'ALLOW_2X', floating: true } as const;
+    const change = { trialDurationDays: 7, floating: true } as const;
     await expect(updatePolicy(deps, operator(), { id, ...ANY, change })).rejects.toMatchObject({
-      code: 'NOT_YET_SUPPORTED',
-      errors: [{ path: 'overageStrategy' }],
+      code: 'VALIDATION_FAILED',
+      errors: [{ path: 'trialDurationDays' }],
     });
     expect(showPolicy(deps, operator(), id)).toMatchObject({ version: 1, view: { floating: false } });
   });

@@ -2,7 +2,6 @@ import { describe, expect, it } from 'vitest';
 import {
   checkPolicyOverrides,
   licenseDurationDays,
-  NOT_YET_SUPPORTED,
   type POLICY_TEMPLATES,
   type PolicyOverrides,
   policyOverridesSchema,
@@ -110,11 +109,11 @@ describe('unlimited activations', () => {
   it('need consent in the request that sets them', () => {
     const unlimited = { maxMachines: null };
     expect(() => checkPolicyOverrides(PLAIN, unlimited, false)).toThrow('allowUnlimitedActivations');
-    expect(checkPolicyOverrides(PLAIN, unlimited, true).settings.maxMachines).toBeNull();
+    expect(checkPolicyOverrides(PLAIN, unlimited, true).maxMachines).toBeNull();
   });
 
   it('need none when the template says so', () => {
-    expect(checkPolicyOverrides(from('saas'), {}, false).settings.maxMachines).toBeNull();
+    expect(checkPolicyOverrides(from('saas'), {}, false).maxMachines).toBeNull();
   });
 });
 
@@ -136,30 +135,6 @@ describe('settings that contradict each other', () => {
     expect(() => checkPolicyOverrides(PLAIN, overrides, false)).toThrow(
       /maxUniqueFingerprints.*trialDurationDays/,
     );
-  });
-});
-
-describe('settings without effect in this version', () => {
-  const other: PolicyOverrides = {
-    fingerprintMatching: 'MATCH_ANY',
-    machineLeasing: 'PER_USER',
-    overageStrategy: 'ALLOW_2X',
-  };
-
-  it('are exactly the ones tried here', () => {
-    expect(Object.keys(other).sort()).toEqual([...NOT_YET_SUPPORTED].sort());
-  });
-
-  it.each(NOT_YET_SUPPORTED)('%s is refused unless it has its default', (field) => {
-    const overrides = { maxMachines: 5, [field]: other[field] };
-    try {
-      checkPolicyOverrides(PLAIN, overrides, false);
-      expect.unreachable();
-    } catch (fault) {
-      expect(fault).toMatchObject({ code: 'NOT_YET_SUPPORTED', errors: [{ path: field }] });
-    }
-    const asDefault = { maxMachines: 5, [field]: { ...DEFAULTS, maxMachines: 5 }[field] };
-    expect(checkPolicyOverrides(PLAIN, asDefault, false).overrides).toEqual({ maxMachines: 5 });
   });
 });
 
