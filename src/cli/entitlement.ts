@@ -7,6 +7,8 @@ export const entitlementResource: Resource = {
   actions: [
     ...standardActions('/entitlements', {
       noun: 'entitlement',
+      sorts: ['-createdAt', 'createdAt'],
+      restorable: [],
       columns: [column('ID', 'id'), column('CODE', 'code'), column('NAME', 'name')],
       create: [
         { flags: '--code <code>', field: 'code', help: 'lower-case code, unique', required: true },

@@ -49,6 +49,15 @@ const RESOURCE: Resource = {
   actions: [
     ...standardActions('/licenses', {
       noun: 'licence',
+      sorts: ['-createdAt', 'createdAt', 'expiresAt', '-expiresAt'],
+      restorable: [
+        {
+          flags: '--machines <true|false>',
+          field: 'machines',
+          help: 'true (default): with the machines that went with it; false: without',
+          kind: 'boolean',
+        },
+      ],
       columns: [
         column('ID', 'id'),
         column('KEY', 'key'),
@@ -74,6 +83,12 @@ const RESOURCE: Resource = {
         },
         { flags: '--user-email <address>', field: 'userEmail', help: 'only of this person' },
         { flags: '--expires-before <time>', field: 'expiresBefore', help: 'ISO 8601' },
+        {
+          flags: '--where <key=value...>',
+          field: 'metadata',
+          help: 'by metadata that the product declares indexed',
+          kind: 'where',
+        },
       ],
     }).filter(({ name }) => name !== 'show'),
     {

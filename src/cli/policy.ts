@@ -67,6 +67,8 @@ export const policyResource: Resource = {
   actions: [
     ...standardActions('/policies', {
       noun: 'policy',
+      sorts: ['-createdAt', 'createdAt'],
+      restorable: [],
       columns: [
         column('ID', 'id'),
         column('NAME', 'name'),

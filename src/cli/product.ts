@@ -9,6 +9,12 @@ const OTHERS: FieldOption[] = [
     help: 'first part of its licence keys (default LIC)',
   },
   { flags: '--metadata <json>', field: 'metadata', help: 'object of your own', kind: 'json' },
+  {
+    flags: '--indexed-metadata <keys>',
+    field: 'indexedMetadata',
+    help: 'keys of the metadata of its licences by which they can be listed, comma-separated, at most 4',
+    kind: 'list',
+  },
 ];
 
 /** `mintmark product …` */
@@ -18,6 +24,8 @@ export const productResource: Resource = {
   actions: [
     ...standardActions('/products', {
       noun: 'product',
+      sorts: ['-createdAt', 'createdAt'],
+      restorable: [],
       columns: [
         column('ID', 'id'),
         column('CODE', 'code'),

@@ -5,7 +5,7 @@ import { demandPlaceFor, writeSecretFile } from './secret-file.ts';
 import { type Column, details, type Output, table } from './terminal.ts';
 
 /** How the text of an option becomes a member of the request. */
-export type FieldKind = 'text' | 'number' | 'boolean' | 'list' | 'json' | 'no-limit';
+export type FieldKind = 'text' | 'number' | 'boolean' | 'list' | 'json' | 'no-limit' | 'where';
 
 /** An option of a command and the member of the request it fills. */
 export interface FieldOption {
@@ -65,13 +65,35 @@ export function standardActions(
     columns: readonly Column[];
     create: readonly FieldOption[];
     filters?: readonly FieldOption[];
+    /** Orders of the list; the default is the first. */
+    sorts?: readonly string[];
+    /** What is deleted can be listed and restored, with these options. */
+    restorable?: readonly FieldOption[];
   },
 ): ResourceAction[] {
-  const { noun, columns, create, filters = [] } = given;
+  const { noun, columns, create, filters = [], sorts = [], restorable } = given;
   const paging: FieldOption[] = [
     { flags: '--limit <n>', field: 'limit', help: 'how many at most (1–100, default 25)', kind: 'number' },
     { flags: '--cursor <cursor>', field: 'cursor', help: 'where the last list ended' },
   ];
+  const sort: FieldOption[] =
+    sorts.length === 0
+      ? []
+      : [{ flags: '--sort <order>', field: 'sort', help: `${sorts.join(', ')} (default ${sorts[0] ?? ''})` }];
+  const deleted: FieldOption = {
+    flags: '--deleted',
+    field: 'deleted',
+    help: 'what is deleted and can still be restored',
+    kind: 'boolean',
+  };
+  const restore: ResourceAction = {
+    name: 'restore',
+    help: `bring back ${withArticle(noun)} that was deleted and is not purged yet`,
+    args: ['id'],
+    method: 'POST',
+    path: `${path}/{id}/restore`,
+    options: restorable ?? [],
+  };
   return [
     { name: 'create', help: `create ${withArticle(noun)}`, args: [], method: 'POST', path, options: create },
     {
@@ -81,10 +103,11 @@ export function standardActions(
       method: 'GET',
       path,
       query: true,
-      options: [...filters, ...paging],
+      options: [...filters, ...sort, ...(restorable === undefined ? [] : [deleted]), ...paging],
       columns,
     },
     { name: 'show', help: `show one ${noun}`, args: ['id'], method: 'GET', path: `${path}/{id}` },
+    ...(restorable === undefined ? [] : [restore]),
   ];
 }
 
@@ -166,9 +189,23 @@ function membersOf(
   const members: Record<string, unknown> = {};
   for (const { flags, field, kind = 'text' } of fields) {
     const value = options[optionName(flags)];
-    if (value !== undefined) members[field] = convert(value, kind, flags);
+    if (value === undefined) continue;
+    if (kind === 'where') Object.assign(members, whereOf(value, field, flags));
+    else members[field] = convert(value, kind, flags);
   }
   return members;
+}
+
+/** `plan=pro` of a repeated option as the query member `metadata.plan`. */
+function whereOf(value: unknown, field: string, flags: string): Record<string, string> {
+  const pairs = Array.isArray(value) ? value.map(String) : [String(value)];
+  return Object.fromEntries(
+    pairs.map((pair) => {
+      const at = pair.indexOf('=');
+      if (at > 0) return [`${field}.${pair.slice(0, at)}`, pair.slice(at + 1)];
+      throw new CliError(EXIT.usage, `${flags}: ${pair} is not of the form key=value`);
+    }),
+  );
 }
 
 /** commander's own rule: `--max-machines <n>` is found as `maxMachines`. */

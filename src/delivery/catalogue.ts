@@ -38,6 +38,7 @@ export const EVENTS = {
   'license.banned': emitted('A licence was banned, for good.', LICENSE),
   'license.expired': emitted('A licence reached its expiry; told once.', LICENSE),
   'license.deleted': emitted('A licence was deleted, and its machines with it.', LICENSE),
+  'license.restored': emitted('A deleted licence came back, and its machines with it.', LICENSE),
   'license.limit_reached': emitted(
     'An activation was refused because no seat was free; repeated refusals are told together.',
     '`id` of the licence, `maxMachines`, `seats` taken, `refusals` since the last event',
@@ -104,8 +105,8 @@ export const EVENTS = {
   'system.signer_unavailable': later('The custodian of a signing key does not answer.', '`kid`'),
   'system.disk_low': later('Space on the disk is short.', '`freeBytes`'),
   'system.sweep_held': emitted(
-    'A sweep would have hit too many machines at once and waits for an operator.',
-    '`job`, `dead`, `living`',
+    'A sweep would have ended too many machines or licences at once and waits for an operator.',
+    '`job`, `dead`: how many it would end, `living`: of how many',
   ),
   'system.ledger_checkpoint': later('The head of the ledger was signed.', '`size`, `root`'),
   'endpoint.disabled': later(

@@ -45,6 +45,18 @@ const DETACH_ALL = statement<{ licenseId: string }>()((db, p) =>
   db.deleteFrom('license_entitlements').where('realm_id', '=', p.realm).where('license_id', '=', p.licenseId),
 );
 
+const DELETED_OF_LICENSE = statement<{ licenseId: string }>()((db, p) =>
+  db
+    .selectFrom('license_entitlements as le')
+    .innerJoin('entitlements as e', (join) =>
+      join.onRef('e.realm_id', '=', 'le.realm_id').onRef('e.id', '=', 'le.entitlement_id'),
+    )
+    .select('e.id as entitlementId')
+    .where('le.realm_id', '=', p.realm)
+    .where('le.license_id', '=', p.licenseId)
+    .where('e.deleted_at', 'is not', null),
+);
+
 /** What a licence carries has changed: whoever relies on its version prepares again. */
 const TOUCH = statement<{ licenseId: string; now: EpochMs }>()((db, p) =>
   db
@@ -75,6 +87,13 @@ export function detachFromLicense(tx: RealmTx, pair: Pair): boolean {
 /** Detaches everything from a licence that goes for good. */
 export function detachAllFromLicense(tx: RealmTx, licenseId: string): void {
   tx.run(DETACH_ALL, { licenseId });
+}
+
+/** Detaches from a licence that comes back what was deleted meanwhile. */
+export function detachDeletedFromLicense(tx: RealmTx, licenseId: string): void {
+  for (const { entitlementId } of tx.all(DELETED_OF_LICENSE, { licenseId })) {
+    tx.run(DETACH, { licenseId, entitlementId });
+  }
 }
 
 /** Counts an edit of what a licence carries. */

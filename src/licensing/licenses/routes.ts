@@ -16,6 +16,7 @@ import {
   optionalReason,
   renewInput,
   requiredReason,
+  restoreInput,
   revealAnswer,
   transferInput,
 } from './license-schema.ts';
@@ -23,6 +24,7 @@ import type { LicenseView } from './license-view.ts';
 import { licenseQuery, listingOf, placeOf } from './list-query.ts';
 import { lookupLicense } from './lookup.ts';
 import { renewLicense } from './renew.ts';
+import { restoreLicense } from './restore.ts';
 import { revealLicense } from './reveal.ts';
 import {
   type ListedLicense,
@@ -63,6 +65,7 @@ export function licenseRoutes(deps: LicenseRoutesDeps): LicenseRoute[] {
     lookupRoute(deps),
     ...oneRoutes(deps),
     revealRoute(deps),
+    restoreRoute(deps),
     ...statusRoutes(deps),
     renewRoute(deps),
     transferRoute(deps),
@@ -176,6 +179,23 @@ function revealRoute(deps: LicenseRoutesDeps): LicenseRoute {
     handle: async ({ permit, params }) => {
       return { status: 200, body: { data: await revealLicense(deps, permit, params.id) } };
     },
+  });
+}
+
+function restoreRoute(deps: LicenseRoutesDeps): LicenseRoute {
+  const present = (result: Shown<LicenseView>): Answer => shown(deps, result);
+  return route({
+    ...one,
+    path: `${PATH}/{id}/restore`,
+    method: 'POST',
+    summary: 'Bring back a licence that was deleted and is not purged yet, with its machines',
+    demand: write,
+    body: restoreInput,
+    answers: oneLicense,
+    idempotent: 'answer',
+    present,
+    handle: async (call) =>
+      present(await restoreLicense(deps, call.permit, { ...guarded(deps, call), ...call.body })),
   });
 }
 

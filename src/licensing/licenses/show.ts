@@ -175,12 +175,13 @@ export function facetsNow(
 ): LicenseFacets {
   const now = deps.time.now();
   const own = ownEntitlementCodes(reader, [license.id], now);
-  return facetsOf(deps, { ...viewer, reader, own, now }, license);
+  return facetsOf(deps, { ...viewer, own, inherited: ofPolicy(deps, viewer.realm, reader), now }, license);
 }
 
 interface Facing extends Viewer {
-  readonly reader: RealmReader;
   readonly own: ReadonlyMap<string, readonly string[]>;
+  /** Codes that a licence has of its policy. */
+  readonly inherited: (license: LicenseSnapshot) => readonly string[];
   readonly now: EpochMs;
 }
 
@@ -196,18 +197,30 @@ function viewsOf(
   const { reader, licenses, now } = page;
   const ids = licenses.map(({ id }) => id);
   const own = ownEntitlementCodes(reader, ids, now);
-  const facing = { ...viewerOf(permit), reader, own, now };
+  const viewer = viewerOf(permit);
+  const facing = { ...viewer, own, inherited: ofPolicy(deps, viewer.realm, reader), now };
   return licenses.map((license) => {
-    const shown = licenseView(license, facetsOf(deps, facing, license));
-    const view = { ...shown, ...deletedShown(license.deletedAt ?? null) };
+    const { deletedAt = null } = license;
+    // The policy of a deleted licence may be deleted, too, and it entitles to nothing any more.
+    const inherited = deletedAt === null ? facing.inherited : () => [];
+    const shown = licenseView(license, facetsOf(deps, { ...facing, inherited }, license));
+    const view = { ...shown, ...deletedShown(deletedAt) };
     return { seq: license.seq, expiresAt: license.expiresAt, view };
   });
 }
 
+function ofPolicy(
+  deps: Pick<ReadLicenseDeps, 'policies'>,
+  realm: RealmId,
+  reader: RealmReader,
+): Facing['inherited'] {
+  return ({ policyId: id, policyVersion: version }) =>
+    deps.policies.get(reader, { realm, id, version }).entitlements.map(({ code }) => code);
+}
+
 function facetsOf(deps: ReadLicenseDeps, facing: Facing, license: LicenseSnapshot): LicenseFacets {
-  const { reader, realm, own, reveal, now } = facing;
-  const policy = deps.policies.get(reader, { realm, id: license.policyId, version: license.policyVersion });
-  const codes = [...(own.get(license.id) ?? []), ...policy.entitlements.map(({ code }) => code)];
+  const { realm, own, reveal, now } = facing;
+  const codes = [...(own.get(license.id) ?? []), ...facing.inherited(license)];
   return {
     personal: openPersonal(deps.sealer, realm, license),
     entitlements: [...new Set(codes)].sort(),

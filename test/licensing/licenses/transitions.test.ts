@@ -176,7 +176,7 @@ describe('changing a licence', () => {
     const { view } = await updateLicense(deps, operator(), { id, versions: [1], change });
     expect(view).toMatchObject({ ...given, ...change });
     const found = (userEmail: string) => {
-      const order = { by: 'newest', before: Number.MAX_SAFE_INTEGER } as const;
+      const order = { by: 'createdAt', descending: true, after: Number.MAX_SAFE_INTEGER } as const;
       return listLicenses(deps, operator(), { userEmail, limit: 5, order }).map((row) => row.view.id);
     };
     expect([found('a@acme.example'), found('b@ACME.example')]).toEqual([[], [id]]);
