@@ -53,6 +53,38 @@ describe('GET /api/v1/audit', () => {
     expect(rest.pagination).toEqual({ nextCursor: null, hasMore: false });
   });
 
+  it('goes through the entries newest first, and stops at the index it was told', async () => {
+    const open = await openLedger();
+    for (const id of ['lic_a', 'lic_b', 'lic_c']) await record(open, happening(id));
+    const first = audit(open, { order: 'newest', limit: '2' });
+    expect(targets(first)).toEqual(['lic_c', 'lic_b']);
+    const before = String(first.pagination.nextCursor);
+    const rest = audit(open, { order: 'newest', limit: '2', before });
+    expect(targets(rest)).toEqual(['lic_a']);
+    expect(rest.pagination.hasMore).toBe(false);
+    const after = String(rest.data[0]?.['index']);
+    expect(targets(audit(open, { order: 'newest', after }))).toEqual(['lic_c', 'lic_b']);
+  });
+
+  it('finds what happened to a licence and to its machines and files, and nothing of another', async () => {
+    const open = await openLedger();
+    const of = (id: string, kind: string, licenseId: string) =>
+      happening(id, { target: { kind, id }, after: { id, licenseId } });
+    await record(open, happening('lic_a'));
+    await record(open, of('mach_a', 'machine', 'lic_a'));
+    await record(open, of('mach_b', 'machine', 'lic_b'));
+    await record(open, of('file_a', 'file', 'lic_a'));
+    await record(open, of('mach_x', 'machine', 'lic_a'), open.globex.live);
+    expect(targets(audit(open, { subject: 'lic_a' }))).toEqual(['lic_a', 'mach_a', 'file_a']);
+    expect(targets(audit(open, { subject: 'mach_b' }))).toEqual(['mach_b']);
+    expect(targets(audit(open, { subject: 'lic_none' }))).toEqual([]);
+    expect(targets(audit(open, { subject: 'lic_a' }, open.globex.live))).toEqual(['mach_x']);
+    const newest = audit(open, { subject: 'lic_a', order: 'newest', limit: '2' });
+    expect(targets(newest)).toEqual(['file_a', 'mach_a']);
+    const before = String(newest.pagination.nextCursor);
+    expect(targets(audit(open, { subject: 'lic_a', order: 'newest', before }))).toEqual(['lic_a']);
+  });
+
   it('gives what anybody needs to compute the leaf, and nothing personal', async () => {
     const open = await openLedger();
     const address = 'erika@example.com';
@@ -72,7 +104,7 @@ describe('GET /api/v1/audit', () => {
     expect(() => audit(open)).toThrow(expect.objectContaining({ code: 'LEDGER_INVALID' }));
   });
 
-  it.each([{ after: '-2' }, { after: 'x' }, { limit: '101' }, { type: 'x' }])(
+  it.each([{ after: '-2' }, { after: 'x' }, { limit: '101' }, { type: 'x' }, { order: 'up' }, { subject: '' }])(
     'refuses the query %j',
     async (query) => {
       expect(auditRoute(await openLedger()).query?.safeParse(query).success).toBe(false);
