@@ -10,6 +10,7 @@ import {
   type Outcome,
   type Refusal,
   refusal,
+  refuseSuspendedTenant,
   STALE,
   type Standing,
   type StandingDeps,
@@ -45,6 +46,8 @@ export interface IssuedCheckout {
   readonly fileId: string;
   readonly licenseId: string;
   readonly machineId: string | null;
+  /** What the file opens with; null: a licence file, which opens with the key alone. */
+  readonly binding: { readonly mode: 'exact'; readonly fingerprint: string } | null;
   /** Which bound gave `expiresAt`. */
   readonly bound: Bound;
   /** Whether the answer is to be the bare file. */
@@ -71,6 +74,8 @@ interface Committing {
 function commit(deps: CommitCheckoutDeps, tx: Tx, { permit, signed }: Committing): Outcome<IssuedCheckout> {
   const { prepared } = signed;
   const { request, realm } = prepared;
+  const suspended = refuseSuspendedTenant(tx, permit);
+  if (suspended !== null) return suspended;
   const standing = standingOf(deps, tx.in(realm), prepared);
   if (standing === undefined) return refusal('NOT_FOUND', `there is no license ${request.licenseId}`);
   const { version, policyVersion, productVersion, signingKid } = standing.license;
@@ -169,6 +174,7 @@ function issuedOf({ prepared, certificate }: SignedCheckout): IssuedCheckout {
       fileId,
       licenseId: request.licenseId,
       machineId: machine?.id ?? null,
+      binding: machine === null ? null : { mode: 'exact', fingerprint: machine.fingerprint },
       bound: terms.bound,
       raw: request.raw,
     },

@@ -37,6 +37,8 @@ export interface CheckoutRequest {
   /** The machine it is bound to, activated if it is not; null: a licence file. */
   readonly fingerprint: string | null;
   readonly components: Components | undefined;
+  /** Who uses the machine, if this activates it. */
+  readonly userEmail?: string | undefined;
   readonly ttlSeconds: number | undefined;
   /** False: anyone can read the file, and the key in it is masked. */
   readonly encrypt: boolean;
@@ -92,7 +94,12 @@ export interface PreparedCheckout {
   readonly terms: Terms;
   readonly versions: Versions;
   /** Null: a licence file. */
-  readonly machine: { readonly id: string; readonly fingerprintHash: Buffer } | null;
+  readonly machine: {
+    readonly id: string;
+    readonly fingerprintHash: Buffer;
+    /** What the file opens with: the machine's own, also when it was recognised by its components. */
+    readonly fingerprint: string;
+  } | null;
   /** The machine to be activated by the commit; null: it is active already, or there is none. */
   readonly activation: PreparedMachine | null;
   readonly file: PreparedFile;
@@ -167,9 +174,9 @@ function activationOf(
   realm: RealmId,
   { request, standing }: { readonly request: CheckoutRequest; readonly standing: Standing },
 ): PreparedMachine | null {
-  const { licenseId, fingerprint, components = {} } = request;
+  const { licenseId, fingerprint, components = {}, userEmail = null } = request;
   if (fingerprint === null || standing.machine !== null) return null;
-  const personal = { name: null, hostname: null, userEmail: null, metadata: {} };
+  const personal = { name: null, hostname: null, userEmail, metadata: {} };
   const described = { publicKey: null, proof: null, platform: null, cores: null, personal };
   return prepareMachine(deps, { realm, licenseId }, { fingerprint, components, ...described });
 }
@@ -231,8 +238,15 @@ function numbered(
   const bound = standing.machine ?? activation?.row ?? null;
   return {
     ...{ realm, request, fileId, branch, branchSeq, kid: key.kid, terms, activation, file },
-    machine: bound === null ? null : { id: bound.id, fingerprintHash: bound.fingerprintHash },
+    machine: bound === null || machine === null ? null : boundTo(bound, machine),
   };
+}
+
+function boundTo(
+  { id, fingerprintHash }: { readonly id: string; readonly fingerprintHash: Buffer },
+  { fingerprint }: MachineInFile,
+): PreparedCheckout['machine'] {
+  return { id, fingerprintHash, fingerprint };
 }
 
 function metaOf(

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { componentsSchema, fingerprintSchema } from '../licensing/index.ts';
+import { componentsSchema, fingerprintSchema, userEmailSchema } from '../licensing/index.ts';
 
 const TTL_MAX_SECONDS = 3650 * 86_400;
 
@@ -31,6 +31,7 @@ export const licenseCheckoutInput = z.strictObject({
   ...options,
   fingerprint: fingerprintSchema.optional(),
   components: componentsSchema.optional(),
+  userEmail: userEmailSchema.optional(),
 });
 
 /** Answer of both. */
@@ -43,6 +44,13 @@ export const checkoutAnswer = z.strictObject({
   fileId: z.string(),
   licenseId: z.string(),
   machineId: z.string().nullable(),
+  binding: z
+    .strictObject({
+      mode: z.enum(['exact']),
+      fingerprint: z.string().meta({ description: 'The one the machine was activated with' }),
+    })
+    .nullable()
+    .meta({ description: 'What the file opens with; null for a licence file' }),
   bound: z.enum(['ttl', 'offlineMaxDays', 'licenseExpiry']).meta({ description: 'What decided expiresAt' }),
 });
 

@@ -10,7 +10,10 @@ import {
   ownMachine,
   readStanding,
   realmOf,
+  refuseSuspendedTenant,
   requireMachineSignature,
+  requireSameSigner,
+  type SeenSignature,
   settle,
   type SignedRequest,
 } from '../licensing/index.ts';
@@ -55,13 +58,14 @@ export async function checkoutLicense(
     readonly licenseId: string;
     readonly fingerprint: string | null;
     readonly components: Components | undefined;
+    readonly userEmail?: string | undefined;
   },
 ): Promise<IssuedCheckout> {
   const { licenseId, fingerprint, signed, ...rest } = asked;
   const holder = holderOf(permit);
   if (holder !== null && holder !== licenseId) throw notFound('license', licenseId);
-  const signer = requireSigned(deps, permit, { licenseId, fingerprint, signed });
-  return issueFile(deps, permit, { request: { licenseId, fingerprint, ...rest }, signer });
+  const seen = requireSigned(deps, permit, { ...asked, signed });
+  return issueFile(deps, permit, { request: { licenseId, fingerprint, ...rest }, seen });
 }
 
 /**
@@ -76,11 +80,11 @@ export async function checkoutMachine(
   const { machineId, signed, ttlSeconds, encrypt, raw } = asked;
   const realm = realmOf(permit);
   const machine = ownMachine(deps.work.read.in(realm), permit, machineId);
-  requireMachineSignature(deps, permit, { machine, signed });
+  const seen = requireMachineSignature(deps, permit, { machine, signed });
   const fingerprint = openFingerprint(deps.sealer, realm, machine);
   const { licenseId } = machine;
   const request = { licenseId, fingerprint, components: undefined, ttlSeconds, encrypt, raw };
-  return issueFile(deps, permit, { request, signer: machine.publicKey });
+  return issueFile(deps, permit, { request, seen });
 }
 
 /**
@@ -98,19 +102,22 @@ export async function checkoutMachine(
  * 5. Answered: only now does the certificate leave.
  *
  * @throws Fault NOT_FOUND; the code of a validation that is not valid; OFFLINE_NOT_ALLOWED, WEAK_KEY, FILE_TOO_LARGE,
- *   VALIDATION_FAILED, INSUFFICIENT_SCOPE; MACHINE_LIMIT_EXCEEDED, FINGERPRINT_TAKEN, TENANT_LIMIT; SIGNER_UNAVAILABLE,
+ *   VALIDATION_FAILED, INSUFFICIENT_SCOPE; MACHINE_LIMIT_EXCEEDED, FINGERPRINT_LIMIT_EXCEEDED,
+ *   FINGERPRINT_TAKEN, TENANT_LIMIT, TENANT_SUSPENDED; SIGNER_UNAVAILABLE,
  *   SIGNER_BUSY, CLOCK_SUSPECT, DISK_FULL; CONFLICT after three stale attempts
  */
 async function issueFile(
   deps: CheckoutDeps,
   permit: Permit,
-  { request, signer }: { readonly request: CheckoutRequest; readonly signer: Buffer | null },
+  { request, seen }: { readonly request: CheckoutRequest; readonly seen: SeenSignature },
 ): Promise<IssuedCheckout> {
   deps.admit('issue'); // 1
   requirePlainScope(permit, request);
+  const suspended = refuseSuspendedTenant(deps.work.read, permit);
+  if (suspended !== null) throw suspended.refused;
   return settle(`licence ${request.licenseId} or what it rests on`, async () => {
     const prepared = prepareCheckout(deps, permit, request); // 2
-    requireSameKey(deps, permit, { prepared, signer });
+    requireSameKey(deps, permit, { prepared, seen });
     const signed = await SignedCheckout.sign(deps.signer, prepared); // 3
     return commitCheckout(deps, permit, signed); // 4
   }); // 5
@@ -125,34 +132,32 @@ function requirePlainScope(permit: Permit, { encrypt }: CheckoutRequest): void {
 interface Signing {
   readonly licenseId: string;
   readonly fingerprint: string | null;
+  readonly components: Components | undefined;
   readonly signed: SignedRequest | null;
 }
 
-/**
- * The holder of a licence checks out a machine with a key only together with the machine.
- * @returns the key whose signature was seen; null: there is no machine yet, or it has none
- */
-function requireSigned(
-  deps: CheckoutDeps,
-  permit: Permit,
-  { licenseId, fingerprint, signed }: Signing,
-): Buffer | null {
-  if (holderOf(permit) === null || fingerprint === null) return null;
+/** The holder of a licence checks out a machine with a key only together with the machine. */
+function requireSigned(deps: CheckoutDeps, permit: Permit, asked: Signing): SeenSignature {
+  const { licenseId, fingerprint, components, signed } = asked;
+  if (holderOf(permit) === null || fingerprint === null) return { key: null };
   const realm = realmOf(permit);
-  const machine = readStanding(deps, deps.work.read.in(realm), { realm, licenseId, fingerprint })?.machine;
-  if (machine === undefined || machine === null) return null;
-  requireMachineSignature(deps, permit, { machine, signed });
-  return machine.publicKey;
+  const standing = readStanding(deps, deps.work.read.in(realm), {
+    realm,
+    licenseId,
+    fingerprint,
+    components,
+  });
+  const machine = standing?.machine ?? null;
+  return machine === null ? { key: null } : requireMachineSignature(deps, permit, { machine, signed });
 }
 
 /** Prepared anew, the file may be for a machine that has a key since: no signature by that one was ever seen. */
 function requireSameKey(
   deps: CheckoutDeps,
   permit: Permit,
-  { prepared, signer }: { readonly prepared: PreparedCheckout; readonly signer: Buffer | null },
+  { prepared, seen }: { readonly prepared: PreparedCheckout; readonly seen: SeenSignature },
 ): void {
-  if (holderOf(permit) === null || prepared.machine === null || prepared.activation !== null) return;
+  if (prepared.machine === null || prepared.activation !== null) return;
   const machine = ownMachine(deps.work.read.in(prepared.realm), permit, prepared.machine.id);
-  if (machine.publicKey !== null && signer?.equals(machine.publicKey) === true) return;
-  requireMachineSignature(deps, permit, { machine, signed: null });
+  requireSameSigner(permit, machine, seen);
 }

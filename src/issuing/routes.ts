@@ -44,9 +44,10 @@ function licenseCheckoutRoute(deps: CheckoutDeps): Route<Permit, Demand> {
     body: licenseCheckoutInput,
     present: presented,
     handle: async (call) => {
-      const { fingerprint = null, components, ...options } = call.body;
-      const asked = { ...optionsOf(call, options), licenseId: call.params.id, fingerprint, components };
-      return presented(await checkoutLicense(deps, call.permit, asked));
+      const { fingerprint = null, components, userEmail, ...options } = call.body;
+      const asked = { ...optionsOf(call, options), licenseId: call.params.id };
+      const machine = { fingerprint, components, userEmail };
+      return presented(await checkoutLicense(deps, call.permit, { ...asked, ...machine }));
     },
   });
 }

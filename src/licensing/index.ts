@@ -16,10 +16,18 @@ export { LimitNotices } from './machines/limit-notices.ts';
 export { openFingerprint, openMachinePersonal } from './machines/machine-sealing.ts';
 export { bookMachineCheckout } from './machines/machine-store.ts';
 export { createMachineUsage, type MachineUsage } from './machines/machine-usage.ts';
-export { holderOf, ownMachine, requireMachineSignature, type SignedRequest } from './machines/own-machine.ts';
+export {
+  holderOf,
+  ownMachine,
+  requireMachineSignature,
+  requireSameSigner,
+  type SeenSignature,
+  type SignedRequest,
+} from './machines/own-machine.ts';
 export { prepareMachine, type PreparedMachine, type PrepareDeps } from './machines/prepare-activation.ts';
 export { machineRoutes, type MachineRoutesDeps, signedRequestOf } from './machines/routes.ts';
-export { componentsSchema, fingerprintSchema } from './machines/machine-schema.ts';
+export { componentsSchema, fingerprintSchema, userEmailSchema } from './machines/machine-schema.ts';
+export { refuseSuspendedTenant } from './machines/suspended-tenant.ts';
 export { isSweepHeld, releaseSweep, SWEEP_JOB } from './machines/sweep-hold.ts';
 export { openMetadata } from './metadata.ts';
 export { PolicyCache } from './policies/policy-cache.ts';
@@ -35,6 +43,7 @@ export type { ValidateKeyDeps } from './validation/validate-key.ts';
 export { bookLicenseCheckout } from './validation/usage-store.ts';
 export { entitlementRoutes, type EntitlementRoutesDeps } from './entitlements/routes.ts';
 export { licenseJobs, type LicenseJobsDeps } from './licenses/jobs.ts';
+export { REVOKE_JOB } from './licenses/revoke-lapsed.ts';
 export { licenseKeyDigest, whereLicenseKeyLeads } from './licenses/license-directory-store.ts';
 export { isWeakGuess } from './licenses/license-key-strength.ts';
 export { canonicalLicenseKey, licenseKeyForms } from './licenses/license-key.ts';

@@ -26,19 +26,20 @@ export const componentsSchema = z
   .refine((value) => Object.keys(value).length <= COMPONENTS_MAX, `at most ${COMPONENTS_MAX} components`)
   .meta({ description: 'Parts of the machine by name; stored only as keyed digests' });
 
+/** Address of who uses a machine. Isolated networks have mail domains without a dot. */
+export const userEmailSchema = z
+  .string()
+  .max(EMAIL_MAX)
+  .regex(/^[^\s@]+@[^\s@]+$/, 'an e-mail address')
+  .meta({ description: 'Who uses the machine; required where the policy counts seats per user' });
+
 const text = z.string().min(1).max(TEXT_MAX).nullable();
 const describing = {
   name: text.optional(),
   platform: z.enum(PLATFORMS).nullable().optional(),
   hostname: text.optional(),
   cores: z.int().min(1).max(CORES_MAX).nullable().optional(),
-  // Isolated networks have mail domains without a dot.
-  userEmail: z
-    .string()
-    .max(EMAIL_MAX)
-    .regex(/^[^\s@]+@[^\s@]+$/, 'an e-mail address')
-    .nullable()
-    .optional(),
+  userEmail: userEmailSchema.nullable().optional(),
   metadata: metadataSchema.optional(),
 };
 

@@ -1,5 +1,5 @@
 import type { Permit } from '../../access/index.ts';
-import type { Tx } from '../../storage/tx.ts';
+import type { Reader } from '../../storage/tx.ts';
 import { realmOf } from '../caller.ts';
 import { type Refusal, refusal } from '../refusal.ts';
 import { holderOf } from './own-machine.ts';
@@ -10,7 +10,7 @@ import { isTenantActive } from './tenant-limit-store.ts';
  * is not a holder (the tenant's own API keys are refused before, the operator may). What a holder has goes on:
  * validation, heartbeats and deactivation never ask this. Decided in the unit that would give it.
  */
-export function refuseSuspendedTenant(tx: Tx, permit: Permit): Refusal | null {
-  if (holderOf(permit) === null || isTenantActive(tx, realmOf(permit))) return null;
+export function refuseSuspendedTenant(reader: Reader, permit: Permit): Refusal | null {
+  if (holderOf(permit) === null || isTenantActive(reader, realmOf(permit))) return null;
   return refusal('TENANT_SUSPENDED', 'the tenant is suspended: no machine is activated and no file issued');
 }
