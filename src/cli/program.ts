@@ -14,6 +14,7 @@ import { policyResource } from './policy.ts';
 import { productResource } from './product.ts';
 import { addResource, type WithClient } from './resource.ts';
 import { collect, globalFlags, loadFor } from './settings.ts';
+import { sweepResource } from './sweep.ts';
 import { tenantResource } from './tenant.ts';
 import { harmless, type Output, terminalOutput } from './terminal.ts';
 import { addVerify } from './verify.ts';
@@ -69,7 +70,9 @@ export function buildProgram(addMore: AddCommands): Command {
   addLicenseCommands(program, withClient);
   addMachineCommands(program, withClient);
   addAnalytics(program, withClient);
-  for (const resource of [apiKeyResource, tenantResource]) addResource(program, resource, withClient);
+  for (const resource of [apiKeyResource, tenantResource, sweepResource]) {
+    addResource(program, resource, withClient);
+  }
   for (const group of program.commands) pointToGlobalOptions(group);
   return program;
 }

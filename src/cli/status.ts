@@ -43,9 +43,17 @@ function describe(data: Readonly<Record<string, unknown>>): string {
     directory: data['directory'],
     'signing keys': data['signingKeys'],
     warnings: data['warnings'],
+    ...heldOf(data['heldSweeps']),
     ...(data['dev'] === true ? { 'development appliance': 'yes: nothing of it may go to production' } : {}),
   });
   return [head, ...lines, ...parts].join('\n');
+}
+
+/** Sweeps that wait for somebody are shown only when there are any. */
+function heldOf(value: unknown): Readonly<Record<string, unknown>> {
+  const held = value as { job: string; tenant: string; environment: string }[]; // the route's answer
+  if (held.length === 0) return {};
+  return { 'held sweeps': held.map(({ job, tenant, environment }) => `${job} (${tenant}/${environment})`) };
 }
 
 function section(name: string, value: unknown): string {

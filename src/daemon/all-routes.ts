@@ -27,6 +27,7 @@ import type { Activity } from '../states.ts';
 import type { FeatureDeps } from './features.ts';
 import type { Parts } from './parts.ts';
 import { VERSION } from './status.ts';
+import { sweepRoutes } from './sweep-routes.ts';
 import { systemRoutes } from './system-routes.ts';
 
 const ANYBODY: Demand = { scope: null, also: ['anonymous', 'license', 'publishable-key'] };
@@ -48,7 +49,12 @@ export function allRoutes(parts: Parts, deps: FeatureDeps): Route<Permit, Demand
   ].map(gate);
   // These say by themselves what they are: validation, heartbeat, activation, checkout.
   const own = [...validationRoutes(deps), ...machineRoutes(deps), ...issuingRoutes(deps)];
-  const routes: Route<Permit, Demand>[] = [...features, ...own, ...systemRoutes(parts)];
+  const routes: Route<Permit, Demand>[] = [
+    ...features,
+    ...own,
+    ...systemRoutes(parts),
+    ...sweepRoutes(parts),
+  ];
   // Made when somebody first asks: the document lists the routes that serve it, too.
   const document = once(() =>
     openApiDocument(all, { version: VERSION, securitySchemes: SECURITY_SCHEMES, securityOf, scopeOf }),

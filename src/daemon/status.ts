@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { isoTime } from '../lib/clock.ts';
 import { readJobState } from '../storage/job-state-store.ts';
 import type { Parts } from './parts.ts';
+import { heldSweeps } from './sweep-routes.ts';
 
 /** The version that package.json names. */
 export const VERSION: string = (
@@ -40,6 +41,7 @@ export async function readStatus(parts: Parts) {
     signingKeys: keyring.list().length,
     custodians: custody.health().map(({ custodian, health }) => ({ custodian, state: health.state })),
     slots: custody.listSlots(),
+    heldSweeps: heldSweeps(parts),
     backup: backupStatus(parts, config.backup.warnAfterDays),
     warnings: directory.warnings,
   };

@@ -50,11 +50,18 @@ export interface Catalogue extends AsyncDisposable {
   readonly newestEvent: () => { readonly type: string; readonly data: Record<string, unknown> };
 }
 
-/** Opens a fresh catalogue. `await using catalogue = await openCatalogue()`. */
-export async function openCatalogue(): Promise<Catalogue> {
+/** What a test may choose: the directory and the keys of a catalogue that was there before. */
+export interface CatalogueChoices {
+  readonly directory?: string;
+  readonly sealing?: ReturnType<typeof testSealing>;
+}
+
+/** Opens a fresh catalogue, or one that was there. `await using catalogue = await openCatalogue()`. */
+export async function openCatalogue({ directory, sealing }: CatalogueChoices = {}): Promise<Catalogue> {
   const count = { statements: 0 };
-  const storage = await openTestStorage({ database: (path) => counting(path, count) });
-  const deps = depsOver(storage);
+  const database = (path: string): Database => counting(path, count);
+  const storage = await openTestStorage(directory === undefined ? { database } : { database, directory });
+  const deps = depsOver(storage, sealing ?? testSealing());
   const operator = (realm: RealmId = storage.acme.live): Permit =>
     permitOf({ kind: 'operator', actor: { kind: 'operator', id: 'op_1', via: 'socket' }, realm });
   return {
@@ -88,10 +95,10 @@ export async function openCatalogue(): Promise<Catalogue> {
   };
 }
 
-function depsOver(storage: TestStorage): CatalogueDeps {
+function depsOver(storage: TestStorage, sealing: ReturnType<typeof testSealing>): CatalogueDeps {
   const realmName = () => ({ tenant: 'acme', environment: 'live' });
   return {
-    ...testSealing(),
+    ...sealing,
     work: storage.work,
     outbox: createOutbox({ random: systemRandom, realmName }),
     random: systemRandom,
@@ -106,7 +113,7 @@ function depsOver(storage: TestStorage): CatalogueDeps {
 
 function secretKey(realm: RealmId, scopes: readonly Scope[]): Principal {
   const actor = { kind: 'api-key', id: 'key_1', via: 'bearer' } as const;
-  return { kind: 'secret-key', actor, realm, scopes: new Set(scopes) };
+  return { kind: 'secret-key', actor, realm, scopes: new Set(scopes), tier: 'standard' };
 }
 
 function permitOf(principal: Principal): Permit {

@@ -49,6 +49,22 @@ const NEVER: readonly Broken[] = [
           WHERE p.product_id <> l.product_id`,
   },
   {
+    what: 'a licence whose term waits and has an end already',
+    sql: 'SELECT realm_id, id FROM licenses WHERE starts_on IS NOT NULL AND expires_at IS NOT NULL',
+  },
+  {
+    what: 'an expired licence that is not found by when it expired, or another that is',
+    sql: `SELECT realm_id, id FROM licenses
+          WHERE lapsed_at IS NOT (CASE WHEN status = 'expired' THEN expires_at END)`,
+  },
+  {
+    what: 'a notice of an expiry booked for a licence that is not active, or at no time of a notice',
+    sql: `SELECT u.realm_id, u.license_id FROM license_usage u
+          JOIN licenses l ON l.realm_id = u.realm_id AND l.id = u.license_id
+          WHERE u.notice_due IS NOT NULL AND (l.status <> 'active' OR l.deleted_at IS NOT NULL
+            OR l.expires_at IS NULL OR (l.expires_at - u.notice_due) NOT IN (30*86400000, 14*86400000, 7*86400000, 86400000))`,
+  },
+  {
     what: 'a licence that its key does not lead to',
     sql: `SELECT l.realm_id, l.id FROM licenses l
           LEFT JOIN license_directory d ON d.key_hash = l.key_hash AND d.realm_id = l.realm_id
