@@ -26,16 +26,29 @@ const LICENSES_BY_KEY = statement<{ digest: Buffer }>()((db, p) =>
     .selectFrom('license_directory')
     .select(['realm_id as realm', 'license_id as licenseId'])
     .where('key_hash', '=', p.digest)
+    .where('purged_at', 'is', null)
     .orderBy('realm_id'),
 );
 
+const RESERVE_LICENSE_KEY = statement<{ digest: Buffer; licenseId: string; now: number }>()((db, p) =>
+  db
+    .updateTable('license_directory')
+    .set({ purged_at: p.now })
+    .where('key_hash', '=', p.digest)
+    .where('realm_id', '=', p.realm)
+    .where('license_id', '=', p.licenseId),
+);
+
 const INSERT_LICENSE_KEY = statement<DirectoryDigest & { licenseId: string }>()((db, p) =>
-  db.insertInto('license_directory').values({
-    key_hash: p.digest,
-    index_version: p.version,
-    realm_id: p.realm,
-    license_id: p.licenseId,
-  }),
+  db
+    .insertInto('license_directory')
+    .values({
+      key_hash: p.digest,
+      index_version: p.version,
+      realm_id: p.realm,
+      license_id: p.licenseId,
+    })
+    .onConflict((conflict) => conflict.doNothing()),
 );
 
 const DELETE_LICENSE_KEY = statement<{ digest: Buffer; licenseId: string }>()((db, p) =>
@@ -80,12 +93,21 @@ export function findLicensesByKey(reader: Reader, digests: readonly DirectoryDig
 }
 
 /**
- * Names the licence that a key leads to in the realm of `tx`.
- * @throws SqliteError SQLITE_CONSTRAINT_PRIMARYKEY when the realm already holds this key: the licence's own unique
- *   index says so first, so that its store can turn it into a fault.
+ * Names the licence that a key leads to in the realm of `tx`. False: the realm has a licence with this key, or had one
+ * that is purged by now.
  */
-export function insertLicenseKey(tx: RealmTx, digest: DirectoryDigest, licenseId: string): void {
-  tx.run(INSERT_LICENSE_KEY, { version: digest.version, digest: digest.digest, licenseId });
+export function insertLicenseKey(tx: RealmTx, digest: DirectoryDigest, licenseId: string): boolean {
+  const { version } = digest;
+  return tx.run(INSERT_LICENSE_KEY, { version, digest: digest.digest, licenseId }).changes === 1;
+}
+
+/** From now on the key leads nowhere, and nobody else gets it: its licence is purged. */
+export function reserveLicenseKey(
+  tx: RealmTx,
+  key: { readonly digest: Buffer; readonly licenseId: string },
+  now: number,
+): void {
+  tx.run(RESERVE_LICENSE_KEY, { ...key, now });
 }
 
 /** Forgets where a key leads: the licence or its realm is erased. Returns whether there was such a row. */

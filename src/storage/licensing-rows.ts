@@ -141,7 +141,7 @@ export interface MachinesRow {
   created_at: number;
   updated_at: number;
   deleted_at: number | null;
-  deleted_with_license: Generated<number>;
+  deleted_with_license: number | null;
   purged_at: number | null;
 }
 

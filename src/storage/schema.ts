@@ -104,6 +104,7 @@ export interface LicenseDirectoryRow {
   index_version: number;
   realm_id: RealmId;
   license_id: string;
+  purged_at: number | null;
 }
 
 /** A row of `api_key_directory`. */

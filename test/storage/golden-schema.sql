@@ -200,6 +200,7 @@ CREATE TABLE license_directory (
   index_version INTEGER NOT NULL,
   realm_id INTEGER NOT NULL,
   license_id TEXT NOT NULL,
+  purged_at INTEGER,
   PRIMARY KEY (key_hash, realm_id)
   ) STRICT, WITHOUT ROWID;
 
@@ -338,7 +339,7 @@ CREATE TABLE machines (
   created_at INTEGER NOT NULL,
   updated_at INTEGER NOT NULL,
   deleted_at INTEGER,
-  deleted_with_license INTEGER NOT NULL DEFAULT 0,
+  deleted_with_license INTEGER,
   purged_at INTEGER,
   UNIQUE (realm_id, id),
   FOREIGN KEY (realm_id, license_id) REFERENCES licenses (realm_id, id)
@@ -559,7 +560,7 @@ CREATE INDEX machine_usage_license_due ON machine_usage (realm_id, license_id, h
   WHERE heartbeat_due IS NOT NULL;
 
 CREATE INDEX machines_due ON machines (realm_id, deleted_at)
-  WHERE deleted_at IS NOT NULL AND purged_at IS NULL;
+  WHERE deleted_at IS NOT NULL AND purged_at IS NULL AND deleted_with_license IS NULL;
 
 CREATE INDEX machines_fingerprint ON machines (realm_id, fingerprint_hash) WHERE deleted_at IS NULL;
 

@@ -134,16 +134,15 @@ const DELETE = statement<{ id: string; relied: number; now: EpochMs }>()((db, p)
 
 /**
  * Stores a new licence with its seats, its counters, and the way from its key to it. False: the realm has (or had) a
- * licence with this key.
+ * licence with this key; then the caller undoes the unit.
  */
 export function insertLicense(tx: RealmTx, license: NewLicense): boolean {
   const { keyDigest, indexed, ...row } = license;
   if (tx.run(INSERT, { ...row, keyHash: keyDigest.digest }).changes === 0) return false;
   tx.run(INSERT_SEATS, { id: license.id });
   tx.run(INSERT_USAGE, { id: license.id, noticeDue: nextNotice(license.expiresAt, license.now) });
-  insertLicenseKey(tx, keyDigest, license.id);
   insertMetadata(tx, license.id, indexed);
-  return true;
+  return insertLicenseKey(tx, keyDigest, license.id);
 }
 
 /** Changes the licence while it has the version relied on. False: it has another, or is gone. */

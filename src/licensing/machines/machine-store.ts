@@ -103,20 +103,24 @@ const INSERT_USAGE = statement<{ id: string; licenseId: string; heartbeatDue: Ep
   }),
 );
 
-const REMOVE = statement<{ id: string; now: EpochMs; heldUntil: EpochMs | null; withLicense: number }>()(
-  (db, p) =>
-    db
-      .updateTable('machines')
-      .set((eb) => ({
-        deleted_at: p.now,
-        updated_at: p.now,
-        seat_held_until: p.heldUntil,
-        deleted_with_license: p.withLicense,
-        version: next(eb),
-      }))
-      .where('realm_id', '=', p.realm)
-      .where('id', '=', p.id)
-      .where('deleted_at', 'is', null),
+const REMOVE = statement<{
+  id: string;
+  now: EpochMs;
+  heldUntil: EpochMs | null;
+  withLicense: number | null;
+}>()((db, p) =>
+  db
+    .updateTable('machines')
+    .set((eb) => ({
+      deleted_at: p.now,
+      updated_at: p.now,
+      seat_held_until: p.heldUntil,
+      deleted_with_license: p.withLicense,
+      version: next(eb),
+    }))
+    .where('realm_id', '=', p.realm)
+    .where('id', '=', p.id)
+    .where('deleted_at', 'is', null),
 );
 
 /** The columns of a machine that its owner may edit. */
@@ -241,7 +245,7 @@ export function removeMachine(
   id: string,
   at: { readonly now: EpochMs; readonly heldUntil: EpochMs | null; readonly withLicense: boolean },
 ): boolean {
-  if (tx.run(REMOVE, { id, ...at, withLicense: Number(at.withLicense) }).changes === 0) return false;
+  if (tx.run(REMOVE, { id, ...at, withLicense: at.withLicense ? 1 : null }).changes === 0) return false;
   setComponentsLiving(tx, { id, living: false });
   return true;
 }

@@ -14,7 +14,7 @@ const GONE_WITH = statement<{ licenseId: string }>()((db, p) =>
     .where('m.realm_id', '=', p.realm)
     .where('m.license_id', '=', p.licenseId)
     .where('m.deleted_at', 'is not', null)
-    .where('m.deleted_with_license', '=', 1)
+    .where('m.deleted_with_license', 'is not', null)
     .where('m.purged_at', 'is', null)
     .orderBy('m.seq'),
 );
@@ -24,7 +24,7 @@ const REVIVE = statement<{ id: string; now: EpochMs }>()((db, p) =>
     .updateTable('machines')
     .set((eb) => ({
       deleted_at: null,
-      deleted_with_license: 0,
+      deleted_with_license: null,
       updated_at: p.now,
       version: eb('version', '+', 1),
     }))
@@ -37,11 +37,11 @@ const REVIVE = statement<{ id: string; now: EpochMs }>()((db, p) =>
 const LEAVE = statement<{ licenseId: string }>()((db, p) =>
   db
     .updateTable('machines')
-    .set({ deleted_with_license: 0 })
+    .set({ deleted_with_license: null })
     .where('realm_id', '=', p.realm)
     .where('license_id', '=', p.licenseId)
     .where('deleted_at', 'is not', null)
-    .where('deleted_with_license', '=', 1),
+    .where('deleted_with_license', 'is not', null),
 );
 
 /** The machines that went when their licence was deleted, and are not purged: the oldest first. */

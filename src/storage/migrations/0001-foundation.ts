@@ -28,12 +28,14 @@ const APPLIANCE_TABLES = [
     environment TEXT NOT NULL CHECK (environment IN ('live', 'test', 'system')),
     UNIQUE (tenant_id, environment)
   ) STRICT`,
-  // The way from a credential to its realm. Several realms may have imported one key, hence realm_id in the key.
+  // The way from a credential to its realm. Several realms may have imported one key, hence realm_id in the key. The key
+  // of a purged licence stays, and leads nowhere: nobody gets it again.
   `CREATE TABLE license_directory (
     key_hash BLOB NOT NULL,
     index_version INTEGER NOT NULL,
     realm_id INTEGER NOT NULL,
     license_id TEXT NOT NULL,
+    purged_at INTEGER,
     PRIMARY KEY (key_hash, realm_id)
   ) STRICT, WITHOUT ROWID`,
   `CREATE TABLE api_key_directory (

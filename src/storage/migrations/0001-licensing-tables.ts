@@ -174,7 +174,7 @@ export const MACHINE_TABLES = [
     created_at INTEGER NOT NULL,
     updated_at INTEGER NOT NULL,
     deleted_at INTEGER,
-    deleted_with_license INTEGER NOT NULL DEFAULT 0,
+    deleted_with_license INTEGER,
     purged_at INTEGER,
     UNIQUE (realm_id, id),
     FOREIGN KEY (realm_id, license_id) REFERENCES licenses (realm_id, id)
@@ -187,7 +187,7 @@ export const MACHINE_TABLES = [
   `CREATE INDEX machines_former ON machines (realm_id, license_id, fingerprint_hash)
     WHERE deleted_at IS NOT NULL`,
   `CREATE INDEX machines_due ON machines (realm_id, deleted_at)
-    WHERE deleted_at IS NOT NULL AND purged_at IS NULL`,
+    WHERE deleted_at IS NOT NULL AND purged_at IS NULL AND deleted_with_license IS NULL`,
   // A removed machine keeps its seat until the newest file it holds has expired.
   `CREATE INDEX machines_held ON machines (realm_id, seat_held_until)
     WHERE seat_held_until IS NOT NULL`,
