@@ -18,6 +18,38 @@ const NEVER: readonly Broken[] = [
           GROUP BY s.realm_id, s.license_id HAVING s.seats <> count(m.seq)`,
   },
   {
+    what: 'a user of a licence whose seats are not the number of his machines, living or holding a seat beyond',
+    sql: `SELECT coalesce(c.realm_id, s.realm_id) AS realm_id, coalesce(c.license_id, s.license_id) AS license_id,
+            s.seats, c.machines
+          FROM license_user_seats s
+          FULL JOIN (SELECT realm_id, license_id, user_index, count(*) AS machines FROM machines
+            WHERE user_index IS NOT NULL AND (deleted_at IS NULL OR seat_held_until IS NOT NULL)
+            GROUP BY realm_id, license_id, user_index) c
+            ON c.realm_id = s.realm_id AND c.license_id = s.license_id AND c.user_index = s.user_index
+          WHERE s.seats IS NOT c.machines`,
+  },
+  {
+    what: 'a licence whose count of fingerprints is not the number of those it has had',
+    sql: `SELECT s.realm_id, s.license_id, s.fingerprints FROM license_seats s
+          WHERE s.fingerprints <> (SELECT count(*) FROM license_fingerprints f
+            WHERE f.realm_id = s.realm_id AND f.license_id = s.license_id)`,
+  },
+  {
+    what: 'a living machine whose fingerprint its licence does not remember',
+    sql: `SELECT m.realm_id, m.id FROM machines m
+          LEFT JOIN license_fingerprints f ON f.realm_id = m.realm_id AND f.license_id = m.license_id
+            AND f.fingerprint_hash = m.fingerprint_hash
+          WHERE m.deleted_at IS NULL AND f.license_id IS NULL`,
+  },
+  {
+    what: 'a component or a usage row that names another licence than its machine, or a component found when it is gone',
+    sql: `SELECT m.realm_id, m.id FROM machines m
+          LEFT JOIN machine_components c ON c.realm_id = m.realm_id AND c.machine_id = m.id
+          LEFT JOIN machine_usage u ON u.realm_id = m.realm_id AND u.machine_id = m.id
+          WHERE c.license_id <> m.license_id OR u.license_id <> m.license_id
+            OR c.living <> (m.deleted_at IS NULL)`,
+  },
+  {
     what: 'a living machine of a licence that counts no seats',
     sql: `SELECT m.realm_id, m.id FROM machines m
           LEFT JOIN license_seats s ON s.realm_id = m.realm_id AND s.license_id = m.license_id

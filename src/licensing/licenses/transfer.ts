@@ -1,8 +1,11 @@
 import type { Permit } from '../../access/index.ts';
 import { Fault } from '../../faults.ts';
+import type { RealmId } from '../../storage/realm-scope.ts';
+import type { RealmReader } from '../../storage/tx.ts';
 import { realmOf } from '../caller.ts';
+import { machineActiveElsewhere } from '../machines/uniqueness-store.ts';
 import type { CachedPolicy } from '../policies/policy-cache.ts';
-import { notFound } from '../refusal.ts';
+import { notFound, type Refusal, refusal } from '../refusal.ts';
 import type { Shown } from '../schema.ts';
 import { findIssueBasis } from './license-basis-store.ts';
 import type { TransferInput } from './license-schema.ts';
@@ -19,7 +22,7 @@ import {
 
 /**
  * Puts a licence under another policy of the same product.
- * @throws Fault NOT_FOUND (licence, policy), PRECONDITION_FAILED, CONFLICT; VALIDATION_FAILED for a policy of another
+ * @throws Fault NOT_FOUND (licence, policy), PRECONDITION_FAILED, CONFLICT, FINGERPRINT_TAKEN; VALIDATION_FAILED for a policy of another
  *   product, or one that does not allow the licence's own limits
  */
 export async function transferLicense(
@@ -39,7 +42,26 @@ export async function transferLicense(
       const policy = deps.policies.get(planned.reader, version);
       return { ...transferred(planned, policy, request.keepExpiry), basis };
     },
+    refuse: (rows, license) => refuseShared(deps, rows, { realm, license, policyId: request.policyId }),
   });
+}
+
+/** The new policy may allow a machine once where the old one did not: none may be active under another licence then. */
+function refuseShared(
+  deps: TransitionDeps,
+  rows: RealmReader,
+  to: { readonly realm: RealmId; readonly license: Planned['license']; readonly policyId: string },
+): Refusal | null {
+  const { realm, license, policyId } = to;
+  const basis = findIssueBasis(rows, policyId);
+  if (basis === undefined) return null; // the unit finds that the policy is gone, and begins again
+  const { settings } = deps.policies.get(rows, { realm, id: policyId, version: basis.policyVersion });
+  const { id: licenseId, productId } = license;
+  const scope = { kind: settings.fingerprintUniqueness, licenseId, policyId, productId };
+  const machine = machineActiveElsewhere(rows, scope);
+  if (machine === undefined) return null;
+  const message = `machine ${machine} is active under another licence; policy ${policyId} allows it once`;
+  return refusal('FINGERPRINT_TAKEN', message);
 }
 
 /**

@@ -8,7 +8,7 @@ import type { RealmReader, Tx } from '../../storage/tx.ts';
 import type { UnitOfWork } from '../../storage/unit-of-work.ts';
 import { realmOf } from '../caller.ts';
 import { refuseCardData } from '../metadata.ts';
-import { notFound, type Outcome, requireVersion, settle, STALE } from '../refusal.ts';
+import { notFound, type Outcome, type Refusal, requireVersion, settle, STALE } from '../refusal.ts';
 import type { Guarded, Shown } from '../schema.ts';
 import { basisHolds, type IssueBasis } from './license-basis-store.ts';
 import { type LicenseAction, nextStatus, TRANSITIONS } from './license-states.ts';
@@ -72,7 +72,8 @@ export async function changeStatus(
 
 /**
  * Moves a licence along one row of the table of transitions.
- * @param request `plan` says where to; what it throws is final
+ * @param request `plan` says where to; what it throws is final. `refuse` is asked inside the unit, about what has no
+ *   version
  * @throws Fault NOT_FOUND, PRECONDITION_FAILED, CONFLICT, CARD_DATA_REFUSED; whatever `plan` throws
  */
 export async function transition(
@@ -81,6 +82,7 @@ export async function transition(
   request: TransitionRequest & {
     readonly action: LicenseAction;
     readonly plan: (planned: Planned) => Destination;
+    readonly refuse?: (rows: RealmReader, license: LicenseSnapshot) => Refusal | null;
   },
 ): Promise<Shown<LicenseView>> {
   const { id, action, reason } = request;
@@ -95,6 +97,8 @@ export async function transition(
     if ('refused' in next) return next;
     const to = request.plan({ license, reader, now, status: next.status });
     return deps.work.run(permit, (tx): Outcome<Shown<LicenseView>> => {
+      const refused = request.refuse?.(tx.in(realmOf(permit)), license) ?? null;
+      if (refused !== null) return refused;
       const after = moved(deps, tx, { viewer: viewerOf(permit), license, action, to, reason });
       if ('stale' in after) return after;
       permit.remember(tx, after);

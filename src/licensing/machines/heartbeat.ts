@@ -1,14 +1,17 @@
 import type { Permit } from '../../access/index.ts';
 import type { Outbox } from '../../delivery/outbox.ts';
+import { Fault } from '../../faults.ts';
 import { append } from '../../ledger/append.ts';
 import { type EpochMs, isoTime } from '../../lib/clock.ts';
 import { present } from '../../lib/invariant.ts';
+import type { RealmId } from '../../storage/realm-scope.ts';
 import type { Tx } from '../../storage/tx.ts';
 import type { UnitOfWork } from '../../storage/unit-of-work.ts';
 import { holdsScope, realmOf } from '../caller.ts';
 import { findLicense } from '../licenses/license-store.ts';
+import type { PolicySettings } from '../policies/policy-settings.ts';
 import type { Shown } from '../schema.ts';
-import type { PolicySource } from '../validation/standing.ts';
+import type { Components, PolicySource } from '../validation/standing.ts';
 import { machineEvent } from './machine-event.ts';
 import { machineNow } from './end-machine.ts';
 import { heartbeatPatienceMs } from './heartbeat-rule.ts';
@@ -17,9 +20,10 @@ import type { MachineUsage } from './machine-usage.ts';
 import { machineView, type MachineView, type MachineViewDeps } from './machine-view.ts';
 import { machineDecides, type MachineSnapshot } from './machine.ts';
 import { ownMachine } from './own-machine.ts';
+import { componentsAgree, type RecogniseDeps } from './recognise.ts';
 
 /** What taking heartbeats needs. */
-export interface HeartbeatDeps extends MachineViewDeps {
+export interface HeartbeatDeps extends MachineViewDeps, RecogniseDeps {
   readonly work: Pick<UnitOfWork, 'run' | 'read'>;
   readonly policies: PolicySource;
   readonly machineUsage: MachineUsage;
@@ -34,34 +38,52 @@ export interface Beaten extends Shown<MachineView> {
   readonly heartbeatDueAt: string | null;
 }
 
+/** Which machine, and what it is made of, if it says so. */
+export interface TakeHeartbeat {
+  readonly id: string;
+  readonly components?: Components | undefined;
+}
+
 /**
  * Takes a heartbeat. It is bookkeeping, written behind: a crash loses what came in the last second. Only a machine that
- * was dead and comes back changes its state, durably.
- * @throws Fault NOT_FOUND
+ * was dead and comes back changes its state, durably. One whose components are another machine's keeps nothing alive.
+ * @throws Fault NOT_FOUND, FINGERPRINT_NOT_FOUND
  */
-export async function takeHeartbeat(deps: HeartbeatDeps, permit: Permit, id: string): Promise<Beaten> {
+export async function takeHeartbeat(
+  deps: HeartbeatDeps,
+  permit: Permit,
+  { id, components }: TakeHeartbeat,
+): Promise<Beaten> {
   deps.admit('heartbeat');
   const realm = realmOf(permit);
   const machine = ownMachine(deps.work.read.in(realm), permit, id);
   const at = deps.time.now();
-  const due = dueAt(deps, permit, { machine, at });
+  const policy = policyOf(deps, realm, machine);
+  if (components !== undefined) requireAgreement(deps, realm, { machine, policy, components });
+  const due = policy.requireHeartbeat ? at + heartbeatPatienceMs(policy.heartbeatIntervalMinutes) : null;
   deps.machineUsage.add(realm, id, { heartbeat: { at, due }, validatedAt: null });
   const now = machine.alive === 1 ? machine : await revive(deps, permit, { machine, due });
   const view = machineView(deps, now, { realm, reveal: holdsScope(permit, 'licenses:reveal') });
   return { view, version: now.version, heartbeatDueAt: due === null ? null : isoTime(due) };
 }
 
-function dueAt(
-  deps: HeartbeatDeps,
-  permit: Permit,
-  { machine, at }: { readonly machine: MachineSnapshot; readonly at: EpochMs },
-): EpochMs | null {
-  const realm = realmOf(permit);
+function policyOf(deps: HeartbeatDeps, realm: RealmId, machine: MachineSnapshot): PolicySettings {
   const reader = deps.work.read.in(realm);
   const license = present(findLicense(reader, machine.licenseId), 'a living machine has a living licence');
-  const version = license.policyVersion;
-  const policy = deps.policies.settings(reader, { realm, id: license.policyId, version });
-  return policy.requireHeartbeat ? at + heartbeatPatienceMs(policy.heartbeatIntervalMinutes) : null;
+  return deps.policies.settings(reader, { realm, id: license.policyId, version: license.policyVersion });
+}
+
+interface Said {
+  readonly machine: MachineSnapshot;
+  readonly policy: PolicySettings;
+  readonly components: Components;
+}
+
+function requireAgreement(deps: HeartbeatDeps, realm: RealmId, { machine, policy, components }: Said): void {
+  const matching = policy.fingerprintMatching;
+  const asking = { realm, matching, components, machineId: machine.id };
+  if (componentsAgree(deps, deps.work.read.in(realm), asking)) return;
+  throw new Fault('FINGERPRINT_NOT_FOUND', `these are not the components of machine ${machine.id}`);
 }
 
 interface Revival {

@@ -105,6 +105,9 @@ export const machineAnswer = z.strictObject({
   ...TIMESTAMPS,
 });
 
+/** Body of `POST /machines/{id}/heartbeat`; it may be left out. */
+export const heartbeatInput = z.strictObject({ components: componentsSchema.optional() });
+
 /** Answer of `POST /machines/{id}/heartbeat`. */
 export const heartbeatAnswer = machineAnswer.extend({
   heartbeatDueAt: time.meta({ description: 'When the next one is due; null: the policy asks for none' }),

@@ -13,6 +13,7 @@ import {
   challengeAnswer,
   freesAtAnswer,
   heartbeatAnswer,
+  heartbeatInput,
   machineAnswer,
   machineFilters,
   machineInput,
@@ -77,6 +78,7 @@ function activationRoutes(deps: MachineRoutesDeps): Route<Permit, Demand>[] {
       path: '/api/v1/licenses/{id}/machines',
       summary: 'Activate a machine under a licence',
       demand: { scope: 'machines:write', also: [] },
+      limit: { class: 'activate', license: 'params.id', machine: 'body.fingerprint' },
       params: idParams,
       body: machineInput,
       handle: async ({ permit, params, body }) =>
@@ -87,6 +89,7 @@ function activationRoutes(deps: MachineRoutesDeps): Route<Permit, Demand>[] {
       path: PATH,
       summary: 'Activate this machine with the licence key',
       demand: { scope: 'machines:write', also: ['license', 'publishable-key'] },
+      limit: { class: 'activate', license: 'body.key', machine: 'body.fingerprint' },
       body: machineInputByKey,
       handle: async ({ permit, body, address }) => {
         const { key, ...input } = body;
@@ -175,9 +178,12 @@ function machineActs(deps: MachineRoutesDeps): Route<Permit, Demand>[] {
       path: `${PATH}/{id}/heartbeat`,
       summary: 'Send a heartbeat',
       demand: write,
+      limit: { class: 'heartbeat', machine: 'params.id' },
+      body: heartbeatInput,
       answers: { 200: oneAnswer(heartbeatAnswer) },
-      handle: async ({ permit, params }) => {
-        const { view, version, heartbeatDueAt } = await takeHeartbeat(deps, permit, params.id);
+      handle: async ({ permit, params, body }) => {
+        const request = { id: params.id, ...body };
+        const { view, version, heartbeatDueAt } = await takeHeartbeat(deps, permit, request);
         const headers = { etag: etagOf(deps.branch(), version) };
         return { status: 200, body: { data: { ...view, heartbeatDueAt } }, headers };
       },

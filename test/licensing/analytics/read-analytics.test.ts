@@ -60,8 +60,7 @@ describe('licences by status', () => {
     await shop.license({ productId: product.id, policyId: policy.id, expiresAt: null });
     shop.clock.advance(DAY);
     expect(read(shop).licenses.byStatus).toMatchObject({ active: 1, expired: 1 });
-    const deps = { ...shop.deps, mayActIrreversibly: () => true };
-    expect(await expireLicenses(deps, shop.acme.live)).toMatchObject({ expired: 1 });
+    expect(await expireLicenses(shop.deps, shop.acme.live)).toBe(1);
     expect(read(shop).licenses.byStatus).toMatchObject({ active: 1, expired: 1 });
   });
 });
@@ -77,7 +76,7 @@ describe('machines', () => {
     shop.clock.advance(2 * HOUR);
     await sweepHeartbeats(shop.deps, { job: SWEEP_JOB });
     expect(read(shop).machines).toEqual({ total: 2, alive: 0, dead: 2 });
-    await takeHeartbeat(shop.deps, shop.operator(), first.id);
+    await takeHeartbeat(shop.deps, shop.operator(), first);
     expect(read(shop).machines).toEqual({ total: 2, alive: 1, dead: 1 });
     const gone = { id: second.id, versions: null, signed: null };
     await deactivateMachine(shop.deps, shop.operator(), gone);

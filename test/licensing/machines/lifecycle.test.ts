@@ -154,7 +154,7 @@ describe('heartbeats', () => {
     const { machine } = await shop.activate(license.id, PRINT);
     const entries = shop.actions().length;
     shop.clock.advance(HOUR);
-    const { view, heartbeatDueAt } = await takeHeartbeat(shop.deps, shop.holder(license.id), machine.id);
+    const { view, heartbeatDueAt } = await takeHeartbeat(shop.deps, shop.holder(license.id), machine);
     expect(Date.parse(view.lastHeartbeatAt ?? '')).toBe(shop.clock.wall());
     expect(Date.parse(heartbeatDueAt ?? '')).toBe(shop.clock.wall() + PATIENCE);
     expect(shop.row('SELECT last_heartbeat_at AS at FROM machine_usage')).toEqual({ at: null });
@@ -184,7 +184,7 @@ describe('heartbeats', () => {
     expect(await sweep(shop)).toEqual({ dead: 1, held: 0 });
     const asked = { id: license.id, input: { fingerprint: PRINT } };
     expect((await validateLicense(shop.deps, shop.operator(), asked)).code).toBe('HEARTBEAT_REQUIRED');
-    const { view } = await takeHeartbeat(shop.deps, shop.operator(), machine.id);
+    const { view } = await takeHeartbeat(shop.deps, shop.operator(), machine);
     expect(view.status).toBe('alive');
     expect((await validateLicense(shop.deps, shop.operator(), asked)).code).toBe('VALID');
     expect(shop.actions().filter((action) => action.startsWith('machine.'))).toEqual([
@@ -199,7 +199,7 @@ describe('heartbeats', () => {
     const { license } = await shop.sell(BEATING);
     const { machine } = await shop.activate(license.id, PRINT);
     shop.clock.advance(HOUR);
-    await takeHeartbeat(shop.deps, shop.operator(), machine.id);
+    await takeHeartbeat(shop.deps, shop.operator(), machine);
     shop.clock.advance(HOUR);
     expect((await sweep(shop)).dead).toBe(0);
     shop.clock.advance(DAY);
