@@ -9,14 +9,22 @@ const POLICY = `INSERT INTO policies (realm_id, id, product_id, name, code, temp
 const LICENSE = `INSERT INTO licenses
   (realm_id, id, product_id, policy_id, status, key_hash, key_masked, key_origin, created_at, updated_at)
   VALUES (1, 'lic_1', 'prod_1', 'pol_1', 'active', x'01', 'A', 'generated', 0, 0)`;
-const DIRECTORY = "INSERT INTO license_directory VALUES (x'01', 1, 1, 'lic_1')";
-const SEATS = "INSERT INTO license_seats VALUES (1, 'lic_1', 1)";
+const directory = (hash: string, id: string) =>
+  `INSERT INTO license_directory (key_hash, index_version, realm_id, license_id) VALUES (x'${hash}', 1, 1, '${id}')`;
+const DIRECTORY = directory('01', 'lic_1');
+const SEATS =
+  "INSERT INTO license_seats (realm_id, license_id, seats, fingerprints) VALUES (1, 'lic_1', 1, 1)";
+const USER_SEATS = "INSERT INTO license_user_seats VALUES (1, 'lic_1', x'07', 1)";
+const FINGERPRINT = "INSERT INTO license_fingerprints VALUES (1, 'lic_1', x'02', 1)";
 const PRODUCT_SEATS = "INSERT INTO product_seats VALUES (1, 'prod_1', 1)";
 const COUNTERS = 'INSERT INTO realm_counters (realm_id, licenses, machines) VALUES (1, 1, 1)';
 const DAYS = "INSERT INTO day_counts VALUES (1, 'activation', 0, '', 1), (1, 'file', 0, '', 1)";
 const MACHINE = `INSERT INTO machines
-  (realm_id, id, license_id, fingerprint_hash, fingerprint_sealed, index_version, created_at, updated_at)
-  VALUES (1, 'mach_1', 'lic_1', x'02', x'03', 1, 0, 0)`;
+  (realm_id, id, license_id, fingerprint_hash, fingerprint_sealed, user_index, index_version, created_at, updated_at)
+  VALUES (1, 'mach_1', 'lic_1', x'02', x'03', x'07', 1, 0, 0)`;
+const COMPONENT = `INSERT INTO machine_components (realm_id, machine_id, license_id, name, value_hash, index_version)
+  VALUES (1, 'mach_1', 'lic_1', 'disk', x'08', 1)`;
+const USAGE = "INSERT INTO machine_usage (realm_id, machine_id, license_id) VALUES (1, 'mach_1', 'lic_1')";
 const FILE = `INSERT INTO issued_files
   (realm_id, id, kind, branch, branch_seq, license_id, machine_id, kid, digest, issued_at, expires_at)
   VALUES (1, 'file_1', 'machine', 'b', 5, 'lic_1', 'mach_1', 'kid', x'04', 0, 0)`;
@@ -28,7 +36,11 @@ const SOUND = [
   LICENSE,
   DIRECTORY,
   SEATS,
+  USER_SEATS,
+  FINGERPRINT,
   MACHINE,
+  COMPONENT,
+  USAGE,
   FILE,
   PRODUCT_SEATS,
   COUNTERS,
@@ -38,13 +50,27 @@ const SOUND = [
 
 const BREAKS: readonly (readonly [string, string])[] = [
   ['a licence whose seats are not the number of its living machines', 'UPDATE license_seats SET seats = 2'],
+  ['a user of a licence whose seats are not the number', 'UPDATE license_user_seats SET seats = 2'],
+  ['a user of a licence whose seats are not the number', 'DELETE FROM license_user_seats'],
+  ['a user of a licence whose seats are not the number', 'UPDATE machines SET user_index = NULL'],
+  ['a licence whose count of fingerprints', 'UPDATE license_seats SET fingerprints = 2'],
+  ['a living machine whose fingerprint its licence does not remember', 'DELETE FROM license_fingerprints'],
+  [
+    'a component or a usage row that names another licence',
+    "UPDATE machine_components SET license_id = 'lic_9'",
+  ],
+  ['a component or a usage row that names another licence', "UPDATE machine_usage SET license_id = 'lic_9'"],
+  ['a component or a usage row that names another licence', 'UPDATE machine_components SET living = 0'],
   ['a living machine of a licence that counts no seats', 'DELETE FROM license_seats'],
   ['a living machine of a deleted licence', 'UPDATE licenses SET deleted_at = 1'],
   ['a living policy of a deleted product', 'UPDATE products SET deleted_at = 1'],
   ['a living licence of a deleted policy or product', 'UPDATE policies SET deleted_at = 1'],
   ['a licence that its key does not lead to', 'DELETE FROM license_directory'],
-  ['a key that leads to no licence', "INSERT INTO license_directory VALUES (x'09', 1, 1, 'lic_9')"],
-  ['a public id that leads to no API key', "INSERT INTO api_key_directory VALUES (x'09', 1, 1, 'key_9')"],
+  ['a key that leads to no licence', directory('09', 'lic_9')],
+  [
+    'a public id that leads to no API key',
+    `INSERT INTO api_key_directory (public_id_hash, index_version, realm_id, api_key_id) VALUES (x'09', 1, 1, 'key_9')`,
+  ],
   ['an issued file whose machine does not exist', "UPDATE issued_files SET machine_id = 'mach_9'"],
   [
     'a number of an issued file above what was reserved',
