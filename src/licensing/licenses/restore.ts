@@ -23,6 +23,8 @@ import { licenseDecides, licenseEvent, licenseView, type LicenseView } from './l
 import type { LicenseSnapshot } from './license.ts';
 import { facetsNow, type ReadLicenseDeps, type Viewer, viewerOf } from './show.ts';
 import { claimTenantLicense, countMovedLicense } from './tenant-license-store.ts';
+import { bookNotice } from './term-store.ts';
+import { nextNotice } from './term.ts';
 
 /** What restoring licences needs. */
 export interface RestoreLicenseDeps extends ReadLicenseDeps {
@@ -87,6 +89,8 @@ function bringBack(
   countMovedLicense(rows, 'active', license.status);
   detachDeletedFromLicense(rows, id);
   indexAgain(deps, rows, { realm, license });
+  // Notices that passed while it was deleted are not told any more.
+  if (license.status === 'active') bookNotice(rows, id, nextNotice(license.expiresAt, tx.now));
   const machines = withMachines(deps, tx, { ...what, realm });
   const after = present(findLicense(rows, id), 'a licence restored in this unit is there');
   const [was, is] = [licenseDecides(license, license.deletedAt), licenseDecides(after)];

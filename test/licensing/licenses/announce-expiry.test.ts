@@ -7,6 +7,7 @@ import { announceExpiry } from '../../../src/licensing/licenses/announce-expiry.
 import { deleteLicense } from '../../../src/licensing/licenses/delete.ts';
 import { expireLicenses } from '../../../src/licensing/licenses/expire.ts';
 import { renewLicense } from '../../../src/licensing/licenses/renew.ts';
+import { restoreLicense } from '../../../src/licensing/licenses/restore.ts';
 import { transferLicense } from '../../../src/licensing/licenses/transfer.ts';
 import { changeStatus } from '../../../src/licensing/licenses/transition.ts';
 import { testSealing } from '../../support/sealing.ts';
@@ -114,7 +115,7 @@ describe('the notices of an expiry', () => {
     expect(told(catalogue)).toEqual([30]);
   });
 
-  it('rest while the licence is suspended or deleted, and go on with the next when it is reinstated', async () => {
+  it('rest while a licence is suspended or deleted, and go on with the next when it comes back', async () => {
     await using catalogue = await openCatalogue();
     const { license, policy } = await withLicense(catalogue, 60);
     const gone = await catalogue.license(policy);
@@ -124,10 +125,12 @@ describe('the notices of an expiry', () => {
     storage.clock.advance(40 * DAY);
     await sweep(catalogue);
     await changeStatus(deps, operator(), { id: license.id, ...ANY, action: 'reinstate' });
+    await restoreLicense(deps, operator(), { id: gone.id, ...ANY, machines: false });
     await sweep(catalogue);
+    expect(told(catalogue)).toEqual([]);
     storage.clock.advance(6 * DAY);
     await sweep(catalogue);
-    expect(told(catalogue)).toEqual([14]);
+    expect([told(catalogue, license.id), told(catalogue, gone.id)]).toEqual([[14], [14]]);
   });
 
   it('are not told again when the clock is set back, and go on from there', async () => {
