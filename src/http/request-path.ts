@@ -5,7 +5,7 @@ import type { JsonValue } from '../lib/strict-json.ts';
 import { DEFAULT_BODY_BYTES, hasBody, parseBody, readBody } from './body.ts';
 import type { Exchange } from './exchange.ts';
 import type { Parts, Presented } from './parts.ts';
-import { invalidRequest } from './problem.ts';
+import { parseRequest } from './problem.ts';
 import { type AnswerStore, idempotencyKey, Remembrance, type Replays, requestDigest } from './replay.ts';
 import { nonceIn, requireDigest, signatureHeaders } from './response-signature.ts';
 import type { Answer, Call } from './route.ts';
@@ -211,9 +211,7 @@ function readQuery(schema: z.ZodType | undefined, text: string): unknown {
       })),
     });
   }
-  const read = schema.safeParse(given);
-  if (read.success) return read.data;
-  throw invalidRequest(read.error, given);
+  return parseRequest(schema, given);
 }
 
 function queryMembers(text: string): Readonly<Record<string, string>> {
@@ -241,9 +239,7 @@ async function readInput<Who, Caller, Demand, Tx>(
     }
     return { bytes, body: undefined };
   }
-  const read = route.body.safeParse(given);
-  if (read.success) return { bytes, body: read.data };
-  throw invalidRequest(read.error, given);
+  return { bytes, body: parseRequest(route.body, given) };
 }
 
 /**
