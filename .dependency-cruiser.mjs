@@ -4,7 +4,7 @@
  */
 
 /** What every part may import. */
-const COMMON = ['lib', 'faults', 'states'];
+const COMMON = ['lib', 'faults', 'states', 'issue-words'];
 
 /** What a part may import besides itself and COMMON. Parts further down never appear further up: no way back. */
 const ARROWS = {

@@ -1,5 +1,14 @@
 import type { z } from 'zod';
 import { Fault, type FaultCode, FAULTS, type FieldError } from '../faults.ts';
+import {
+  isMissing,
+  type Issue,
+  type IssueContext,
+  issueWords,
+  knownMembers,
+  unknownWords,
+  unworded,
+} from '../issue-words.ts';
 
 /** Content type of every error (RFC 9457 §3). */
 export const PROBLEM_TYPE = 'application/problem+json';
@@ -50,25 +59,29 @@ function unexpected(): Fault {
 }
 
 /**
- * The fault of a request that does not fit its schema: one row per thing wrong, at a JSON path such as
- * `metadata.color` or `items.0.key`. Never a value: values may be secrets.
+ * What a request holds, as its schema reads it.
+ * @throws Fault VALIDATION_FAILED with one row per thing wrong, at a JSON path such as `metadata.color` or
+ * `items.0.key`. Never with a value: values may be secrets.
  */
-export function invalidRequest(error: z.ZodError, input: unknown): Fault {
-  const errors = error.issues.flatMap((issue) => fieldErrors(issue, input));
+export function parseRequest<T extends z.ZodType>(schema: T, input: unknown): z.output<T> {
+  const read = schema.safeParse(input, { error: unworded });
+  if (read.success) return read.data;
+  const errors = read.error.issues.flatMap((issue) => fieldErrors(issue, { schema, input }));
   const first = errors[0];
   const where = first === undefined || first.path === '' ? 'the request' : first.path;
   const message = `${where} is not valid: ${first?.message ?? 'see errors'}; correct what is listed and send it again`;
-  return new Fault('VALIDATION_FAILED', message, { errors: errors.slice(0, ERRORS_LIMIT) });
+  throw new Fault('VALIDATION_FAILED', message, { errors: errors.slice(0, ERRORS_LIMIT) });
 }
 
-function fieldErrors(issue: z.core.$ZodIssue, input: unknown): FieldError[] {
+function fieldErrors(issue: Issue, context: IssueContext): FieldError[] {
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => fieldError([...issue.path, key], 'UNKNOWN_MEMBER', 'is not known here'));
+    const known = knownMembers(context.schema, issue.path);
+    return issue.keys.map((key) =>
+      fieldError([...issue.path, key], 'UNKNOWN_MEMBER', unknownWords(key, known)),
+    );
   }
-  if (issue.code === 'invalid_type' && valueAt(input, issue.path) === undefined) {
-    return [fieldError(issue.path, 'REQUIRED', 'is required')];
-  }
-  return [fieldError(issue.path, codeOf(issue), wordsOf(issue.message))];
+  const code = isMissing(issue, context.input) ? 'REQUIRED' : codeOf(issue);
+  return [fieldError(issue.path, code, issueWords(issue, context).slice(0, MESSAGE_CHARACTERS))];
 }
 
 function fieldError(path: readonly PropertyKey[], code: string, message: string): FieldError {
@@ -76,21 +89,7 @@ function fieldError(path: readonly PropertyKey[], code: string, message: string)
 }
 
 /** A refinement may name its own code (`params: { code }`); the others have that of the schema library, upper snake. */
-function codeOf(issue: z.core.$ZodIssue): string {
+function codeOf(issue: Issue): string {
   const named: unknown = issue.code === 'custom' ? issue.params?.['code'] : undefined;
   return typeof named === 'string' ? named : issue.code.toUpperCase();
-}
-
-function wordsOf(message: string): string {
-  const words = message.replace(/^Invalid input: /, '');
-  return (words.charAt(0).toLowerCase() + words.slice(1)).slice(0, MESSAGE_CHARACTERS);
-}
-
-function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
-  let value = input;
-  for (const step of path) {
-    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, step)) return undefined;
-    value = (value as Record<PropertyKey, unknown>)[step]; // an own member, as the line above has seen
-  }
-  return value;
 }

@@ -13,9 +13,9 @@ const NAME_MAX = 255;
 /** `metadata` of any resource: an object of at most 16 KB, 64 members and 4 levels. */
 export const metadataSchema = z
   .record(z.string().min(1).max(NAME_MAX), z.unknown())
-  .refine((value) => Object.keys(value).length <= KEYS_MAX, `at most ${KEYS_MAX} members`)
-  .refine((value) => depthOf(value) <= DEPTH_MAX, `at most ${DEPTH_MAX} levels of nesting`)
-  .refine((value) => Buffer.byteLength(JSON.stringify(value)) <= BYTES_MAX, 'at most 16 KB')
+  .refine((value) => Object.keys(value).length <= KEYS_MAX, `must have at most ${KEYS_MAX} members`)
+  .refine((value) => depthOf(value) <= DEPTH_MAX, `must have at most ${DEPTH_MAX} levels of nesting`)
+  .refine((value) => Buffer.byteLength(JSON.stringify(value)) <= BYTES_MAX, 'must have at most 16 KB')
   .meta({ description: 'Free data of your own: at most 16 KB, 64 members, 4 levels.' });
 
 function depthOf(value: unknown): number {

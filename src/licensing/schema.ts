@@ -10,7 +10,7 @@ export const TIMESTAMPS = {
 /** `code` of products and policies: unique in the realm, fixed. */
 export const codeSchema = z
   .string()
-  .regex(/^[A-Za-z0-9_-]{1,50}$/, '1 to 50 letters, digits, underscores and dashes');
+  .regex(/^[A-Za-z0-9_-]{1,50}$/, 'must be 1 to 50 letters, digits, underscores and dashes');
 
 /** A name that people read. */
 export const nameSchema = z.string().min(1).max(255);

@@ -56,7 +56,7 @@ describe('mintmark product', () => {
       'VALIDATION_FAILED',
     );
     expect(stderr).toMatch(/^ {2}name: /m);
-    expect(stderr).toMatch(/^ {2}code: 1 to 50 letters/m);
+    expect(stderr).toMatch(/^ {2}code: must be 1 to 50 letters/m);
     expect(stderr).toMatch(/\[req_[0-9A-Z]+\]/);
   });
 

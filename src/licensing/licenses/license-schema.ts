@@ -16,7 +16,7 @@ const limit = z.int().min(1).max(COUNT_MAX).nullable();
 const userEmail = z
   .string()
   .max(EMAIL_MAX)
-  .regex(/^[^\s@]+@[^\s@]+$/, 'an e-mail address');
+  .regex(/^[^\s@]+@[^\s@]+$/, 'must be an e-mail address');
 /** A key as a person types it; what it must look like is said by its own rules. */
 export const typedKey = z.string().min(1).max(KEY_MAX);
 

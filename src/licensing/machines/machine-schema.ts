@@ -17,7 +17,7 @@ export const fingerprintSchema = z
   .string()
   .min(FINGERPRINT_MIN)
   .max(FINGERPRINT_MAX)
-  .refine((text) => text.isWellFormed() && !/\p{Cc}/u.test(text), 'no control characters')
+  .refine((text) => text.isWellFormed() && !/\p{Cc}/u.test(text), 'must have no control characters')
   .meta({ description: 'Names this machine and no other; stored sealed, looked up by a keyed digest' });
 
 /** Named parts of a machine: `board`, `disk`, `mac`, `machine-id`, `os`… */
@@ -30,7 +30,7 @@ export const componentsSchema = z
 export const userEmailSchema = z
   .string()
   .max(EMAIL_MAX)
-  .regex(/^[^\s@]+@[^\s@]+$/, 'an e-mail address')
+  .regex(/^[^\s@]+@[^\s@]+$/, 'must be an e-mail address')
   .meta({ description: 'Who uses the machine; required where the policy counts seats per user' });
 
 const text = z.string().min(1).max(TEXT_MAX).nullable();

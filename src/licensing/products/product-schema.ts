@@ -9,7 +9,7 @@ export const DEFAULT_KEY_PREFIX = 'LIC';
 const description = z.string().max(DESCRIPTION_MAX).nullable();
 const keyPrefix = z
   .string()
-  .regex(/^[A-Z]{2,10}$/, '2 to 10 upper-case letters')
+  .regex(/^[A-Z]{2,10}$/, 'must be 2 to 10 upper-case letters')
   .meta({ description: 'First part of the licence keys of this product' });
 
 /** A key that is indexed costs a row for each licence: a product names the few it is searched by. */
@@ -18,12 +18,12 @@ const INDEXED_MAX = 4;
 /** A key of metadata that can be named in a query: `metadata.<key>`. */
 export const metadataKey = z
   .string()
-  .regex(/^[A-Za-z0-9_-]{1,64}$/, '1 to 64 letters, digits, underscores and dashes');
+  .regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, underscores and dashes');
 
 const indexedMetadata = z
   .array(metadataKey)
   .max(INDEXED_MAX)
-  .refine((names) => new Set(names).size === names.length, 'each key once')
+  .refine((names) => new Set(names).size === names.length, 'must have each key once')
   .meta({ description: 'Keys of the metadata of its licences by which they can be listed' });
 
 /** Body of `POST /products`. */
