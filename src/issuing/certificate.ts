@@ -22,9 +22,12 @@ export type FileProtection =
 export interface PreparedFile {
   /** The exact bytes to sign, unhashed (pure Ed25519, RFC 8032 §5.1; SHA-256 inside ECDSA). */
   readonly signingInput: Buffer;
-  /** The whole SHA-256 of `enc`: what the ledger records, and by its first 16 bytes what a revocation list affirms. */
+  /**
+   * The whole SHA-256 of `enc`, or of the signed text of a token or key: what the ledger records, and by its first 16 bytes
+   * what a revocation list affirms.
+   */
   readonly encDigest: Buffer;
-  /** The value of `alg` in the certificate, e.g. `aes-256-gcm+ed25519`. */
+  /** The value of `alg` in the certificate, e.g. `aes-256-gcm+ed25519`; `EdDSA` for a token, `ed25519` for a key. */
   readonly algorithm: string;
   /** The finished file text from the raw 64 signature bytes. */
   finish(signature: Uint8Array): string;
@@ -67,7 +70,7 @@ export function prepareCertificate(input: CertificateInput): PreparedFile {
   const { kind, signingKey, protection } = input;
   const dataset = Buffer.from(JSON.stringify(input.dataset), 'utf8');
   const enc = encode(dataset, protection, input.fingerprint ?? '');
-  assertSize(enc);
+  requireSignable(enc.length);
   const row = SIGNATURE_ALGORITHMS[signingKey.algorithm];
   const cipher = protection.mode === 'encrypted' ? 'aes-256-gcm' : 'base64';
   const algorithm = `${cipher}+${row.certificateSuffix}`;
@@ -98,9 +101,10 @@ function contentKey(licenseKey: Secret, fingerprint: string): Buffer {
   return createHash('sha256').update(licenseKey.expose(), 'utf8').update(fingerprint, 'utf8').digest();
 }
 
-function assertSize(enc: string): void {
-  if (enc.length <= MAX_ENC_BYTES) return;
-  const message = `the file would carry ${enc.length.toString()} bytes of content, at most ${MAX_ENC_BYTES.toString()} are allowed; shorten metadata or attach fewer entitlements`;
+/** Whether every custodian can sign so many bytes. @throws Fault FILE_TOO_LARGE */
+export function requireSignable(bytes: number): void {
+  if (bytes <= MAX_ENC_BYTES) return;
+  const message = `the file would carry ${bytes.toString()} bytes of content, at most ${MAX_ENC_BYTES.toString()} are allowed; shorten metadata or attach fewer entitlements`;
   throw new Fault('FILE_TOO_LARGE', message);
 }
 

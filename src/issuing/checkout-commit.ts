@@ -18,10 +18,17 @@ import {
 } from '../licensing/index.ts';
 import type { Tx } from '../storage/tx.ts';
 import type { UnitOfWork } from '../storage/unit-of-work.ts';
+import type { CheckoutForm } from './checkout-encode.ts';
 import { type PreparedCheckout, standingOf, type Versions, whyNot } from './checkout-prepare.ts';
 import type { SignedCheckout } from './checkout-sign.ts';
 import type { Bound } from './checkout-terms.ts';
-import { fileDecides, insertIssuedFile, type IssuedFile, signingKeyVersion } from './issued-files-store.ts';
+import {
+  fileDecides,
+  insertIssuedFile,
+  type IssuedFile,
+  type IssuedKind,
+  signingKeyVersion,
+} from './issued-files-store.ts';
 
 /**
  * Counts one more file against what a credential may issue, in the unit that issues; the last thing the unit decides.
@@ -50,7 +57,8 @@ export interface IssuedCheckout {
   readonly binding: { readonly mode: 'exact'; readonly fingerprint: string } | null;
   /** Which bound gave `expiresAt`. */
   readonly bound: Bound;
-  /** Whether the answer is to be the bare file. */
+  /** Which form it has, and whether the answer is to be the bare file. */
+  readonly form: CheckoutForm;
   readonly raw: boolean;
 }
 
@@ -148,7 +156,7 @@ function fileOf(prepared: PreparedCheckout): IssuedFile {
   const { fileId: id, branch, branchSeq, kid, machine, terms, request } = prepared;
   return {
     ...{ id, branch, branchSeq, kid },
-    kind: machine === null ? 'license' : 'machine',
+    kind: kindOf(prepared),
     licenseId: request.licenseId,
     machineId: machine?.id ?? null,
     fingerprintHash: machine?.fingerprintHash ?? null,
@@ -156,6 +164,16 @@ function fileOf(prepared: PreparedCheckout): IssuedFile {
     issuedAt: terms.issuedAt,
     expiresAt: terms.expiresAt,
   };
+}
+
+const KINDS: Readonly<Record<Exclude<CheckoutForm, 'file'>, IssuedKind>> = {
+  jwt: 'token',
+  'signed-key': 'signed-key',
+};
+
+function kindOf({ request, machine }: PreparedCheckout): IssuedKind {
+  if (request.form !== 'file') return KINDS[request.form];
+  return machine === null ? 'license' : 'machine';
 }
 
 function eventOf({ terms }: PreparedCheckout, file: IssuedFile) {
@@ -176,6 +194,7 @@ function issuedOf({ prepared, certificate }: SignedCheckout): IssuedCheckout {
       machineId: machine?.id ?? null,
       binding: machine === null ? null : { mode: 'exact', fingerprint: machine.fingerprint },
       bound: terms.bound,
+      form: request.form,
       raw: request.raw,
     },
   };

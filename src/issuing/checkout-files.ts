@@ -2,18 +2,18 @@ import type { Permit } from '../access/index.ts';
 import { isoTime } from '../lib/clock.ts';
 import { findLicense, notFound, realmOf } from '../licensing/index.ts';
 import type { UnitOfWork } from '../storage/unit-of-work.ts';
-import { type ListedFile, pageOfFiles } from './issued-files-store.ts';
+import { type IssuedKind, type ListedFile, pageOfFiles } from './issued-files-store.ts';
 
 /** A file as the API shows it. */
 export interface FileView {
   readonly id: string;
-  readonly kind: 'license' | 'machine';
+  readonly kind: IssuedKind;
   readonly licenseId: string;
   readonly machineId: string | null;
   readonly kid: string;
   readonly branch: string;
   readonly seq: number;
-  /** SHA-256 of `enc`, hexadecimal. */
+  /** SHA-256 of `enc`, or of the signed text of a token or key; hexadecimal. */
   readonly digest: string;
   readonly issuedAt: string;
   readonly expiresAt: string;

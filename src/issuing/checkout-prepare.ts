@@ -3,14 +3,13 @@ import type { SigningKey } from '../custody/keyring.ts';
 import { Fault } from '../faults.ts';
 import { type EpochMs, DAY } from '../lib/clock.ts';
 import { present } from '../lib/invariant.ts';
-import { Secret } from '../lib/secret.ts';
 import { newId } from '../lib/ulid.ts';
 import {
   type Components,
   decide,
   type DecisionFacts,
+  findPolicy,
   notFound,
-  openLicenseKey,
   prepareMachine,
   type PreparedMachine,
   type PrepareDeps,
@@ -23,13 +22,12 @@ import {
 import type { RealmId } from '../storage/realm-scope.ts';
 import type { RealmReader } from '../storage/tx.ts';
 import type { UnitOfWork } from '../storage/unit-of-work.ts';
-import type { FileProtection, PreparedFile } from './certificate.ts';
-import { entitlementFacts, licenseFacts, machineFacts, type MachineInFile } from './checkout-dataset.ts';
+import type { PreparedFile } from './certificate.ts';
+import { machineFacts, type MachineInFile } from './checkout-dataset.ts';
+import { type CheckoutForm, encodeCheckout } from './checkout-encode.ts';
 import { type Terms, termsOf } from './checkout-terms.ts';
 import type { FileMeta, LedgerAnchor } from './file-meta.ts';
 import { signingKeyVersion } from './issued-files-store.ts';
-import { prepareLicenseFile } from './license-file.ts';
-import { prepareMachineFile } from './machine-file.ts';
 
 /** Which file is wanted. */
 export interface CheckoutRequest {
@@ -40,7 +38,8 @@ export interface CheckoutRequest {
   /** Who uses the machine, if this activates it. */
   readonly userEmail?: string | undefined;
   readonly ttlSeconds: number | undefined;
-  /** False: anyone can read the file, and the key in it is masked. */
+  readonly form: CheckoutForm;
+  /** False: anyone can read the file, and the key in it is masked. Tokens and signed keys are never encrypted. */
   readonly encrypt: boolean;
   /** Whether the answer is to be the bare file. */
   readonly raw: boolean;
@@ -234,7 +233,10 @@ function numbered(
   const [branch, branchSeq] = [deps.fileNumbers.branch, deps.fileNumbers.next()];
   const meta = metaOf(deps, place, { fileId, branch, branchSeq });
   const machine = machineFacts(deps, { standing, activation, issuedAt: terms.issuedAt });
-  const file = encode(deps, place, { request, meta, machine });
+  const { form, encrypt } = request;
+  const { tenantId } = nameOf(deps, realm);
+  const policyCode = policyCodeOf(deps, standing);
+  const file = encodeCheckout(deps, { form, encrypt, standing, tenantId, key, meta, machine, policyCode });
   const bound = standing.machine ?? activation?.row ?? null;
   return {
     ...{ realm, request, fileId, branch, branchSeq, kid: key.kid, terms, activation, file },
@@ -267,36 +269,11 @@ function metaOf(
   };
 }
 
+function policyCodeOf({ work }: PrepareCheckoutDeps, { realm, license }: Standing): string {
+  return present(findPolicy(work.read.in(realm), license.policyId), 'a living licence has a living policy')
+    .code;
+}
+
 function nameOf(deps: PrepareCheckoutDeps, realm: RealmId): RealmName {
   return present(deps.realmName(realm), 'a realm with licences belongs to a tenant');
-}
-
-interface Content {
-  readonly request: CheckoutRequest;
-  readonly meta: FileMeta;
-  readonly machine: MachineInFile | null;
-}
-
-function encode(deps: PrepareCheckoutDeps, place: Place, { request, meta, machine }: Content): PreparedFile {
-  const { realm, standing, key } = place;
-  const input = {
-    license: licenseFacts(deps, standing, { tenantId: nameOf(deps, realm).tenantId, now: meta.issuedAt }),
-    entitlements: entitlementFacts(deps, standing, meta.issuedAt),
-    meta,
-    protection: protectionOf(deps, standing, request),
-    signingKey: { kid: key.kid, algorithm: key.algorithm },
-  };
-  return machine === null ? prepareLicenseFile(input) : prepareMachineFile({ ...input, machine });
-}
-
-const IV_BYTES = 12;
-
-function protectionOf(
-  deps: PrepareCheckoutDeps,
-  { realm, license }: Standing,
-  { encrypt }: CheckoutRequest,
-): FileProtection {
-  if (!encrypt) return { mode: 'plain', maskedKey: license.keyMasked };
-  const licenseKey = new Secret(openLicenseKey(deps, realm, license));
-  return { mode: 'encrypted', licenseKey, iv: deps.random.bytes(IV_BYTES) };
 }

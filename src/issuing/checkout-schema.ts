@@ -13,10 +13,10 @@ const options = {
     .optional()
     .meta({ description: 'Resources to include; both always are, where they apply' }),
   format: z.enum(['file', 'jwt']).optional().meta({
-    description: 'This version issues files; `jwt` is refused with NOT_YET_SUPPORTED',
+    description: '`jwt`: a compact token (a JWT) instead of a file; it is never encrypted, and shows no key',
   }),
   encrypt: z.boolean().optional().meta({
-    description: 'Default true; false needs the scope licenses:checkout-plain',
+    description: 'Default true; false needs the scope licenses:checkout-plain. Not with `jwt`',
   }),
 };
 
@@ -34,15 +34,23 @@ export const licenseCheckoutInput = z.strictObject({
   userEmail: userEmailSchema.optional(),
 });
 
-/** Answer of both. */
-export const checkoutAnswer = z.strictObject({
-  certificate: z.string().meta({ description: 'The file, as it is to be stored' }),
+/** Body of `POST /licenses/{id}/signed-key`. */
+export const signedKeyInput = z.strictObject({ ttlSeconds: options.ttlSeconds });
+
+const issued = {
   algorithm: z.string(),
   kid: z.string(),
   issuedAt: z.iso.datetime(),
   expiresAt: z.iso.datetime(),
   fileId: z.string(),
   licenseId: z.string(),
+  bound: z.enum(['ttl', 'offlineMaxDays', 'licenseExpiry']).meta({ description: 'What decided expiresAt' }),
+};
+
+/** Answer of both checkouts. */
+export const checkoutAnswer = z.strictObject({
+  certificate: z.string().meta({ description: 'The file, or the token, as it is to be stored' }),
+  ...issued,
   machineId: z.string().nullable(),
   binding: z
     .strictObject({
@@ -51,19 +59,26 @@ export const checkoutAnswer = z.strictObject({
     })
     .nullable()
     .meta({ description: 'What the file opens with; null for a licence file' }),
-  bound: z.enum(['ttl', 'offlineMaxDays', 'licenseExpiry']).meta({ description: 'What decided expiresAt' }),
+});
+
+/** Answer of the signed key. */
+export const signedKeyAnswer = z.strictObject({
+  signedKey: z.string().meta({ description: 'key/<data>.<signature>: one line' }),
+  ...issued,
 });
 
 /** A file in a list. */
 export const fileAnswer = z.strictObject({
   id: z.string(),
-  kind: z.enum(['license', 'machine']),
+  kind: z.enum(['license', 'machine', 'token', 'signed-key']),
   licenseId: z.string(),
   machineId: z.string().nullable(),
   kid: z.string(),
   branch: z.string(),
   seq: z.int(),
-  digest: z.string().meta({ description: 'SHA-256 of `enc`, hexadecimal' }),
+  digest: z
+    .string()
+    .meta({ description: 'SHA-256 of `enc`, or of the signed text of a token or key; hexadecimal' }),
   issuedAt: z.iso.datetime(),
   expiresAt: z.iso.datetime(),
 });

@@ -39,6 +39,7 @@ export interface CheckoutDeps extends Omit<PrepareCheckoutDeps, 'work'>, Omit<Co
 /** How long and in which form, whatever the file is for. */
 export interface CheckoutOptions {
   readonly ttlSeconds: number | undefined;
+  readonly form: 'file' | 'jwt';
   readonly encrypt: boolean;
   /** The machine's signature over the request, if it has a key. */
   readonly signed: SignedRequest | null;
@@ -77,14 +78,36 @@ export async function checkoutMachine(
   permit: Permit,
   asked: CheckoutOptions & { readonly machineId: string },
 ): Promise<IssuedCheckout> {
-  const { machineId, signed, ttlSeconds, encrypt, raw } = asked;
+  const { machineId, signed, ttlSeconds, form, encrypt, raw } = asked;
   const realm = realmOf(permit);
   const machine = ownMachine(deps.work.read.in(realm), permit, machineId);
   const seen = requireMachineSignature(deps, permit, { machine, signed });
   const fingerprint = openFingerprint(deps.sealer, realm, machine);
   const { licenseId } = machine;
-  const request = { licenseId, fingerprint, components: undefined, ttlSeconds, encrypt, raw };
+  const request = { licenseId, fingerprint, components: undefined, ttlSeconds, form, encrypt, raw };
   return issueFile(deps, permit, { request, seen });
+}
+
+/**
+ * Issues a signed licence key: a file in one line, bound to no machine and readable by anyone, with no key and no person in
+ * it. It counts, ends and is decided like a licence file.
+ * @throws Fault as {@link issueFile}
+ */
+export function issueSignedKey(
+  deps: CheckoutDeps,
+  permit: Permit,
+  { licenseId, ttlSeconds }: { readonly licenseId: string; readonly ttlSeconds: number | undefined },
+): Promise<IssuedCheckout> {
+  const unbound = { fingerprint: null, components: undefined } as const;
+  const request = {
+    licenseId,
+    ...unbound,
+    ttlSeconds,
+    form: 'signed-key',
+    encrypt: false,
+    raw: false,
+  } as const;
+  return issueFile(deps, permit, { request, seen: { key: null } });
 }
 
 /**
@@ -123,9 +146,12 @@ async function issueFile(
   }); // 5
 }
 
-/** A file that anyone can read has a scope of its own, and no holder of a licence has it. */
-function requirePlainScope(permit: Permit, { encrypt }: CheckoutRequest): void {
-  if (encrypt || holdsScope(permit, 'licenses:checkout-plain')) return;
+/**
+ * A file that anyone can read has a scope of its own, and no holder of a licence has it. Tokens and signed keys say nothing
+ * that needs it: no name, no metadata, no fingerprint.
+ */
+function requirePlainScope(permit: Permit, { form, encrypt }: CheckoutRequest): void {
+  if (form !== 'file' || encrypt || holdsScope(permit, 'licenses:checkout-plain')) return;
   throw new Fault('INSUFFICIENT_SCOPE', 'an unencrypted file needs the scope licenses:checkout-plain');
 }
 

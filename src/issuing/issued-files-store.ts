@@ -4,10 +4,16 @@ import type { DecidingColumns } from '../storage/journal.ts';
 import { statement } from '../storage/statement.ts';
 import type { Reader, RealmReader, RealmTx } from '../storage/tx.ts';
 
+/**
+ * What was issued: the two certificates, a compact token (bound to a machine or not), a signed key. All of them are files
+ * to whoever counts, lists and revokes them.
+ */
+export type IssuedKind = 'license' | 'machine' | 'token' | 'signed-key';
+
 /** A file as it is remembered: never its content, which only its owner has. */
 export interface IssuedFile {
   readonly id: string;
-  readonly kind: 'license' | 'machine';
+  readonly kind: IssuedKind;
   /** Which life of the appliance issued it, and its number there. */
   readonly branch: string;
   readonly branchSeq: number;
@@ -15,7 +21,7 @@ export interface IssuedFile {
   readonly machineId: string | null;
   readonly fingerprintHash: Buffer | null;
   readonly kid: string;
-  /** SHA-256 of `enc`: proves of any file found outside whether it is this one. */
+  /** SHA-256 of `enc`, or of the signed text of a token or key: proves of any file found outside whether it is this one. */
   readonly digest: Buffer;
   readonly issuedAt: EpochMs;
   readonly expiresAt: EpochMs;

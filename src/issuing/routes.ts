@@ -12,8 +12,16 @@ import {
   fileAnswer,
   licenseCheckoutInput,
   machineCheckoutInput,
+  signedKeyAnswer,
+  signedKeyInput,
 } from './checkout-schema.ts';
-import { type CheckoutDeps, checkoutLicense, checkoutMachine, type CheckoutOptions } from './checkout.ts';
+import {
+  type CheckoutDeps,
+  checkoutLicense,
+  checkoutMachine,
+  type CheckoutOptions,
+  issueSignedKey,
+} from './checkout.ts';
 import type { DocumentDeps } from './publish-documents.ts';
 import { trustRoutes } from './trust/routes.ts';
 
@@ -31,16 +39,22 @@ const common = {
   idempotent: 'answer',
 } as const;
 
-/** Checkout of files, what is outstanding, and the public keys that verify them. */
+/** Checkout of files, tokens and signed keys, what is outstanding, and the public keys that verify them. */
 export function issuingRoutes(deps: IssuingRoutesDeps): Route<Permit, Demand>[] {
-  return [licenseCheckoutRoute(deps), machineCheckoutRoute(deps), filesRoute(deps), ...trustRoutes(deps)];
+  return [
+    licenseCheckoutRoute(deps),
+    machineCheckoutRoute(deps),
+    signedKeyRoute(deps),
+    filesRoute(deps),
+    ...trustRoutes(deps),
+  ];
 }
 
 function licenseCheckoutRoute(deps: CheckoutDeps): Route<Permit, Demand> {
   return route({
     ...common,
     path: '/api/v1/licenses/{id}/checkout',
-    summary: 'Issue a licence file, or with a fingerprint a machine file',
+    summary: 'Issue a licence file, or with a fingerprint a machine file; or the same as a token',
     body: licenseCheckoutInput,
     present: presented,
     handle: async (call) => {
@@ -56,7 +70,7 @@ function machineCheckoutRoute(deps: CheckoutDeps): Route<Permit, Demand> {
   return route({
     ...common,
     path: '/api/v1/machines/{id}/checkout',
-    summary: 'Issue a machine file',
+    summary: 'Issue a machine file, or the same as a token',
     body: machineCheckoutInput,
     present: presented,
     handle: async (call) => {
@@ -66,21 +80,40 @@ function machineCheckoutRoute(deps: CheckoutDeps): Route<Permit, Demand> {
   });
 }
 
+function signedKeyRoute(deps: CheckoutDeps): Route<Permit, Demand> {
+  return route({
+    ...common,
+    path: '/api/v1/licenses/{id}/signed-key',
+    summary: 'Issue a signed licence key: one line, bound to no machine',
+    demand: { scope: 'licenses:checkout', also: [] },
+    body: signedKeyInput,
+    answers: { 200: oneAnswer(signedKeyAnswer) },
+    present: presentedKey,
+    handle: async ({ permit, params, body }) => {
+      const asked = { licenseId: params.id, ttlSeconds: body.ttlSeconds };
+      return presentedKey(await issueSignedKey(deps, permit, asked));
+    },
+  });
+}
+
 function optionsOf(call: Call<Permit>, input: CheckoutInput): CheckoutOptions {
-  refuseToken(input);
+  const form = input.format ?? 'file';
+  if (form === 'jwt') refuseEncryption(input);
   return {
     ttlSeconds: input.ttlSeconds,
-    encrypt: input.encrypt ?? true,
+    form,
+    encrypt: form === 'file' && (input.encrypt ?? true),
     signed: signedRequestOf(call, 'POST'),
     raw: wantsBytes(call.header('accept')),
   };
 }
 
-function refuseToken({ format }: CheckoutInput): void {
-  if (format !== 'jwt') return;
-  const message = 'this version issues files only; leave format out, or say "file"';
-  throw new Fault('NOT_YET_SUPPORTED', message, {
-    errors: [{ path: 'format', code: 'NOT_YET_SUPPORTED', message }],
+/** Who asks for encryption gets it or a refusal. */
+function refuseEncryption({ encrypt }: CheckoutInput): void {
+  if (encrypt !== true) return;
+  const message = 'a token is never encrypted; leave encrypt out, or ask for a file';
+  throw new Fault('VALIDATION_FAILED', message, {
+    errors: [{ path: 'encrypt', code: 'NOT_WITH_TOKEN', message }],
   });
 }
 
@@ -91,11 +124,19 @@ function wantsBytes(accept: string | undefined): boolean {
 const BYTES = 'application/octet-stream';
 
 /** The file as JSON, or as bytes to be stored under the name of its machine or licence. */
-function presented({ raw, ...issued }: IssuedCheckout): Answer {
+function presented({ raw, form, ...issued }: IssuedCheckout): Answer {
   if (!raw) return { status: 200, body: { data: issued } };
   const bytes = Buffer.from(issued.certificate, 'ascii');
-  const filename = `${issued.machineId ?? issued.licenseId}.lic`;
+  const filename = `${issued.machineId ?? issued.licenseId}.${form === 'jwt' ? 'jwt' : 'lic'}`;
   return { status: 200, raw: { bytes, contentType: BYTES, filename } };
+}
+
+function presentedKey(issued: IssuedCheckout): Answer {
+  const { certificate: signedKey, algorithm, kid, issuedAt, expiresAt, fileId, licenseId, bound } = issued;
+  return {
+    status: 200,
+    body: { data: { signedKey, algorithm, kid, issuedAt, expiresAt, fileId, licenseId, bound } },
+  };
 }
 
 function filesRoute(deps: CheckoutDeps): Route<Permit, Demand> {

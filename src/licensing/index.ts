@@ -31,6 +31,7 @@ export { refuseSuspendedTenant } from './machines/suspended-tenant.ts';
 export { isSweepHeld, releaseSweep, SWEEP_JOB } from './machines/sweep-hold.ts';
 export { openMetadata } from './metadata.ts';
 export { PolicyCache } from './policies/policy-cache.ts';
+export { findPolicy } from './policies/policy-store.ts';
 export { notFound, type Outcome, type Refusal, refusal, settle, STALE } from './refusal.ts';
 export { idParams, NEWEST_FIRST } from './schema.ts';
 export { decide, type DecisionFacts, isHeldAt } from './validation/decide.ts';

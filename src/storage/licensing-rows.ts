@@ -172,7 +172,7 @@ export interface IssuedFilesRow {
   seq: Generated<number>;
   realm_id: RealmId;
   id: string;
-  kind: 'license' | 'machine';
+  kind: 'license' | 'machine' | 'token' | 'signed-key';
   branch: string;
   branch_seq: number;
   license_id: string;

@@ -20,6 +20,7 @@ const BODIES: Readonly<Record<string, (ids: Ids) => unknown>> = {
   'POST /licenses/{id}/reveal': () => ({}),
   'POST /licenses/{id}/validate': () => ({ fingerprint: 'matrix-machine' }),
   'POST /licenses/{id}/checkout': () => ({}),
+  'POST /licenses/{id}/signed-key': () => ({}),
   'POST /licenses/{id}/machines': () => ({ fingerprint: 'another-machine' }),
   'POST /machines/{id}/checkout': () => ({}),
   'POST /machines/{id}/heartbeat': () => ({}),

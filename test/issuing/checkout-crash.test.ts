@@ -9,7 +9,7 @@ const PRINT = 'a-machine-of-ours';
 /** A checkout that has to activate its machine: the longest unit there is. */
 const request = (licenseId: string) => ({
   ...{ licenseId, fingerprint: PRINT, components: { board: 'b-1' }, ttlSeconds: undefined },
-  ...{ encrypt: true, signed: null, raw: false },
+  ...{ form: 'file' as const, encrypt: true, signed: null, raw: false },
 });
 
 /** Everything a checkout leaves behind. */

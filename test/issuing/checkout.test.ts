@@ -13,7 +13,7 @@ import { verifyLicenseFile, verifyMachineFile, verifyTrustBundle } from '../../s
 import { openShop, type Shop } from '../licensing/shop.ts';
 
 const PRINT = 'a-machine-of-ours';
-const PLAIN = { ttlSeconds: undefined, encrypt: true, signed: null, raw: false } as const;
+const PLAIN = { ttlSeconds: undefined, form: 'file', encrypt: true, signed: null, raw: false } as const;
 const NO_MACHINE = { fingerprint: null, components: undefined } as const;
 const UNBOUND = { requireFingerprint: false };
 

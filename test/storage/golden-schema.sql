@@ -140,7 +140,7 @@ CREATE TABLE issued_files (
   seq INTEGER PRIMARY KEY,
   realm_id INTEGER NOT NULL REFERENCES realms (realm_id),
   id TEXT NOT NULL,
-  kind TEXT NOT NULL CHECK (kind IN ('license', 'machine')),
+  kind TEXT NOT NULL CHECK (kind IN ('license', 'machine', 'token', 'signed-key')),
   branch TEXT NOT NULL,
   branch_seq INTEGER NOT NULL,
   license_id TEXT NOT NULL,

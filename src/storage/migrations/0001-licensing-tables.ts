@@ -225,7 +225,7 @@ export const MACHINE_TABLES = [
     seq INTEGER PRIMARY KEY,
     ${OWNED},
     id TEXT NOT NULL,
-    kind TEXT NOT NULL CHECK (kind IN ('license', 'machine')),
+    kind TEXT NOT NULL CHECK (kind IN ('license', 'machine', 'token', 'signed-key')),
     branch TEXT NOT NULL,
     branch_seq INTEGER NOT NULL,
     license_id TEXT NOT NULL,

@@ -14,7 +14,7 @@ import { SWEEP_JOB } from '../../../src/licensing/machines/sweep-hold.ts';
 import { validateKey } from '../../../src/licensing/validation/validate-key.ts';
 import { openShop, type Shop } from '../shop.ts';
 
-const FILE = { ttlSeconds: undefined, encrypt: true, signed: null, raw: false } as const;
+const FILE = { ttlSeconds: undefined, form: 'file', encrypt: true, signed: null, raw: false } as const;
 
 function read(shop: Shop, realm = shop.acme.live): AnalyticsView {
   const view = readAnalytics(shop.deps, shop.operator(realm));
