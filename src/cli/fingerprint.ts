@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { encodeBase32 } from '../lib/base32.ts';
+import { explicitFingerprint, type ExplicitFingerprint, readSurroundings } from './container.ts';
 import { details, type Output } from './terminal.ts';
 
 /** One thing that tells this machine from others. */
@@ -26,7 +27,7 @@ export function readComponents(root = '/'): MachineComponent[] {
   return [
     { name: 'machine-id', value: read('etc/machine-id'), inFingerprint: true },
     { name: 'product-uuid', value: read('sys/class/dmi/id/product_uuid'), inFingerprint: false },
-    { name: 'board-serial', value: read('sys/class/dmi/id/board_serial'), inFingerprint: false },
+    { name: 'board', value: read('sys/class/dmi/id/board_serial'), inFingerprint: false },
     { name: 'disk', value: firstDisk(root), inFingerprint: true },
     { name: 'mac', value: firstMac(root), inFingerprint: true },
   ];
@@ -81,6 +82,23 @@ export function fingerprintOf(components: readonly MachineComponent[]): string |
   return `mm1-${encodeBase32(digest.subarray(0, 20))}`;
 }
 
+/** What this machine is known by, and where that comes from. */
+interface Known {
+  readonly fingerprint: string | null;
+  readonly source: ExplicitFingerprint['source'] | 'hardware' | null;
+}
+
+function knownBy(components: readonly MachineComponent[]): Known {
+  const explicit = explicitFingerprint(process.env);
+  if (explicit !== null) return explicit;
+  const fingerprint = fingerprintOf(components);
+  return { fingerprint, source: fingerprint === null ? null : 'hardware' };
+}
+
+const SHARED =
+  'this is a container: what it sees of the hardware is its host’s or its image’s, and other containers see the same. ' +
+  'Set MINTMARK_FINGERPRINT, or POD_UID from metadata.uid by the downward API';
+
 /** Adds `fingerprint`: what this machine is known by. */
 export function addFingerprint(program: Command, outputOf: (command: Command) => Output): void {
   const command = program
@@ -89,16 +107,24 @@ export function addFingerprint(program: Command, outputOf: (command: Command) =>
     .option('--plain', 'print the fingerprint alone')
     .addHelpText(
       'after',
-      '\nThe fingerprint covers machine-id, first disk and first network card, as far as they are there.',
+      '\nThe fingerprint is MINTMARK_FINGERPRINT or POD_UID of the environment where one is set (containers); else it\n' +
+        'covers machine-id, first disk and first network card, as far as they are there.',
     );
   command.action((flags: { plain?: boolean }) => {
-    const components = readComponents();
-    const fingerprint = fingerprintOf(components);
-    const missing = components.filter(({ value }) => value === null).map(({ name }) => name);
-    const named = Object.fromEntries(components.map(({ name, value }) => [name, value]));
-    outputOf(command).result({ fingerprint, components: named, missing }, () => {
-      if (flags.plain === true) return fingerprint ?? '';
-      return `${details({ fingerprint, ...named })}\nmissing or not readable for this user: ${missing.join(', ') || 'none'}`;
-    });
+    showFingerprint(outputOf(command), flags.plain === true);
+  });
+}
+
+function showFingerprint(out: Output, plain: boolean): void {
+  const components = readComponents();
+  const { platform, evidence } = readSurroundings('/', process.env);
+  const { fingerprint, source } = knownBy(components);
+  if (evidence.length > 0 && source === 'hardware') out.warn(SHARED);
+  const missing = components.filter(({ value }) => value === null).map(({ name }) => name);
+  const named = Object.fromEntries(components.map(({ name, value }) => [name, value]));
+  const told = { fingerprint, source, platform, container: evidence };
+  out.result({ ...told, components: named, missing }, () => {
+    if (plain) return fingerprint ?? '';
+    return `${details({ ...told, ...named })}\nmissing or not readable for this user: ${missing.join(', ') || 'none'}`;
   });
 }

@@ -40,15 +40,15 @@ export const EVENTS = {
   'license.deleted': emitted('A licence was deleted, and its machines with it.', LICENSE),
   'license.restored': emitted('A deleted licence came back, and its machines with it.', LICENSE),
   'license.limit_reached': emitted(
-    'An activation was refused because no seat was free; repeated refusals are told together.',
-    '`id` of the licence, `maxMachines`, `seats` taken, `refusals` since the last event',
+    'A limit of a licence was reached: an activation was refused (repeated refusals are told together), or took the first seat beyond `maxMachines` where the policy allows overage.',
+    '`id` of the licence, `limit` (`machines`: `maxMachines` and `seats` taken; `fingerprints`: `maxUniqueFingerprints` and `fingerprints` of its life), `refusals` since the last event (0: none, a seat beyond the limit was given)',
   ),
   'license.expiring_soon': emitted(
     'A licence will expire: told 30, 14, 7 and 1 days before, each once in a term.',
     `${LICENSE}; \`withinDays\`: which of them`,
   ),
   'license.file_issued': emitted(
-    'A licence file, a machine file, a token or a signed key was signed and given out.',
+    'A licence file or a machine file was signed and checked out.',
     '`id` of the file, `kind`, `licenseId`, `machineId`, `kid`, `issuedAt`, `expiresAt`, and the `bound` that gave it',
   ),
   'license.activated': emitted('The first machine of a licence was activated.', LICENSE),

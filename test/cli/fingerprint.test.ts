@@ -33,7 +33,7 @@ describe('the components of a machine', () => {
     expect(values(WHOLE)).toEqual({
       'machine-id': '4c4c4544004d3510805ac4c04f595831',
       'product-uuid': '4c4c4544-004d-3510-805a-c4c04f595831',
-      'board-serial': 'BSN12345678',
+      board: 'BSN12345678',
       disk: 'naa.5002538e40a1b2c3',
       mac: '3c:ec:ef:12:34:56',
     });
@@ -46,7 +46,7 @@ describe('the components of a machine', () => {
   it.each(['To be filled by O.E.M.', 'Default string', '00000000', 'None', 'Not Specified', ''])(
     'are missing where the manufacturer wrote %j',
     (filler) => {
-      expect(values({ ...WHOLE, 'sys/class/dmi/id/board_serial': `${filler}\n` })['board-serial']).toBeNull();
+      expect(values({ ...WHOLE, 'sys/class/dmi/id/board_serial': `${filler}\n` })['board']).toBeNull();
     },
   );
 
