@@ -24,6 +24,8 @@ export interface ServedAppliance {
   /** Everything printed so far: the log on standard output, and standard error. */
   stdout(): string;
   stderr(): string;
+  /** Resolves with its exit code when it ends. */
+  readonly exited: Promise<number | null>;
   /** Ends it as a service manager would; resolves with its exit code. */
   stop(): Promise<number | null>;
 }
@@ -69,6 +71,18 @@ export function serveFlags(
   return ['serve', '--data-dir', data, ...settings.flatMap((setting) => ['--set', setting])];
 }
 
+/** The appliance ended instead of serving. */
+export class EndedBeforeServing extends Error {
+  readonly exitCode: number | null;
+  readonly pid: number;
+
+  constructor(ended: { readonly exitCode: number | null; readonly pid: number }, said: string) {
+    super(`the daemon ended with ${String(ended.exitCode)}: ${said}`);
+    this.exitCode = ended.exitCode;
+    this.pid = ended.pid;
+  }
+}
+
 /** What an appliance is run under. */
 export interface RunUnder {
   /** A program and its flags that becomes the appliance, or stays out of the way as its parent's child would. */
@@ -96,7 +110,7 @@ export async function serveAppliance(
       if (fields['message'] === 'serving') resolve(String(fields['api']));
     });
     void exited.then((code) => {
-      reject(new Error(`the daemon ended with ${String(code)}: ${kept.stderr}`));
+      reject(new EndedBeforeServing({ exitCode: code, pid: child.pid ?? 0 }, kept.stderr));
     });
   });
   return {
@@ -104,6 +118,7 @@ export async function serveAppliance(
     child,
     stdout: () => kept.stdout,
     stderr: () => kept.stderr,
+    exited,
     stop: () => {
       child.kill('SIGTERM');
       return exited;
