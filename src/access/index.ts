@@ -1,5 +1,5 @@
 export { Answers, type AnswersDeps } from './answer-store.ts';
-export { DEFAULT_ISSUE_LIMIT } from './api-keys/api-key.ts';
+export { DEFAULT_ISSUE_LIMIT, type Tier } from './api-keys/api-key.ts';
 export { countIssue } from './api-keys/count-issue.ts';
 export {
   type ApiKeyToMake,
@@ -10,6 +10,7 @@ export {
 export { KeyUsage } from './api-keys/key-usage.ts';
 export { scopeOf, SECURITY_SCHEMES, securityOf } from './demand-security.ts';
 export { FailureLimiter, WEAK_GUESS_POINTS } from './failure-limiter.ts';
+export { findLicenseRealms } from './license-directory-store.ts';
 export { type Identified, identify, type IdentifyDeps, type Presented } from './identify.ts';
 export { accessJobs, type AccessJobsDeps } from './jobs.ts';
 export { type Asked, authorise, type Decision, type Demand, type KeepAnswer, Permit } from './permit.ts';
@@ -25,6 +26,8 @@ export {
   prepareTenant,
   storeTenant,
 } from './tenants/create-tenant.ts';
+export { RateLimits, type RateLimitsDeps } from './rate-limits/rate-limits.ts';
+export type { LimitTable } from './rate-limits/tier-limits.ts';
 export { RealmDirectory } from './tenants/realm-directory.ts';
 export type { RealmStanding } from './tenants/tenant-store.ts';
 export { apiKeyRoutes } from './api-keys/routes.ts';

@@ -1,5 +1,6 @@
 import type { Actor } from '../storage/journal.ts';
 import type { RealmId } from '../storage/realm-scope.ts';
+import type { Tier } from './api-keys/api-key.ts';
 import type { Scope } from './scopes.ts';
 
 /** Which tenant and environment a realm number stands for, as the API and events show it. */
@@ -17,6 +18,8 @@ export type Principal =
       readonly actor: Actor;
       readonly realm: RealmId;
       readonly scopes: ReadonlySet<Scope>;
+      /** How much the key may ask for. */
+      readonly tier: Tier;
     }
   | { readonly kind: 'license'; readonly actor: Actor; readonly realm: RealmId; readonly licenseId: string }
   | { readonly kind: 'anonymous'; readonly actor: Actor; readonly realm: null };

@@ -23,9 +23,10 @@ function renderSetting(row: SettingRow): string {
 
 function toml(value: unknown): string {
   if (value === null) return '"/run/mintmark/api.sock"';
-  return Array.isArray(value)
-    ? `[${value.map((item) => JSON.stringify(item)).join(', ')}]`
-    : JSON.stringify(value);
+  if (Array.isArray(value)) return `[${value.map((item) => JSON.stringify(item)).join(', ')}]`;
+  if (typeof value !== 'object') return JSON.stringify(value);
+  const pairs = Object.entries(value).map(([name, one]) => `${name} = ${JSON.stringify(one)}`);
+  return `{ ${pairs.join(', ')} }`;
 }
 
 function wrap(text: string): string {

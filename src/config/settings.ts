@@ -14,6 +14,7 @@ function setting<T extends z.ZodType>(accepts: T, byDefault: z.output<T>, reason
 
 const port = z.int().min(0).max(65_535);
 const path = z.string().min(1).max(4096);
+const optionalPath = path.nullable();
 const host = z.string().min(1).max(255);
 const cidr = z.string().refine(isCidr, 'must be an address range such as 10.20.0.0/16');
 const proxy = z.string().refine((text) => isIP(text) !== 0 || isCidr(text), 'must be an address or a range');
@@ -23,6 +24,38 @@ function isCidr(text: string): boolean {
   if (address === undefined || bits === undefined || rest.length > 0 || !/^\d{1,3}$/.test(bits)) return false;
   const version = isIP(address);
   return version !== 0 && Number(bits) <= (version === 4 ? 32 : 128);
+}
+
+/** What a tier may ask for in a minute: see docs/http.md, Limits. `burst`: management in a second. */
+const FREE = { validate: 30, heartbeat: 30, activate: 5, activateRealm: 60, management: 60, burst: 10 };
+const STANDARD = {
+  validate: 60,
+  heartbeat: 60,
+  activate: 10,
+  activateRealm: 600,
+  management: 120,
+  burst: 20,
+};
+const PREMIUM = {
+  validate: 120,
+  heartbeat: 120,
+  activate: 20,
+  activateRealm: 6000,
+  management: 1200,
+  burst: 100,
+};
+
+/** A tier's numbers; those that are left out keep their default. */
+function tierOf(byDefault: typeof STANDARD) {
+  const count = (otherwise: number) => z.int().min(1).max(1_000_000).default(otherwise);
+  return z.strictObject({
+    validate: count(byDefault.validate),
+    heartbeat: count(byDefault.heartbeat),
+    activate: count(byDefault.activate),
+    activateRealm: count(byDefault.activateRealm),
+    management: count(byDefault.management),
+    burst: count(byDefault.burst),
+  });
 }
 
 /** Every setting there is, by section. The example file, the documentation and the checks are made from this table. */
@@ -52,7 +85,7 @@ export const SETTINGS = {
     ),
     port: setting(port, 7420, 'Port of the API; 0 lets the system choose (the log says which).'),
     socket: setting(
-      path.nullable(),
+      optionalPath,
       null,
       'Also serve the API on this Unix socket, for a reverse proxy on the same host.',
     ),
@@ -77,6 +110,24 @@ export const SETTINGS = {
       'Connections at a time from one address, so that one client cannot take them all.',
     ),
   },
+  limits: {
+    free: setting(tierOf(FREE), FREE, 'Requests of the tier free; docs/http.md says what each number is.'),
+    standard: setting(
+      tierOf(STANDARD),
+      STANDARD,
+      'Requests of the tier standard, which tenants and keys have when nobody says otherwise.',
+    ),
+    premium: setting(
+      tierOf(PREMIUM),
+      PREMIUM,
+      'Requests of the tier premium; the tier unlimited has no limits.',
+    ),
+    overloadDelayMs: setting(
+      z.int().min(50).max(60_000),
+      500,
+      'How late timers may come before management is turned away; validation at twice, heartbeats at four times that.',
+    ),
+  },
   metrics: {
     host: setting(
       host,
@@ -95,7 +146,7 @@ export const SETTINGS = {
   },
   custody: {
     credential: setting(
-      path.nullable(),
+      optionalPath,
       './var/credentials/kek',
       'File with the credential that opens the key-encryption key at start, outside the data directory and every backup; the package sets /etc/mintmark/credentials/kek.',
     ),
@@ -129,6 +180,18 @@ export const SETTINGS = {
       z.int().min(0).max(720),
       24,
       'Nothing irreversible is done by time until the clock has given no cause for suspicion for this long.',
+    ),
+  },
+  retention: {
+    deletedDays: setting(
+      z.int().min(1).max(3650),
+      30,
+      'How long something deleted can be restored; after that it is gone for good, and nothing brings it back.',
+    ),
+    eventDays: setting(
+      z.int().min(1).max(3650),
+      30,
+      'How long events can be read. A reader that stays away longer misses some.',
     ),
   },
   backup: {
@@ -182,6 +245,11 @@ export const SETTING_ROWS: readonly SettingRow[] = Object.entries(SETTINGS).flat
     setting: row,
   })),
 );
+
+/** Whether a setting names a file or directory. */
+export function isPath({ setting: { accepts } }: SettingRow): boolean {
+  return accepts === path || accepts === optionalPath;
+}
 
 function snake(key: string): string {
   return key

@@ -96,7 +96,7 @@ async function makeDev(
       { config, directory, unsealing: { with: 'credential', path: credentialPath } },
       around,
     );
-    const tenant = await makeFirstTenant(parts, TENANT);
+    const tenant = await makeFirstTenant(parts, TENANT, 'unlimited');
     const live = await devRealm(parts, tenant.live);
     const test = await devRealm(parts, tenant.test);
     await close(parts);
@@ -108,8 +108,8 @@ async function makeDev(
 
 async function devRealm(parts: Parts, realm: RealmId): Promise<DevRealm> {
   const [secret, publishable] = await makeKeys(parts, realm, [
-    { kind: 'sk', name: 'dev secret', issueLimitPerDay: null },
-    { kind: 'pk', name: 'dev publishable', issueLimitPerDay: null },
+    { kind: 'sk', name: 'dev secret', tier: 'unlimited', issueLimitPerDay: null },
+    { kind: 'pk', name: 'dev publishable', tier: 'unlimited', issueLimitPerDay: null },
   ]);
   const key = parts.keyring.activeKey('license', realmScope(realm));
   return {

@@ -1,4 +1,4 @@
-import { countIssue, FailureLimiter, KeyUsage, WEAK_GUESS_POINTS } from '../access/index.ts';
+import { countIssue } from '../access/index.ts';
 import { realmScope, spkiFingerprint } from '../custody/index.ts';
 import { Fault } from '../faults.ts';
 import { prepareTenantTrust } from '../issuing/index.ts';
@@ -8,14 +8,14 @@ import {
   createMachineUsage,
   createValidationCounts,
   Decoy,
-  isWeakGuess,
   LimitNotices,
   PolicyCache,
   RunningBatches,
 } from '../licensing/index.ts';
-import { type EpochMs, HOUR } from '../lib/clock.ts';
+import { DAY, type EpochMs, HOUR } from '../lib/clock.ts';
 import type { RealmId } from '../storage/realm-scope.ts';
 import { type Activity, refusalIn } from '../states.ts';
+import { callerMemory } from './callers.ts';
 import type { Parts } from './parts.ts';
 
 /** Everything the features ask for, by the names they ask for it; each of them sees only what it declares. */
@@ -26,13 +26,16 @@ export function featureDeps(parts: Parts) {
   const { work, custody, random, time, outbox, identity, realms, keyring, sequence, ledger, clock, config } =
     parts;
   const { sealer, indexer } = custody;
-  const failures = new FailureLimiter(random.bytes(4).readUInt32BE());
   const openedAt = time.now();
   const mayRunJobs = (): boolean => refusalIn(parts.states(), 'jobs') === null;
+  const settled = (): boolean => time.isSettled(config.clock.settleHours * HOUR);
   // What time does for good waits until the clock has been above suspicion for long enough (exchange.md, Clock).
-  const mayEnd = (): boolean => mayRunJobs() && time.isSettled(config.clock.settleHours * HOUR);
+  const mayEnd = (): boolean => mayRunJobs() && settled();
+  // Retention makes room on a full disk, where every other job waits.
+  const mayPurge = (): boolean => refusalIn(parts.states(), 'retention') === null && settled();
   return {
-    ...{ work, read: work.read, sealer, indexer, random, time, outbox, realms, failures, clock },
+    ...{ work, read: work.read, sealer, indexer, random, time, outbox, realms, clock },
+    ...callerMemory(parts),
     branch: () => identity.branch,
     admit: (activity: Activity) => admit(parts, activity),
     policies: new PolicyCache(),
@@ -40,14 +43,9 @@ export function featureDeps(parts: Parts) {
     licenseUsage: createLicenseUsage(work),
     validationCounts: createValidationCounts(work),
     machineUsage: createMachineUsage(work),
-    keyUsage: new KeyUsage({ work, sealer }),
     challenges: new Challenges({ clock, random }),
     limitNotices: new LimitNotices(),
     decoy: new Decoy({ sealer, random }),
-    unknownKey: async (address: string, typed: string) => {
-      const limited = await failures.charge(address, isWeakGuess(typed) ? WEAK_GUESS_POINTS : 1);
-      if (limited !== undefined) throw limited;
-    },
     readyAt: (): EpochMs => openedAt,
     realmName: (realm: RealmId) => realms.name(realm),
     realmsChanged: () => {
@@ -86,6 +84,9 @@ export function featureDeps(parts: Parts) {
     countIssue,
     mayRunJobs,
     mayEnd,
+    mayPurge,
+    keepDeletedMs: config.retention.deletedDays * DAY,
+    keepEventsMs: config.retention.eventDays * DAY,
     mayActIrreversibly: () => mayEnd(),
     mayRecord: () => !work.diskFull,
   };

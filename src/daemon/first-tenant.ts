@@ -4,6 +4,7 @@ import {
   makeApiKey,
   prepareTenant,
   storeTenant,
+  type Tier,
 } from '../access/index.ts';
 import type { Config } from '../config/index.ts';
 import type { Unsealing } from '../custody/index.ts';
@@ -22,6 +23,9 @@ export interface NewTenantChoices {
   readonly name: string;
   readonly code: string;
 }
+
+/** What the first tenant and its first key may ask for, until an operator says otherwise. */
+const FIRST_TIER: Tier = 'standard';
 
 /** What an appliance with its first tenant is made with. */
 export interface InitialiseGiven {
@@ -57,9 +61,9 @@ export async function initialise(given: InitialiseGiven, around: Surroundings): 
   const directory = await openDataDirectory(root, { dev });
   try {
     const parts = await openParts({ config, directory, unsealing }, around);
-    const tenant = await makeFirstTenant(parts, given.tenant);
+    const tenant = await makeFirstTenant(parts, given.tenant, FIRST_TIER);
     const [secretKey] = await makeKeys(parts, tenant.live, [
-      { kind: 'sk', name: 'first key', issueLimitPerDay: DEFAULT_ISSUE_LIMIT },
+      { kind: 'sk', name: 'first key', tier: FIRST_TIER, issueLimitPerDay: DEFAULT_ISSUE_LIMIT },
     ]);
     await close(parts);
     const rootFingerprint = present(tenant.roots[0], 'a tenant has a root from the start');
@@ -78,9 +82,13 @@ export interface FirstTenant {
 }
 
 /** Makes the first tenant, in one unit. */
-export async function makeFirstTenant(parts: Parts, choices: NewTenantChoices): Promise<FirstTenant> {
+export async function makeFirstTenant(
+  parts: Parts,
+  choices: NewTenantChoices,
+  tier: Tier,
+): Promise<FirstTenant> {
   const deps = featureDeps(parts);
-  const limits = { tier: 'standard', maxLicenses: null, maxMachines: null, contact: null } as const;
+  const limits = { tier, maxLicenses: null, maxMachines: null, contact: null } as const;
   const prepared = await prepareTenant(deps, { ...choices, ...limits });
   const { realms, roots } = await parts.work.run(authority(parts), (tx) => {
     const stored = storeTenant(deps, tx, prepared);
@@ -94,6 +102,7 @@ export async function makeFirstTenant(parts: Parts, choices: NewTenantChoices): 
 export interface FirstKey {
   readonly kind: 'sk' | 'pk';
   readonly name: string;
+  readonly tier: Tier;
   readonly issueLimitPerDay: number | null;
 }
 
@@ -103,13 +112,13 @@ export function makeKeys(parts: Parts, realm: RealmId, keys: readonly FirstKey[]
   const deps = { indexer: custody.indexer, random, outbox };
   const environment = realms.environmentOf(realm);
   return parts.work.run(authority(parts), (tx) =>
-    keys.map(({ kind, name, issueLimitPerDay }) => {
+    keys.map(({ kind, name, tier, issueLimitPerDay }) => {
       const scopes = kind === 'sk' ? API_KEY_SCOPES : [];
       const given = {
         scopes,
         allowedCidrs: [],
         expiresAt: null,
-        tier: 'standard',
+        tier,
         issueLimitPerDay,
       } as const;
       return makeApiKey(deps, tx, { realm, environment, kind, name, authority: given }).text;

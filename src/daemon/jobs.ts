@@ -1,6 +1,14 @@
 import { accessJobs } from '../access/index.ts';
+import { deliveryJobs } from '../delivery/index.ts';
 import { ledgerJobs } from '../ledger/index.ts';
-import { analyticsJobs, licenseJobs, machineJobs, productJobs, validationJobs } from '../licensing/index.ts';
+import {
+  analyticsJobs,
+  licenseJobs,
+  machineJobs,
+  productJobs,
+  purgeJobs,
+  validationJobs,
+} from '../licensing/index.ts';
 import type { Job } from '../jobs/schedule.ts';
 import { HOUR, SECOND } from '../lib/clock.ts';
 import { purgeExpired } from '../storage/idempotency-store.ts';
@@ -19,8 +27,29 @@ export function allJobs(parts: Parts, deps: FeatureDeps): Job[] {
     ...machineJobs({ ...deps, realms }),
     ...licenseJobs({ ...deps, realms }),
     ...productJobs({ ...deps, realms }),
+    ...purgeJobs({ ...deps, realms }),
+    ...deliveryJobs({ ...deps, realms: () => [SYSTEM_REALM, ...realms()] }),
     ...storageJobs(parts, deps),
+    loadJob(parts, deps),
   ];
+}
+
+/** How often the load is looked at. */
+const LOAD_EVERY_MS = 100;
+
+/** Measures how late a timer comes: what every request waits besides its own work. */
+function loadJob({ clock }: Parts, { overload }: FeatureDeps): Job {
+  let due: number | undefined;
+  return {
+    name: 'watch-load',
+    everyMs: LOAD_EVERY_MS,
+    run: () => {
+      const now = clock.monotonic();
+      if (due !== undefined) overload.sample(now - due);
+      due = now + LOAD_EVERY_MS;
+      return Promise.resolve();
+    },
+  };
 }
 
 function storageJobs(parts: Parts, deps: FeatureDeps): Job[] {

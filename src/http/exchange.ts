@@ -55,6 +55,10 @@ export class Exchange {
   error: unknown;
   /** Headers of the answer, whatever it will be (`Allow`, `WWW-Authenticate`). */
   headers: Readonly<Record<string, string>> | undefined;
+  /** What the caller has left, for the headers of the answer. */
+  quota: HeaderList | undefined;
+  /** Told when the request was answered: set once it is known whose it is. */
+  answered: ((exchange: Exchange) => void) | undefined;
   /** Makes the headers that sign an answer, once it is known that the request asks for them. */
   signing: ((answer: AnswerToSign) => Promise<Record<string, string>>) | undefined;
   readonly #standing: HeaderList;
@@ -115,6 +119,7 @@ export class Exchange {
     if (response.headersSent || response.destroyed) return;
     const list = this.#standing.slice();
     list.push('X-Request-Id', this.requestId);
+    if (this.quota !== undefined) list.push(...this.quota);
     if (what.bytes !== undefined)
       list.push('Content-Type', what.type, 'Content-Length', lengthOf(what.bytes));
     const own = what.headers === undefined ? this.headers : { ...this.headers, ...what.headers };

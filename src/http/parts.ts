@@ -6,6 +6,8 @@ import type { Face } from './exchange.ts';
 import type { HeaderList } from './headers.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
+import type { Overload } from './overload.ts';
+import type { Limits } from './quota.ts';
 import type { AnswerStore } from './replay.ts';
 import type { Route } from './route.ts';
 
@@ -68,6 +70,18 @@ export interface Refused<Who> {
   readonly address: string;
 }
 
+/** One answered request, for the log of who did what. */
+export interface Used<Who> {
+  /** Null: nobody could be identified. */
+  readonly who: Who | null;
+  /** `METHOD /pattern` */
+  readonly action: string;
+  readonly status: number;
+  readonly address: string;
+  /** The first id in the path. */
+  readonly subject: string | undefined;
+}
+
 /**
  * What the pipeline is made of. http knows nothing of access: who is who, who may what, and where refusals and answers
  * are kept are functions it is given. `Who` is a principal, `Caller` a permit, `Tx` an open unit of work.
@@ -78,6 +92,10 @@ export interface Parts<Who, Caller, Demand, Tx> {
   authorise(who: Who, demand: Demand, asked: Asked<Tx>): Verdict<Caller>;
   /** Must not throw, must not wait, must not write. */
   refused(refusal: Refused<Who>): void;
+  /** Told of every answer to a request of a route. Must not throw, must not wait, must not write. */
+  used(use: Used<Who>): void;
+  readonly requestLimits: Limits<Who>;
+  readonly overload: Overload;
   readonly answers: AnswerStore<Caller, Tx>;
   /**
    * Awaited after a handler and before its answer is sent: what must be signed into the ledger first is signed.

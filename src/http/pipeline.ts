@@ -3,15 +3,16 @@ import { Fault } from '../faults.ts';
 import { ClientGone } from './body.ts';
 import { Exchange, type Face } from './exchange.ts';
 import type { Counter, Histogram, Metrics } from './metrics.ts';
+import type { Overload } from './overload.ts';
+import type { Parts } from './parts.ts';
 import { problemOf } from './problem.ts';
 import { echoedRequestId, newRequestId, traceIdOf } from './request-id.ts';
 import { answerRequest, type PathParts } from './request-path.ts';
+import { sayQuota } from './request-quota.ts';
 import { refuseAmbiguous } from './strict-http.ts';
 
 /** Seconds: from a read answered from memory to a slow token. */
 const DURATIONS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
-/** Requests worked on at a time; connections are fewer, but each may send several without waiting. */
-const CONCURRENT_LIMIT = 1024;
 /** What the log shows when the client went away before an answer; no client ever sees it. */
 const STATUS_CLIENT_GONE = 499;
 
@@ -27,8 +28,8 @@ export interface Shared {
 }
 
 /** Registers the counters of a server. */
-export function shared(metrics: Metrics): Shared {
-  return { measure: measures(metrics), bounded: bounded(metrics) };
+export function shared(metrics: Metrics, overload: Overload): Shared {
+  return { measure: measures(metrics), bounded: bounded(metrics, overload) };
 }
 
 /** Everything a request goes through, in order. */
@@ -39,10 +40,10 @@ export function pipeline<Who, Caller, Demand, Tx>(
 ): Middleware<State>[] {
   return [
     observed(parts, face, common.measure), // one log line and one count for every request, whatever becomes of it
-    problems, //            whatever is thrown below becomes a problem document
+    problems(parts), //     whatever is thrown below becomes a problem document
     common.bounded, //      not more at a time than this process can finish
     unambiguous, //         what a proxy may have understood differently is refused
-    requestPath(parts), //  route → identify → authorise → read → handle → answer
+    requestPath(parts), //  route → shed → identify → count → authorise → read → count → handle → answer
   ];
 }
 
@@ -60,6 +61,7 @@ function observed(parts: Observed, face: Face, measure: Shared['measure']): Midd
     await next();
     const durationMs = parts.clock.monotonic() - exchange.startedAt;
     measure(exchange, durationMs);
+    exchange.answered?.(exchange);
     writeLine(parts, exchange, durationMs);
   };
 }
@@ -130,12 +132,18 @@ function writeLine(parts: Observed, exchange: Exchange, durationMs: number): voi
   else parts.log.error('request failed', { ...fields, error });
 }
 
-async function problems(context: Context, next: Next): Promise<void> {
-  try {
-    await next();
-  } catch (error) {
-    await refuse(exchangeOf(context), error);
-  }
+function problems(
+  parts: Pick<Parts<unknown, unknown, unknown, unknown>, 'requestLimits'>,
+): Middleware<State> {
+  return async (context, next) => {
+    try {
+      await next();
+    } catch (error) {
+      const exchange = exchangeOf(context);
+      await sayQuota(parts, exchange);
+      await refuse(exchange, error);
+    }
+  };
 }
 
 async function refuse(exchange: Exchange, error: unknown): Promise<void> {
@@ -149,18 +157,19 @@ async function refuse(exchange: Exchange, error: unknown): Promise<void> {
   await exchange.refuse(problem);
 }
 
-function bounded(metrics: Metrics): Middleware<State> {
-  let running = 0;
-  metrics.gauge('mintmark_http_requests_running', 'Requests being worked on.', () => [{ value: running }]);
+function bounded(metrics: Metrics, overload: Overload): Middleware<State> {
+  metrics.gauge('mintmark_http_requests_running', 'Requests being worked on.', () => [
+    { value: overload.running },
+  ]);
+  metrics.gauge('mintmark_event_loop_delay_seconds', 'How late timers come, smoothed.', () => [
+    { value: overload.delayMs / 1000 },
+  ]);
   return async (_context, next) => {
-    if (running >= CONCURRENT_LIMIT) {
-      throw new Fault('OVERLOADED', 'too many requests are being worked on', { retryAfterMs: 1000 });
-    }
-    running++;
+    overload.begin();
     try {
       await next();
     } finally {
-      running--;
+      overload.end();
     }
   };
 }

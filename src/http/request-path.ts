@@ -4,9 +4,10 @@ import { Fault, type FaultCode, FAULTS } from '../faults.ts';
 import type { JsonValue } from '../lib/strict-json.ts';
 import { DEFAULT_BODY_BYTES, hasBody, parseBody, readBody } from './body.ts';
 import type { Exchange } from './exchange.ts';
-import type { Parts, Presented } from './parts.ts';
+import type { Identified, Parts, Presented } from './parts.ts';
 import { parseRequest } from './problem.ts';
 import { type AnswerStore, idempotencyKey, Remembrance, type Replays, requestDigest } from './replay.ts';
+import { countRequest, isCountedWhenRead, sayQuota, shedLoad } from './request-quota.ts';
 import { nonceIn, requireDigest, signatureHeaders } from './response-signature.ts';
 import type { Answer, Call } from './route.ts';
 import type { RouteEntry, RouteTable } from './route-table.ts';
@@ -26,9 +27,14 @@ interface Found<Caller, Demand> {
   readonly query: string;
 }
 
-/** A request that may be done. */
-interface Permitted<Who, Caller, Demand, Tx> extends Found<Caller, Demand> {
+/** A request of somebody who is known. */
+interface Known<Who, Caller, Demand> extends Found<Caller, Demand> {
   readonly who: Who;
+  readonly anonymous: boolean;
+}
+
+/** A request that may be done. */
+interface Permitted<Who, Caller, Demand, Tx> extends Known<Who, Caller, Demand> {
   readonly permit: Caller;
   /** Where its answer is kept, when it asks for that. */
   readonly memory: Remembrance<Caller, Tx> | undefined;
@@ -41,7 +47,8 @@ const NO_QUERY: Readonly<Record<string, string>> = Object.freeze({});
 
 /**
  * Request → Principal → Permit → handler → answer. Each step takes what the one before returned; nothing is read of a
- * body before its sender may send it. The handler returns only when what it did is durable.
+ * body before its sender may send it. What is limited by who asks is counted before that, what is limited by licence and
+ * machine when they are read. The handler returns only when what it did is durable.
  */
 export async function answerRequest<Who, Caller, Demand, Tx>(
   parts: PathParts<Who, Caller, Demand, Tx>,
@@ -49,16 +56,25 @@ export async function answerRequest<Who, Caller, Demand, Tx>(
 ): Promise<void> {
   const found = findRoute(parts.table, exchange);
   if (found === undefined) {
+    await sayQuota(parts, exchange);
     await exchange.answer({ status: 204 });
     return;
   }
-  const permitted = await permit(parts, found, exchange);
+  const { route } = found.entry;
+  shedLoad(parts, route, exchange);
+  const known = await identified(parts, found, exchange);
+  if (!isCountedWhenRead(route)) await countRequest(parts, exchange, known);
+  const permitted = permit(parts, known, exchange);
   const { call, body } = await readCall(permitted, exchange);
   // A body may take its time to come, and its sender may have been revoked meanwhile.
-  if (parts.clock.monotonic() - exchange.startedAt > BODY_AT_ONCE_MS) await permit(parts, found, exchange);
+  if (parts.clock.monotonic() - exchange.startedAt > BODY_AT_ONCE_MS) {
+    permit(parts, await identified(parts, found, exchange), exchange);
+  }
+  if (isCountedWhenRead(route)) await countRequest(parts, exchange, { ...known, call });
   try {
     const answer = await handle(parts, permitted, { call, body, exchange });
     await parts.beforeAnswer(exchange.ownRequestId);
+    await sayQuota(parts, exchange);
     await exchange.answer(answer);
   } catch (error) {
     if (error instanceof Fault) recordRefusal(parts, permitted, { fault: error, exchange });
@@ -71,13 +87,11 @@ const REFUSALS: ReadonlySet<FaultCode> = new Set(['UNAUTHENTICATED', 'INSUFFICIE
 
 function recordRefusal<Who, Caller, Demand, Tx>(
   parts: PathParts<Who, Caller, Demand, Tx>,
-  { entry, who }: Permitted<Who, Caller, Demand, Tx>,
+  permitted: Permitted<Who, Caller, Demand, Tx>,
   { fault, exchange }: { readonly fault: Fault; readonly exchange: Exchange },
 ): void {
   if (!REFUSALS.has(fault.code)) return;
-  const { ownRequestId: requestId, address } = exchange;
-  const about = { action: entry.action, routeClass: entry.route.tag, requestId, address };
-  parts.refused({ ...about, who, code: fault.code, rule: 'operation' });
+  parts.refused({ ...aboutOf(permitted, exchange), who: permitted.who, code: fault.code, rule: 'operation' });
 }
 
 /**
@@ -104,33 +118,49 @@ function findRoute<Caller, Demand>(
   throw new Fault('METHOD_NOT_ALLOWED', `this path does not take ${method}; it takes ${matched.allow}`);
 }
 
-/** @throws Fault UNAUTHENTICATED, INSUFFICIENT_SCOPE, REALM_REQUIRED, RATE_LIMITED; every refusal is recorded */
-async function permit<Who, Caller, Demand, Tx>(
+/** @throws Fault UNAUTHENTICATED, REALM_REQUIRED, RATE_LIMITED; every refusal is recorded */
+async function identified<Who, Caller, Demand, Tx>(
   parts: PathParts<Who, Caller, Demand, Tx>,
   found: Found<Caller, Demand>,
   exchange: Exchange,
-): Promise<Permitted<Who, Caller, Demand, Tx>> {
-  const { entry } = found;
-  const about = {
-    action: entry.action,
-    routeClass: entry.route.tag,
-    requestId: exchange.ownRequestId,
-    address: exchange.address,
+): Promise<Known<Who, Caller, Demand>> {
+  const { action } = found.entry;
+  const result: Identified<Who> = await parts.identify(presentedBy(exchange));
+  const who = result.known ? result.who : null;
+  exchange.answered = ({ status, address, ids = {} }) => {
+    parts.used({ who, action, status, address, subject: Object.values(ids)[0] });
   };
-  const identified = await parts.identify(presentedBy(exchange));
-  if (!identified.known) {
-    parts.refused({ ...about, who: null, code: identified.fault.code, rule: identified.rule });
+  if (!result.known) {
+    parts.refused({ ...aboutOf(found, exchange), who: null, code: result.fault.code, rule: result.rule });
     exchange.headers = AUTHENTICATE;
-    throw identified.fault;
+    throw result.fault;
   }
-  exchange.caller = identified.name;
-  const memory = identified.anonymous ? undefined : memoryFor(parts.answers, entry, exchange);
+  exchange.caller = result.name;
+  return { ...found, who: result.who, anonymous: result.anonymous };
+}
+
+/** @throws Fault UNAUTHENTICATED, INSUFFICIENT_SCOPE, REALM_REQUIRED; every refusal is recorded */
+function permit<Who, Caller, Demand, Tx>(
+  parts: PathParts<Who, Caller, Demand, Tx>,
+  known: Known<Who, Caller, Demand>,
+  exchange: Exchange,
+): Permitted<Who, Caller, Demand, Tx> {
+  const { entry, who, anonymous } = known;
+  const memory = anonymous ? undefined : memoryFor(parts.answers, entry, exchange);
   const asked = { action: entry.action, requestId: exchange.ownRequestId, keep: memory?.keep };
-  const verdict = parts.authorise(identified.who, entry.route.demand, asked);
-  if (verdict.allowed) return { ...found, who: identified.who, permit: verdict.permit, memory };
-  parts.refused({ ...about, who: identified.who, code: verdict.code, rule: verdict.rule });
+  const verdict = parts.authorise(who, entry.route.demand, asked);
+  if (verdict.allowed) return { ...known, permit: verdict.permit, memory };
+  parts.refused({ ...aboutOf(known, exchange), who, code: verdict.code, rule: verdict.rule });
   if (FAULTS[verdict.code].status === 401) exchange.headers = AUTHENTICATE;
   throw new Fault(verdict.code, refusalText(verdict.rule));
+}
+
+/** What the record of refusals is told of every request. */
+function aboutOf<Caller, Demand>(
+  { entry }: Found<Caller, Demand>,
+  { ownRequestId: requestId, address }: Exchange,
+) {
+  return { action: entry.action, routeClass: entry.route.tag, requestId, address };
 }
 
 function refusalText(rule: string): string {

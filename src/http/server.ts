@@ -80,7 +80,7 @@ class Doors<Who, Caller, Demand, Tx> implements HttpServer {
     this.#replays = new Replays(parts.answers);
     const api = new RouteTable(parts.routes);
     this.#tables = { api, operator: api, metrics: new RouteTable(parts.metricsRoutes) };
-    this.#shared = shared(parts.metrics);
+    this.#shared = shared(parts.metrics, parts.overload);
     const { metrics } = parts;
     this.#dropped = metrics.counter('mintmark_http_connections_dropped_total', 'Connections over a limit.')();
     metrics.gauge('mintmark_http_connections', 'Open connections.', () => [{ value: this.#sockets.size }]);

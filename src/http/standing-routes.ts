@@ -19,9 +19,11 @@ export interface StandingGiven<Demand> {
 /** `GET /health`, `GET /ready`, `GET /api/v1/openapi.json`. */
 export function standingRoutes<Caller, Demand>(given: StandingGiven<Demand>): Route<Caller, Demand>[] {
   const common = { method: 'GET', tag: 'system', demand: given.anybody } as const;
+  const health = { class: 'health' } as const;
   return [
     {
       ...common,
+      limit: health,
       path: '/health',
       summary: 'Whether the process lives',
       query: ANY_QUERY,
@@ -30,6 +32,7 @@ export function standingRoutes<Caller, Demand>(given: StandingGiven<Demand>): Ro
     },
     {
       ...common,
+      limit: health,
       path: '/ready',
       summary: 'Whether requests are served',
       query: ANY_QUERY,
@@ -43,6 +46,7 @@ export function standingRoutes<Caller, Demand>(given: StandingGiven<Demand>): Ro
     },
     {
       ...common,
+      limit: { class: 'public' },
       path: '/api/v1/openapi.json',
       summary: 'This document',
       answers: { 200: z.looseObject({ openapi: z.string() }) },
@@ -59,6 +63,7 @@ export function metricsRoute<Caller, Demand>(anybody: Demand, metrics: Metrics):
     summary: 'Counters of this process',
     tag: 'system',
     demand: anybody,
+    limit: { class: 'health' },
     query: ANY_QUERY,
     answers: { 200: null },
     handle: () => ({ status: 200, raw: { bytes: Buffer.from(metrics.render()), contentType: METRICS_TYPE } }),

@@ -26,7 +26,7 @@ export interface WorkDeps<Head> {
 /** A batch holds the event loop: at most this many units, the rest waits for the next turn. */
 const BATCH_UNITS = 64;
 /** More waiting writers than this are turned away at once instead of waiting for seconds. */
-const QUEUE_UNITS = 8192;
+export const QUEUE_UNITS = 8192;
 /** Pages not yet copied back into the database file before a checkpoint is due: 4 MB of 4 KB pages. */
 const CHECKPOINT_FRAMES = 1024;
 /** With a full disk, one probe write a second finds out whether there is room again. */

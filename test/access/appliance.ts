@@ -3,13 +3,18 @@ import {
   authorise,
   type Demand,
   FailureLimiter,
+  findLicenseRealms,
   identify,
+  type IdentifyDeps,
   KeyUsage,
+  type LimitTable,
   makeApiKey,
   type Permit,
+  RateLimits,
   RealmDirectory,
   refusalRecorder,
   type Scope,
+  type Tier,
 } from '../../src/access/index.ts';
 import type { ApiKeyRoutesDeps } from '../../src/access/api-keys/routes.ts';
 import { apiKeyRoutes } from '../../src/access/api-keys/routes.ts';
@@ -21,6 +26,8 @@ import { standingHeaders } from '../../src/http/headers.ts';
 import { silentLog } from '../../src/http/log.ts';
 import { Metrics } from '../../src/http/metrics.ts';
 import type { Route } from '../../src/http/route.ts';
+import { Overload } from '../../src/http/overload.ts';
+import type { Used } from '../../src/http/parts.ts';
 import { createServer, type HttpServer } from '../../src/http/server.ts';
 import { metricsRoute } from '../../src/http/standing-routes.ts';
 import { Refusals } from '../../src/ledger/index.ts';
@@ -40,6 +47,10 @@ export interface TestAccess extends AsyncDisposable {
   readonly usage: KeyUsage;
   readonly outbox: Outbox;
   readonly keyDeps: ApiKeyRoutesDeps;
+  /** Everything that was said to have been used. */
+  readonly used: Used<Principal>[];
+  /** How long failures were held back, in milliseconds; nobody really waits. */
+  readonly pauses: number[];
   /** Makes a key past all rules and returns its text. */
   key(made: KeyToMake): Promise<string>;
   /** Opens a server over these routes. */
@@ -54,6 +65,7 @@ export interface KeyToMake {
   readonly allowedCidrs?: readonly string[];
   readonly expiresAt?: number | null;
   readonly issueLimitPerDay?: number | null;
+  readonly tier?: Tier;
 }
 
 /** A server with an API door and an operator's socket. */
@@ -81,8 +93,26 @@ export interface Answered {
   readonly data: Readonly<Record<string, unknown>>;
 }
 
+/** What a test may choose. */
+export interface AccessChoices {
+  readonly failuresPerMinute?: number;
+  /** Instead of limits that no test reaches by chance. */
+  readonly limits?: Partial<LimitTable>;
+  readonly overload?: Overload;
+}
+
+const PLENTY = {
+  validate: 100_000,
+  heartbeat: 100_000,
+  activate: 100_000,
+  activateRealm: 100_000,
+  management: 100_000,
+  burst: 100_000,
+};
+const TABLE: LimitTable = { free: PLENTY, standard: PLENTY, premium: PLENTY };
+
 /** Opens storage and access. */
-export async function openAccess(choices: { readonly failuresPerMinute?: number } = {}): Promise<TestAccess> {
+export async function openAccess(choices: AccessChoices = {}): Promise<TestAccess> {
   const storage = await openTestStorage();
   const { work, sealer, indexer, clock } = storage;
   const time = { now: () => clock.wall() };
@@ -105,53 +135,102 @@ export async function openAccess(choices: { readonly failuresPerMinute?: number 
     environmentOf: (realm) => realms.environmentOf(realm),
     branch: () => '0123456789abcdef',
   };
+  const pauses: number[] = [];
+  const failures = new FailureLimiter(1, {
+    failuresPerMinute: choices.failuresPerMinute,
+    pause: (ms) => Promise.resolve(pauses.push(ms)),
+  });
   const identifyDeps = {
     read: work.read,
     indexer,
     time,
     realms,
-    failures: new FailureLimiter(1, choices.failuresPerMinute),
+    failures,
     licenseKeyForms,
     isWeakGuess,
     used: (use: Parameters<KeyUsage['note']>[0]) => usage.note(use),
   };
-  const answers = new Answers({ work, sealer, indexer, time });
+  const used: Used<Principal>[] = [];
   return {
-    ...{ storage, realms, refusals, usage, outbox, keyDeps },
+    ...{ storage, realms, refusals, usage, outbox, keyDeps, used, pauses },
     key: (made) => makeKey(storage, keyDeps, made),
-    serve: async (routes) => {
-      const anybody: Demand = { scope: null, also: ['anonymous'] };
-      const metrics = new Metrics();
-      const server = createServer<Principal, Permit, Demand, Tx>({
-        routes,
-        metricsRoutes: [metricsRoute(anybody, metrics)],
-        identify: (presented) => identify(identifyDeps, presented),
-        authorise,
-        refused: refusalRecorder(refusals),
-        answers,
-        beforeAnswer: () => Promise.resolve(),
-        log: silentLog,
-        metrics,
-        clock: systemClock,
-        random: systemRandom,
-        proxies: addressRanges(['127.0.0.1']),
-        standing: standingHeaders({}),
-        limits: { total: 512, perAddress: 512 },
-        allowPlain: addressRanges([]),
-      });
-      const place = await server.listen('api', { host: '127.0.0.1', port: 0 });
-      const socket = `${storage.directory}/operator.sock`;
-      await server.listen('operator', { path: socket, mode: 0o600 });
-      const port = 'port' in place ? place.port : 0;
-      return {
-        url: `http://127.0.0.1:${port}`,
-        socket,
-        server,
-        [Symbol.asyncDispose]: () => server.stop(),
-      };
-    },
+    serve: (routes) => serveOver({ storage, routes, identifyDeps, choices, refusals, used }),
     [Symbol.asyncDispose]: () => storage[Symbol.asyncDispose](),
   };
+}
+
+/** What a server of a test stands on. */
+interface ServeGiven {
+  readonly storage: TestStorage;
+  readonly routes: readonly Route<Permit, Demand>[];
+  readonly identifyDeps: IdentifyDeps & {
+    readonly realms: RealmDirectory;
+    readonly failures: FailureLimiter;
+  };
+  readonly choices: AccessChoices;
+  readonly refusals: Refusals;
+  readonly used: Used<Principal>[];
+}
+
+async function serveOver({
+  storage,
+  routes,
+  identifyDeps,
+  choices,
+  refusals,
+  used,
+}: ServeGiven): Promise<TestServer> {
+  const { work, sealer, indexer } = storage;
+  const anybody: Demand = { scope: null, also: ['anonymous'] };
+  const metrics = new Metrics();
+  const server = createServer<Principal, Permit, Demand, Tx>({
+    routes,
+    metricsRoutes: [metricsRoute(anybody, metrics)],
+    identify: (presented) => identify(identifyDeps, presented),
+    authorise,
+    refused: refusalRecorder(refusals),
+    used: (use) => void used.push(use),
+    requestLimits: limitsOver({ storage, identifyDeps, choices }),
+    overload: choices.overload ?? new Overload({ delayLimitMs: 10_000, waiting: () => 0 }),
+    answers: new Answers({ work, sealer, indexer, time: identifyDeps.time }),
+    beforeAnswer: () => Promise.resolve(),
+    log: silentLog,
+    metrics,
+    clock: systemClock,
+    random: systemRandom,
+    proxies: addressRanges(['127.0.0.1']),
+    standing: standingHeaders({}),
+    limits: { total: 512, perAddress: 512 },
+    allowPlain: addressRanges([]),
+  });
+  const place = await server.listen('api', { host: '127.0.0.1', port: 0 });
+  const socket = `${storage.directory}/operator.sock`;
+  await server.listen('operator', { path: socket, mode: 0o600 });
+  const port = 'port' in place ? place.port : 0;
+  return {
+    url: `http://127.0.0.1:${port}`,
+    socket,
+    server,
+    [Symbol.asyncDispose]: () => server.stop(),
+  };
+}
+
+function limitsOver({
+  storage,
+  identifyDeps,
+  choices,
+}: Pick<ServeGiven, 'storage' | 'identifyDeps' | 'choices'>): RateLimits {
+  const { work, indexer } = storage;
+  const { realms, failures } = identifyDeps;
+  return new RateLimits({
+    table: { ...TABLE, ...choices.limits },
+    random: systemRandom,
+    failures,
+    tierOf: (realm) => realms.standing(realm).tier,
+    realmsOfKey: (text) =>
+      findLicenseRealms(work.read, indexer, licenseKeyForms(text)).map(({ realm }) => realm),
+    formOfKey: (text) => licenseKeyForms(text)[0] ?? text,
+  });
 }
 
 /** The routes of API keys, served. */
@@ -160,9 +239,9 @@ export async function serveKeys(access: TestAccess): Promise<TestServer> {
 }
 
 function makeKey(storage: TestStorage, deps: ApiKeyRoutesDeps, made: KeyToMake): Promise<string> {
-  const { realm, kind = 'sk', scopes = [], allowedCidrs = [], expiresAt = null } = made;
+  const { realm, kind = 'sk', scopes = [], allowedCidrs = [], expiresAt = null, tier = 'standard' } = made;
   const issueLimitPerDay = made.issueLimitPerDay === undefined ? 1000 : made.issueLimitPerDay;
-  const authority = { scopes, allowedCidrs, expiresAt, tier: 'standard', issueLimitPerDay } as const;
+  const authority = { scopes, allowedCidrs, expiresAt, tier, issueLimitPerDay } as const;
   const environment = deps.environmentOf(realm);
   return storage.work.run(storage.authority(realm), (tx) =>
     makeApiKey(deps, tx, { realm, environment, kind, name: 'test', authority }).text.expose(),

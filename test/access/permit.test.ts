@@ -10,10 +10,10 @@ const actor: Actor = { kind: 'api-key', id: 'key-1', via: 'http' };
 const realm = realmIdOf(7);
 
 const secretKey = (...scopes: Scope[]): Principal => {
-  return { kind: 'secret-key', actor, realm, scopes: new Set(scopes) };
+  return { kind: 'secret-key', actor, realm, scopes: new Set(scopes), tier: 'standard' };
 };
 const publishableKey = (...scopes: Scope[]): Principal => {
-  return { kind: 'publishable-key', actor, realm, scopes: new Set(scopes) };
+  return { kind: 'publishable-key', actor, realm, scopes: new Set(scopes), tier: 'standard' };
 };
 const license: Principal = { kind: 'license', actor, realm, licenseId: 'license-1' };
 const anonymous: Principal = { kind: 'anonymous', actor, realm: null };
@@ -56,7 +56,7 @@ const REFUSED: readonly (readonly [string, Principal, Demand, string, string])[]
     'a secret key of all scopes, operators only',
     secretKey(...SCOPES),
     operators,
-    'INSUFFICIENT_SCOPE',
+    'OPERATOR_ONLY',
     'operator.only',
   ],
   [
@@ -70,7 +70,7 @@ const REFUSED: readonly (readonly [string, Principal, Demand, string, string])[]
     'a publishable key, operators only',
     publishableKey(...SCOPES),
     operatorsAndMore,
-    'INSUFFICIENT_SCOPE',
+    'OPERATOR_ONLY',
     'principal.publishable-key',
   ],
   ['a licence, where only keys may', license, scoped, 'INSUFFICIENT_SCOPE', 'principal.license'],

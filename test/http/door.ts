@@ -5,7 +5,9 @@ import { addressRanges } from '../../src/http/address-ranges.ts';
 import { standingHeaders } from '../../src/http/headers.ts';
 import type { Log } from '../../src/http/log.ts';
 import { Metrics } from '../../src/http/metrics.ts';
-import type { Identified, Presented, Refused } from '../../src/http/parts.ts';
+import { Overload } from '../../src/http/overload.ts';
+import type { Identified, Presented, Refused, Used } from '../../src/http/parts.ts';
+import type { Limits } from '../../src/http/quota.ts';
 import type { AnswerSlot, AnswerStore, FoundAnswer, KeptAnswer } from '../../src/http/replay.ts';
 import type { Route } from '../../src/http/route.ts';
 import { createServer, type HttpServer, type ServerParts } from '../../src/http/server.ts';
@@ -37,12 +39,19 @@ export interface Door extends AsyncDisposable {
   readonly server: HttpServer;
   readonly lines: Line[];
   readonly refusals: Refused<string>[];
+  readonly uses: Used<string>[];
   readonly metrics: Metrics;
   readonly answers: MemoryAnswers;
   fetch(path: string, init?: RequestInit): Promise<Response>;
 }
 
 type TestParts = ServerParts<string, TestPermit, TestDemand, TestTx>;
+
+/** Counts nothing, and says so in the headers of every answer. */
+const UNLIMITED: Limits<string> = {
+  count: () => Promise.resolve(undefined),
+  failures: () => Promise.resolve({ headers: ['RateLimit-Policy', '"failures";q=60;w=60'] }),
+};
 
 /** Opens a server on a free loopback port. */
 export async function openDoor(
@@ -51,6 +60,7 @@ export async function openDoor(
 ): Promise<Door> {
   const lines: Line[] = [];
   const refusals: Refused<string>[] = [];
+  const uses: Used<string>[] = [];
   const metrics = new Metrics();
   const answers = new MemoryAnswers();
   const server = createServer<string, TestPermit, TestDemand, TestTx>({
@@ -64,6 +74,9 @@ export async function openDoor(
       return { allowed: true, permit: { name: who, remember }, rule: 'test' };
     },
     refused: (refusal) => void refusals.push(refusal),
+    used: (use) => void uses.push(use),
+    requestLimits: UNLIMITED,
+    overload: new Overload({ delayLimitMs: 10_000, waiting: () => 0 }),
     answers,
     beforeAnswer: () => Promise.resolve(),
     log: collectingLog(lines),
@@ -83,6 +96,7 @@ export async function openDoor(
     server,
     lines,
     refusals,
+    uses,
     metrics,
     answers,
     fetch: (path, init) => fetch(`http://127.0.0.1:${port}${path}`, init),

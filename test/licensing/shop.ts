@@ -124,6 +124,7 @@ export async function openShop(choices: TestStorageChoices = {}) {
         actor: { kind: 'api-key', id: 'key_test', via: 'api-key' },
         realm,
         scopes: new Set(scopes),
+        tier: 'standard',
       }),
     publishableKey: (realm: RealmId = acme.live): Permit =>
       permit(
@@ -132,6 +133,7 @@ export async function openShop(choices: TestStorageChoices = {}) {
           actor: { kind: 'api-key', id: 'key_pk', via: 'api-key' },
           realm,
           scopes: new Set<Scope>(),
+          tier: 'standard',
         },
         all,
       ),

@@ -100,7 +100,7 @@ function principalOf(key: ApiKey, realm: RealmId): Principal {
     id: key.id,
     via: key.kind === 'sk' ? 'secret-key' : 'publishable-key',
   } as const;
-  return { kind: actor.via, actor, realm, scopes: scopeSet(key.scopes) };
+  return { kind: actor.via, actor, realm, scopes: scopeSet(key.scopes), tier: key.tier };
 }
 
 const scopeSets = new Map<string, ReadonlySet<Scope>>();

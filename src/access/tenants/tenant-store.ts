@@ -70,6 +70,7 @@ const STANDINGS = statement()((db) =>
       'tenants.id as tenantId',
       'tenants.code as tenantCode',
       'tenants.status',
+      'tenants.tier',
     ])
     .orderBy('realms.realm_id'),
 );
@@ -87,6 +88,7 @@ export interface RealmStanding {
   readonly tenantCode: string;
   readonly environment: 'live' | 'test';
   readonly status: TenantStatus;
+  readonly tier: Tier;
 }
 
 /** One tenant. */
@@ -128,7 +130,10 @@ export function updateTenant(tx: Tx, edited: Edited, relied: number): boolean {
 export function realmStandings(reader: Reader): RealmStanding[] {
   return reader
     .all(STANDINGS, {})
-    .flatMap(({ environment, ...row }) => (environment === 'system' ? [] : [{ ...row, environment }]));
+    .flatMap(({ environment, tier, ...row }) =>
+      // The tier was written from a value the schema had checked.
+      environment === 'system' ? [] : [{ ...row, environment, tier: tier as Tier }],
+    );
 }
 
 /** Seals whom to tell about a tenant. */

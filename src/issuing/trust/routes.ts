@@ -21,7 +21,13 @@ const CACHED = 'public, max-age=300';
 const TAG_CHARACTERS = 22;
 
 const asText = { 200: z.string().meta({ description: 'The document itself' }), 304: null } as const;
-const common = { method: 'GET', tag: 'trust', demand: anybody, answers: asText } as const;
+const common = {
+  method: 'GET',
+  tag: 'trust',
+  demand: anybody,
+  limit: { class: 'public' },
+  answers: asText,
+} as const;
 
 /** Trust bundle and key sets of a tenant by its code, and of the only tenant without one. */
 export function trustRoutes(deps: DocumentDeps): Route<Permit, Demand>[] {

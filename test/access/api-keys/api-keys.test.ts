@@ -254,7 +254,7 @@ describe('the issue limit of a key', () => {
     const actor = { kind: 'api-key', id, via: 'secret-key' } as const;
     const about = { action: 'POST /licenses', requestId: 'r' };
     const decision = authorise(
-      { kind: 'secret-key', actor, realm, scopes },
+      { kind: 'secret-key', actor, realm, scopes, tier: 'standard' },
       { scope: null, also: [] },
       about,
     );

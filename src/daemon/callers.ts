@@ -1,0 +1,43 @@
+import {
+  FailureLimiter,
+  findLicenseRealms,
+  KeyUsage,
+  RateLimits,
+  type RateLimitsDeps,
+  WEAK_GUESS_POINTS,
+} from '../access/index.ts';
+import { Overload } from '../http/overload.ts';
+import { isWeakGuess, licenseKeyForms } from '../licensing/index.ts';
+import { QUEUE_UNITS } from '../storage/unit-of-work.ts';
+import type { Parts } from './parts.ts';
+
+/** What is kept in memory of callers: how much they asked for, how often they failed, when their keys were used. */
+export function callerMemory(parts: Parts) {
+  const { work, custody, random, config } = parts;
+  const failures = new FailureLimiter(random.bytes(4).readUInt32BE());
+  return {
+    failures,
+    keyUsage: new KeyUsage({ work, sealer: custody.sealer }),
+    requestLimits: new RateLimits({ ...limitsDeps(parts), failures }),
+    overload: new Overload({
+      delayLimitMs: config.limits.overloadDelayMs,
+      waiting: () => work.waiting / QUEUE_UNITS,
+    }),
+    unknownKey: async (address: string, typed: string) => {
+      const limited = await failures.charge(address, isWeakGuess(typed) ? WEAK_GUESS_POINTS : 1);
+      if (limited !== undefined) throw limited;
+    },
+  };
+}
+
+function limitsDeps(parts: Parts): Omit<RateLimitsDeps, 'failures'> {
+  const { work, custody, random, config, realms } = parts;
+  return {
+    table: config.limits,
+    random,
+    tierOf: (realm) => realms.standing(realm).tier,
+    realmsOfKey: (text) =>
+      findLicenseRealms(work.read, custody.indexer, licenseKeyForms(text)).map(({ realm }) => realm),
+    formOfKey: (text) => licenseKeyForms(text)[0] ?? text,
+  };
+}
