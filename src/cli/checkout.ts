@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import type { Command } from 'commander';
 import { CliError, EXIT } from './exit-code.ts';
 import type { WithClient } from './resource.ts';
-import { readSecret } from './terminal.ts';
+import { type Output, readSecret } from './terminal.ts';
 
 interface CheckoutOptions {
   readonly out?: string;
@@ -11,10 +11,11 @@ interface CheckoutOptions {
   readonly fingerprint?: string;
   readonly fingerprintFile?: string;
   readonly plain?: boolean;
+  readonly format?: string;
 }
 
-interface Certificate {
-  readonly certificate: string;
+/** What was issued, as far as it is told here. */
+interface Issued {
   readonly kid: string;
   readonly expiresAt: string;
   readonly fileId: string;
@@ -35,7 +36,8 @@ export function addCheckout(group: Command, { noun, path, withClient }: Checkout
     .argument('<id>')
     .option('--out <file>', 'write the file here instead of standard output')
     .option('--ttl-seconds <n>', 'how long it is valid (default and bound: the policy)')
-    .option('--plain', 'do not encrypt it (needs the scope licenses:checkout-plain)');
+    .option('--plain', 'do not encrypt it (needs the scope licenses:checkout-plain)')
+    .option('--format <file|jwt>', 'jwt: a compact token for a JOSE library, never encrypted');
   if (noun === 'license') {
     command
       .option('--fingerprint <text>', 'bind it to this machine (a machine file; activates it when needed)')
@@ -50,14 +52,46 @@ export function addCheckout(group: Command, { noun, path, withClient }: Checkout
       const body = await bodyOf(options, out);
       if (options.out !== undefined) demandWritable(options.out);
       const target = path.replace('{id}', encodeURIComponent(id));
-      const data = (await client.data({ method: 'POST', path: target, body })) as Certificate; // the route's answer
-      if (options.out !== undefined) writeFileSync(options.out, data.certificate, { mode: 0o600 });
-      const text = `${data.fileId} signed by ${data.kid}, valid until ${data.expiresAt}`;
-      out.result({ data }, () =>
-        options.out === undefined ? data.certificate.trimEnd() : `${options.out}: ${text}`,
-      );
+      const data = (await client.data({ method: 'POST', path: target, body })) as Issued & {
+        readonly certificate: string; // the route's answer
+      };
+      hand(out, data, { text: data.certificate, file: options.out });
     });
   });
+}
+
+/** Adds `license signed-key`: a licence in one line, for a QR code, an e-mail or a phone call. */
+export function addSignedKey(group: Command, withClient: WithClient): void {
+  const command = group
+    .command('signed-key')
+    .description('issue a signed licence key: one line, bound to no machine')
+    .argument('<id>')
+    .option('--out <file>', 'write it here instead of standard output')
+    .option('--ttl-seconds <n>', 'how long it is valid (default and bound: the policy)')
+    .addHelpText('after', '\nExample:\n  mintmark license signed-key lic_01… --ttl-seconds 2592000');
+  command.action(async (id: string, options: CheckoutOptions) => {
+    await withClient(command, async ({ client, out }) => {
+      const body = await bodyOf(options, out);
+      if (options.out !== undefined) demandWritable(options.out);
+      const path = `/licenses/${encodeURIComponent(id)}/signed-key`;
+      const data = (await client.data({ method: 'POST', path, body })) as Issued & {
+        readonly signedKey: string; // the route's answer
+      };
+      hand(out, data, { text: `${data.signedKey}\n`, file: options.out });
+    });
+  });
+}
+
+/** Into the file that was named, else to standard output. */
+function hand(
+  out: Output,
+  data: Issued,
+  { text, file }: { readonly text: string; readonly file: string | undefined },
+): void {
+  if (file !== undefined) writeFileSync(file, text, { mode: 0o600 });
+  const { fileId, kid, expiresAt } = data;
+  const told = `${fileId} signed by ${kid}, valid until ${expiresAt}`;
+  out.result({ data }, () => (file === undefined ? text.trimEnd() : `${file}: ${told}`));
 }
 
 /** Before anything is issued: a file that could not be kept would count as one that is out in the field. */
@@ -81,6 +115,7 @@ async function bodyOf(
     body['ttlSeconds'] = Number(options.ttlSeconds);
   }
   if (options.plain === true) body['encrypt'] = false;
+  if (options.format !== undefined) body['format'] = options.format;
   if (options.fingerprint !== undefined) body['fingerprint'] = options.fingerprint;
   if (options.fingerprintFile !== undefined) {
     const read = await readSecret({ file: options.fingerprintFile, prompt: 'fingerprint' }, out);

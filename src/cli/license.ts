@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { addCheckout } from './checkout.ts';
+import { addCheckout, addSignedKey } from './checkout.ts';
 import {
   addResource,
   column,
@@ -144,7 +144,7 @@ const RESOURCE: Resource = {
     },
     {
       name: 'files',
-      help: 'licence and machine files that are out in the field',
+      help: 'files, tokens and signed keys that are out in the field',
       args: ['id'],
       method: 'GET',
       path: '/licenses/{id}/files',
@@ -167,4 +167,5 @@ export function addLicenseCommands(program: Command, withClient: WithClient): vo
   addLicenseExplain(group, withClient);
   addLicenseLookup(group, withClient);
   addCheckout(group, { noun: 'license', path: '/licenses/{id}/checkout', withClient });
+  addSignedKey(group, withClient);
 }

@@ -5,9 +5,11 @@ import {
   RevocationList,
   rootFingerprint,
   type Trust,
+  type SignedKeyVerdict,
   type Verdict,
   verifyLicenseFile,
   verifyMachineFile,
+  verifySignedKey,
   type VerifyOptions,
   verifyTrustBundle,
 } from '../verify/index.ts';
@@ -57,10 +59,38 @@ export async function runVerify({
     revocations:
       flags.revocations === undefined ? undefined : revocationsOf(flags.revocations, trust, environment),
   };
-  const verdict = judge(text, options, flags);
+  const told = tell(text, options, flags);
+  const { verdict } = told;
   const unchecked = [...new Set([...verdict.unchecked, ...(rootChecked ? [] : ['root'])])];
-  out.result({ ...jsonOf(verdict), unchecked }, () => describe(verdict, unchecked));
+  out.result({ ...told.json, unchecked }, () => describe(told, unchecked));
   if (!verdict.valid) throw new CliError(EXIT.invalid, '');
+}
+
+/** A verdict, and what is known of the thing judged: for programs, and in lines for people. */
+interface Told {
+  readonly verdict: Pick<Verdict, 'valid' | 'code' | 'message' | 'dev' | 'unchecked'>;
+  readonly json: Readonly<Record<string, unknown>>;
+  /** Empty: it is not genuine, and nothing is known of it. */
+  readonly facts: Readonly<Record<string, unknown>>;
+}
+
+function tell(text: string, options: VerifyOptions, flags: VerifyFlags): Told {
+  if (/^[\w-]+\.[\w-]+\.[\w-]+\s*$/.test(text)) {
+    const remedy = 'Check it with a JOSE library and license-jwks.json, as docs/formats/token.md says.';
+    throw new CliError(EXIT.usage, 'a compact token is not checked here', remedy);
+  }
+  if (text.startsWith('key/')) return tellKey(verifySignedKey(text, options));
+  const verdict = judge(text, options, flags);
+  return { verdict, json: jsonOf(verdict), facts: factsOf(verdict) };
+}
+
+function tellKey(verdict: SignedKeyVerdict): Told {
+  const { valid, code, message, dev, trustStale, signedKey } = verdict;
+  const expiresAt = timeOf(signedKey?.expiresAtMs);
+  const json = { valid, code, message, dev, trustStale, expiresAt, signedKey: signedKey ?? null };
+  if (signedKey === undefined) return { verdict, json, facts: {} };
+  const { licenseId, product, policy, entitlements } = signedKey;
+  return { verdict, json, facts: { licence: licenseId, product, policy, entitlements, expires: expiresAt } };
 }
 
 function judge(text: string, options: VerifyOptions, flags: VerifyFlags): Verdict {
@@ -181,13 +211,20 @@ function timeOf(at: number | undefined): string | null {
 }
 
 /** Some files are valid although there is something to say of them, such as EXPIRED_IN_GRACE. */
-function validText({ code, message }: Verdict): string {
+function validText({ code, message }: Told['verdict']): string {
   return code === 'VALID' ? 'VALID' : `VALID, but ${code}: ${message}`;
 }
 
-function describe(verdict: Verdict, unchecked: readonly string[]): string {
+function describe({ verdict, facts }: Told, unchecked: readonly string[]): string {
   const head = verdict.valid ? validText(verdict) : `NOT VALID: ${verdict.code}: ${verdict.message}`;
-  const known = {
+  const dev = verdict.dev ? '\nThis file comes from a DEVELOPMENT appliance; release builds refuse it.' : '';
+  return `${head}\n${details({ ...facts, 'not checked': unchecked })}${dev}`;
+}
+
+/** Of a file that is not genuine nothing is known. */
+function factsOf(verdict: Verdict): Record<string, unknown> {
+  if (verdict.content === undefined) return {};
+  return {
     file: verdict.fileId,
     licence: verdict.license?.id,
     status: verdict.license?.status,
@@ -196,8 +233,4 @@ function describe(verdict: Verdict, unchecked: readonly string[]): string {
     expires: timeOf(verdict.expiresAtMs),
     enforcement: verdict.enforcement,
   };
-  // Of a file that is not genuine nothing is known.
-  const facts = { ...(verdict.content === undefined ? {} : known), 'not checked': unchecked };
-  const dev = verdict.dev ? '\nThis file comes from a DEVELOPMENT appliance; release builds refuse it.' : '';
-  return `${head}\n${details(facts)}${dev}`;
 }

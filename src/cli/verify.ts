@@ -3,12 +3,12 @@ import { collect, globalFlags } from './settings.ts';
 import type { Output } from './terminal.ts';
 import type { VerifyFlags } from './verify-file.ts';
 
-/** Adds `verify`: judges a licence or machine file without any network or running appliance. */
+/** Adds `verify`: judges a licence file, machine file or signed key without any network or running appliance. */
 export function addVerify(program: Command, outputOf: (command: Command) => Output): void {
   const command = program
     .command('verify')
-    .description('check a licence or machine file, offline')
-    .argument('<file>', 'the .lic file')
+    .description('check a licence file, machine file or signed key, offline')
+    .argument('<file>', 'the .lic file, or a file with a signed key')
     .option('--product <code>', 'code or id of the product it must be for (unchecked when left out)')
     .option('--trust <file>', 'trust bundle (mintmark trust export)')
     .option('--root <fingerprint>', 'pinned root fingerprint (unchecked when left out); repeatable', collect)

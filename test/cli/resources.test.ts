@@ -254,16 +254,21 @@ describe('files', () => {
     const text = await story.text([...checkout, '--out', at('machine.lic')]);
     expect(text).toMatch(/machine\.lic: file_[0-9A-Z]+ signed by \S+, valid until 2/);
     expect(statSync(at('machine.lic')).mode & 0o777).toBe(0o600);
+    const token = await story.text([...checkout, '--format', 'jwt']);
+    expect(token).toMatch(/^ey[\w-]+\.[\w-]+\.[\w-]+\s*$/);
     const again = await story.text(['machine', 'checkout', made.machine, '--ttl-seconds', '7200']);
     expect(again).toMatch(/^-----BEGIN MACHINE FILE-----\n[^]*-----END MACHINE FILE-----\n$/);
     const unbound = ['license', 'checkout', made.license, '--plain', '--out', at('license.lic')];
     await story.refused(unbound, 'FINGERPRINT_REQUIRED');
     await story.data(['policy', 'update', made.policy, '--require-fingerprint', 'false']);
     await story.text(unbound);
+    const line = await story.text(['license', 'signed-key', made.license, '--out', at('signed-key.txt')]);
+    expect(line).toMatch(/signed-key\.txt: file_[0-9A-Z]+ signed by/);
     await story.text(['trust', 'export', '--out', at('trust-bundle.json')]);
     const root = (await story.text(['trust', 'fingerprint'])).trim();
     const files = await story.rows(['license', 'files', made.license]);
-    expect(files.map(({ kind }) => kind).toSorted()).toEqual(['license', 'machine', 'machine']);
+    const kinds = ['license', 'machine', 'machine', 'signed-key', 'token'];
+    expect(files.map(({ kind }) => kind).toSorted()).toEqual(kinds);
 
     const trusted = ['--trust', at('trust-bundle.json'), '--root', root, '--product', 'editor'];
     const keyed = ['--license-key-file', at('license-key.txt'), '--fingerprint', 'press-3:4d1f9a22'];
@@ -272,6 +277,8 @@ describe('files', () => {
     expect(verdict.stdout).toContain('DEVELOPMENT appliance');
     const plain = jsonOf(await mintmark(['verify', '--json', at('license.lic'), ...trusted]));
     expect(plain).toMatchObject({ valid: true, dev: true, license: { id: made.license } });
+    const signedKey = jsonOf(await mintmark(['verify', '--json', at('signed-key.txt'), ...trusted]));
+    expect(signedKey).toMatchObject({ valid: true, dev: true, signedKey: { licenseId: made.license } });
     const release = await mintmark(['verify', at('machine.lic'), ...trusted, ...keyed, '--refuse-dev']);
     expect(release.code).toBe(EXIT.invalid);
   });

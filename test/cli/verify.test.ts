@@ -9,7 +9,9 @@ import {
   type SampleChange,
   sampleLicenseFile,
   sampleMachineFile,
+  sampleSignedKey,
 } from '../../scripts/vectors/samples.ts';
+import { sampleToken } from '../../scripts/vectors/sample-token.ts';
 import { fingerprintOf } from '../../scripts/vectors/sequence-cases.ts';
 import { publicKeyHex } from '../../scripts/vectors/signers.ts';
 import { EXIT } from '../../src/cli/exit-code.ts';
@@ -31,6 +33,8 @@ function desk(change: SampleChange = {}): (args: readonly string[], around?: Aro
   const files = {
     'license.lic': sampleLicenseFile(recent),
     'machine.lic': sampleMachineFile(recent),
+    'signed-key.txt': `${sampleSignedKey({ createdAt: META.issuedAt })}\n`,
+    'license.jwt': `${sampleToken()}\n`,
     'trust-bundle.json': sampleBundle({ issuedAt: NOW - DAY, nextUpdateAt: NOW + DAY }),
     'license-key.txt': `${LICENSE_KEY}\n`,
     'fingerprint.txt': `${FINGERPRINT}\n`,
@@ -50,6 +54,27 @@ describe('mintmark verify', () => {
     expect(stdout).toMatch(/^licence: +lic_01KJM000000000000000000001$/m);
     expect(stdout).toMatch(/^entitlements: +export-pdf$/m);
     expect(stdout).toMatch(/^not checked: +revocations$/m);
+  });
+
+  it('accepts a signed key, and refuses it for another product', async () => {
+    const args = ['signed-key.txt', ...TRUSTED, '--product'];
+    const { code, stdout } = await desk()([...args, 'press-control']);
+    expect(code).toBe(EXIT.ok);
+    expect(stdout).toMatch(/^VALID\n/);
+    expect(stdout).toMatch(/^licence: +lic_01KJM000000000000000000001$/m);
+    const other = await desk()(['--json', ...args, 'another']);
+    expect(other.code).toBe(EXIT.invalid);
+    expect(jsonOf(other)).toMatchObject({
+      valid: false,
+      code: 'PRODUCT_MISMATCH',
+      signedKey: { product: 'press-control' },
+    });
+  });
+
+  it('sends whoever has a token to a JOSE library', async () => {
+    const { code, stderr } = await desk()(['license.jwt', ...TRUSTED]);
+    expect(code).toBe(EXIT.usage);
+    expect(stderr).toContain('docs/formats/token.md');
   });
 
   it('says so when neither product nor root was checked', async () => {

@@ -17,6 +17,7 @@ import { openShop, outcomeOf, type Shop } from '../licensing/shop.ts';
 const PRINT = 'a-machine-of-ours';
 const PLAIN = {
   ttlSeconds: undefined,
+  form: 'file',
   encrypt: true,
   signed: null,
   raw: false,

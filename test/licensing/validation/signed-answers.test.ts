@@ -10,7 +10,7 @@ import {
   verifyTrustBundle,
 } from '../../../src/verify/index.ts';
 import { auditDatabase } from '../../campaigns/audit-database.ts';
-import { dataOf, type RunningDaemon, startDaemon, temporaryDirectory } from '../../support/daemon.ts';
+import { type RunningDaemon, startDaemon, temporaryDirectory } from '../../support/daemon.ts';
 import { sendAsOperator } from '../../support/operator-socket.ts';
 import { type Stock, stockUp } from '../../support/stock.ts';
 
@@ -203,14 +203,11 @@ describe('the answer to a validation with a nonce', () => {
 
 describe('an appliance with several tenants', () => {
   let globex: TrustBundle;
-  let publishable: string;
 
   beforeAll(async () => {
     const made = await operator('POST', '/tenants', { name: 'Globex', code: 'globex' });
     expect(made.body).toMatchObject({ data: { code: 'globex' } });
     globex = await trustIn(made.body['data'] as Record<string, unknown>); // the route's answer
-    const key = await dataOf(stock.post('/api-keys', { name: 'App', kind: 'publishable', scopes: [] }));
-    publishable = String(key['key']);
   });
 
   it('signs with the key of the tenant that has the licence, which no other bundle knows', async () => {
@@ -221,7 +218,7 @@ describe('an appliance with several tenants', () => {
   it('cannot sign for a licence key that no tenant has, unless a publishable key names one', async () => {
     const unknown = { key: 'APP-0000-0000-0000-0000' };
     expect(await judged(unknown)).toMatchObject({ status: 200, code: 'UNSIGNED', genuine: false });
-    const headers = { 'x-publishable-key': publishable };
+    const headers = { 'x-publishable-key': daemon.live.publishableKey };
     expect(await judged(unknown, { headers })).toMatchObject({
       status: 200,
       code: 'VALID',
