@@ -68,6 +68,7 @@ export const FAULTS = {
     'Attach the entitlements to the licence or its policy.',
   ),
   EXPIRED: row(422, 'Licence has expired', 'Renew the licence.'),
+  FILE_EXISTS: row(409, 'Nothing is written over', 'Name a file or directory that does not exist yet.'),
   FILE_TOO_LARGE: row(
     422,
     'Licence file would be too large',
@@ -102,6 +103,11 @@ export const FAULTS = {
     409,
     'Index is being built',
     'Try again when metadataIndexing of the product no longer names the key, or leave the filter out.',
+  ),
+  IDEMPOTENCY_LIMIT: row(
+    429,
+    'Too many answers are kept for repeated requests',
+    'Send what may be done twice without Idempotency-Key, or wait: answers are kept for 24 hours.',
   ),
   INSUFFICIENT_SCOPE: row(403, 'Not allowed', 'Use a credential that has the named scope.'),
   INTERNAL: row(
@@ -145,9 +151,19 @@ export const FAULTS = {
   NOT_READY: row(503, 'Not ready', 'Look at `mintmark status` on the appliance.'),
   NOT_YET_SUPPORTED: row(422, 'Not supported by this version', 'Leave the named field at its default.'),
   OFFLINE_NOT_ALLOWED: row(422, 'Offline use is not allowed', 'Allow it in the policy.'),
+  OPERATOR_ONLY: row(
+    403,
+    'For the operator of the appliance only',
+    'Run it on the appliance, over the operator socket; no API key can be given this right.',
+  ),
   OVERLOADED: row(503, 'Too busy', 'Try again shortly.'),
   PRECONDITION_FAILED: row(412, 'The resource has changed', 'Read it again and send the new ETag.'),
   RATE_LIMITED: row(429, 'Too many requests', 'Wait as Retry-After says.'),
+  REALM_MISMATCH: row(
+    422,
+    'Credential belongs to another realm',
+    'Leave tenant and environment out, or use a credential of the realm you mean.',
+  ),
   REALM_REQUIRED: row(
     422,
     'Realm is ambiguous',
@@ -184,7 +200,7 @@ export const FAULTS = {
   UNSUPPORTED_MEDIA_TYPE: row(415, 'Media type not supported', 'Send application/json.'),
   URI_TOO_LONG: row(414, 'Target is too long', 'Shorten the query.'),
   USES_EXCEEDED: row(422, 'Uses are exhausted', 'Raise the limit of the licence.'),
-  VALIDATION_FAILED: row(422, 'Request is not valid', 'Correct the fields listed in errors.'),
+  VALIDATION_FAILED: row(422, 'Request is not valid', 'Correct what is named and send it again.'),
   WEAK_KEY: row(
     422,
     'Licence key is too weak to encrypt a file',

@@ -57,6 +57,8 @@ export async function identify(deps: IdentifyDeps, presented: Presented): Promis
   if (proof === undefined) return ANONYMOUS;
   if ('who' in proof) {
     const { actor } = proof.who;
+    const elsewhere = contradiction(deps, presented, proof.who);
+    if (elsewhere !== undefined) return { known: false, ...elsewhere };
     return { known: true, who: proof.who, name: `${actor.kind}:${actor.id}`, anonymous: false };
   }
   const { fault, rule, points } = proof;
@@ -64,6 +66,21 @@ export async function identify(deps: IdentifyDeps, presented: Presented): Promis
     presented.face === 'operator' ? undefined : await deps.failures.charge(presented.address, points);
   if (limited === undefined) return { known: false, fault, rule };
   return { known: false, fault: limited, rule: 'limit.failures' };
+}
+
+/**
+ * A key acts in its own realm, whatever else a request says: one that asks for another is refused, or somebody would
+ * change what is live and believe it a test.
+ */
+function contradiction(deps: IdentifyDeps, presented: Presented, who: Principal): Disproof | undefined {
+  if (who.kind !== 'secret-key' && who.kind !== 'publishable-key') return undefined;
+  const { tenantCode, environment } = deps.realms.name(who.realm);
+  const otherTenant = presented.tenant !== undefined && presented.tenant !== tenantCode;
+  const otherEnvironment = presented.environment !== undefined && presented.environment !== environment;
+  if (!otherTenant && !otherEnvironment) return undefined;
+  const what = otherTenant ? 'tenant' : 'environment';
+  const message = `the API key is of tenant ${tenantCode}, ${environment}; the request names another ${what}`;
+  return { fault: new Fault('REALM_MISMATCH', message), rule: 'credentials.realm' };
 }
 
 /** Undefined: nothing was shown. */

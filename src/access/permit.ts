@@ -68,7 +68,7 @@ export type Decision =
   | { readonly allowed: true; readonly permit: Permit; readonly rule: string }
   | {
       readonly allowed: false;
-      readonly code: 'UNAUTHENTICATED' | 'INSUFFICIENT_SCOPE' | 'REALM_REQUIRED';
+      readonly code: 'UNAUTHENTICATED' | 'INSUFFICIENT_SCOPE' | 'OPERATOR_ONLY' | 'REALM_REQUIRED';
       readonly rule: string;
     };
 
@@ -81,7 +81,8 @@ export function authorise(principal: Principal, demand: Demand, asked: Asked): D
     return { allowed: true, rule: rule.name, permit: new Permit(token, { principal, ...asked }) };
   }
   if (principal.kind === 'operator') return { allowed: false, code: 'REALM_REQUIRED', rule: rule.name };
-  const code = principal.kind === 'anonymous' ? 'UNAUTHENTICATED' : 'INSUFFICIENT_SCOPE';
+  if (principal.kind === 'anonymous') return { allowed: false, code: 'UNAUTHENTICATED', rule: rule.name };
+  const code = demand.operatorOnly === true ? 'OPERATOR_ONLY' : 'INSUFFICIENT_SCOPE';
   return { allowed: false, code, rule: rule.name };
 }
 

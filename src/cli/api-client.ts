@@ -1,4 +1,4 @@
-import type { Client, Dispatcher } from 'undici';
+import type { Dispatcher, Pool } from 'undici';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { FAULTS } from '../faults.ts';
@@ -12,7 +12,14 @@ export type Connection =
       readonly tenant: string | undefined;
       readonly environment: string | undefined;
     }
-  | { readonly kind: 'url'; readonly url: string; readonly keyFile: string | undefined };
+  | {
+      readonly kind: 'url';
+      readonly url: string;
+      readonly keyFile: string | undefined;
+      /** A key has its own; what is named here is compared with it by the appliance. */
+      readonly tenant: string | undefined;
+      readonly environment: string | undefined;
+    };
 
 /** What the API answered. */
 export interface ApiAnswer {
@@ -47,6 +54,7 @@ export interface ApiFieldError {
 }
 
 interface RefusalDetails {
+  readonly status: number;
   readonly remedy: string;
   readonly errors: readonly ApiFieldError[];
   readonly retryAfterMs: number | null;
@@ -56,6 +64,7 @@ interface RefusalDetails {
 export class ApiRefusal extends CliError {
   /** `NOT_FOUND`; empty when the answer named none. */
   readonly code: string;
+  readonly status: number;
   /** What is wrong, by JSON path. */
   readonly errors: readonly ApiFieldError[];
   /** When to come back, in milliseconds; null: nothing was said of it. */
@@ -64,6 +73,7 @@ export class ApiRefusal extends CliError {
   constructor(code: string, message: string, told: RefusalDetails) {
     super(EXIT.refused, message, told.remedy);
     this.code = code;
+    this.status = told.status;
     this.errors = told.errors;
     this.retryAfterMs = told.retryAfterMs;
   }
@@ -72,10 +82,13 @@ export class ApiRefusal extends CliError {
 /** `Bearer sk_live_mm` and the 22 characters of a key that are its id; a rotated key keeps them. */
 const PUBLIC_CHARACTERS = 39;
 
+/** Opened as requests run at the same time; most commands send one. */
+const CONNECTIONS = 8;
+
 /** Talks to one appliance. */
 export class ApiClient {
   readonly #connection: Connection;
-  #client: Client | undefined;
+  #client: Pool | undefined;
   readonly #headers: Readonly<Record<string, string>>;
   readonly #where: string;
   /** Where we know better than the appliance what to do. */
@@ -153,11 +166,11 @@ export class ApiClient {
   }
 }
 
-async function connected(connection: Connection): Promise<Client> {
-  const { Client: UndiciClient } = await import('undici');
+async function connected(connection: Connection): Promise<Pool> {
+  const { Pool: UndiciPool } = await import('undici');
   return connection.kind === 'socket'
-    ? new UndiciClient('http://localhost', { socketPath: connection.path })
-    : new UndiciClient(originOf(connection.url));
+    ? new UndiciPool('http://localhost', { connections: CONNECTIONS, socketPath: connection.path })
+    : new UndiciPool(originOf(connection.url), { connections: CONNECTIONS });
 }
 
 function originOf(url: string): URL {
@@ -169,12 +182,12 @@ function originOf(url: string): URL {
 }
 
 function credentials(connection: Connection): Record<string, string> {
-  if (connection.kind === 'url') {
-    return connection.keyFile === undefined ? {} : { authorization: `Bearer ${readKey(connection.keyFile)}` };
-  }
+  const { kind, tenant, environment } = connection;
+  const key = kind === 'url' ? connection.keyFile : undefined;
   return {
-    ...(connection.tenant === undefined ? {} : { 'x-mintmark-tenant': connection.tenant }),
-    ...(connection.environment === undefined ? {} : { 'x-mintmark-environment': connection.environment }),
+    ...(key === undefined ? {} : { authorization: `Bearer ${readKey(key)}` }),
+    ...(tenant === undefined ? {} : { 'x-mintmark-tenant': tenant }),
+    ...(environment === undefined ? {} : { 'x-mintmark-environment': environment }),
   };
 }
 
@@ -212,6 +225,7 @@ function refusal(
     problem.code ?? '',
     `${problem.code ?? String(status)}: ${what}${fields.join('')}${id}`,
     {
+      status,
       remedy: remedies[problem.code ?? ''] ?? row?.remedy ?? '',
       errors,
       retryAfterMs: retryAfterOf(answer.headers['retry-after']),

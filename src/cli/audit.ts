@@ -1,4 +1,5 @@
-import { resolve } from 'node:path';
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { systemClock } from '../lib/clock.ts';
 import { CliError, EXIT } from './exit-code.ts';
@@ -19,7 +20,8 @@ export function addAudit(
     .option('--first-key <key>', 'first ledger key from the ceremony record (unchecked when left out)')
     .addHelpText('after', '\nExit codes: 0 intact, 3 not intact.');
   verify.action(async (directory: string, flags: { firstKey?: string }) => {
-    const { describeReport, verifyExport } = await import('../ledger/index.ts');
+    const { describeReport, EXPORT_FILES, verifyExport } = await import('../ledger/index.ts');
+    demandExport(directory, EXPORT_FILES.entries);
     const bar = progressBar('verifying', () => systemClock.monotonic());
     const onProgress = (done: number, total: number): void => {
       bar.at(done, total);
@@ -44,5 +46,16 @@ export function addAudit(
       const data = await client.data({ method: 'POST', path: '/system/audit-exports', body });
       out.result({ data }, () => details(data as Record<string, unknown>)); // the route's answer
     }),
+  );
+}
+
+/** A mistyped directory is no damaged ledger, and must not read like one. */
+function demandExport(directory: string, file: string): void {
+  if (existsSync(join(directory, file))) return;
+  const what = existsSync(directory) ? `is no export of a ledger: it has no ${file}` : 'is not there';
+  throw new CliError(
+    EXIT.usage,
+    `${directory} ${what}`,
+    'Name the directory that `mintmark audit export` wrote.',
   );
 }

@@ -101,7 +101,7 @@ function connecting(outputOf: (command: Command) => Output): WithClient {
 async function connectionOf(command: Command): Promise<Connection> {
   const { url, apiKeyFile, socket, tenant, environment } = globalFlags(command);
   demandEnvironment(environment);
-  if (url !== undefined) return { kind: 'url', url, keyFile: apiKeyFile };
+  if (url !== undefined) return { kind: 'url', url, keyFile: apiKeyFile, tenant, environment };
   const path = socket ?? join((await loadFor(command)).config.data.directory, 'run', 'operator.sock');
   return { kind: 'socket', path, tenant, environment };
 }

@@ -8,7 +8,7 @@ const OWNER_DIRECTORY = 0o700;
  * Refuses a place that cannot take a new backup, before the work begins: nothing is ever written over. The directory of
  * the configuration is made when it is not there; any other that is not there is a typing mistake.
  * @param path absolute
- * @throws Fault CONFLICT when the file exists; VALIDATION_FAILED when its directory is missing or not writable
+ * @throws Fault FILE_EXISTS when there is such a file; VALIDATION_FAILED when its directory is missing or not writable
  */
 export function demandPlaceForBackup(path: string, ownDirectory: string): void {
   const directory = dirname(path);
@@ -22,6 +22,5 @@ export function demandPlaceForBackup(path: string, ownDirectory: string): void {
       errors: [{ path: 'path', code: 'PATH', message }],
     });
   }
-  if (existsSync(path))
-    throw new Fault('CONFLICT', `${path} exists already; name a file that does not exist yet`);
+  if (existsSync(path)) throw new Fault('FILE_EXISTS', `${path} exists already`);
 }

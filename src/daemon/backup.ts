@@ -35,7 +35,7 @@ const busy = new WeakSet<Parts['directory']>();
  * 3. Packed and sealed beside its name, then renamed. Stop here: it is whole, and nobody counts it.
  * 4. Unpacked once more, in memory, with its key. 5. The ledger says that it was made.
  * @param path absolute, outside the data directory
- * @throws Fault CONFLICT while another is being made, or when the file exists; VALIDATION_FAILED for a path in the data
+ * @throws Fault CONFLICT while another is being made; FILE_EXISTS; VALIDATION_FAILED for a path in the data
  *   directory; BACKUP_INVALID, DISK_FULL
  */
 export async function createBackup(parts: Parts, authority: Authority, path: string): Promise<BackupReport> {

@@ -55,7 +55,7 @@ const LINE_FEED = Buffer.from('\n');
 /**
  * Exports the ledger into a directory that `mintmark audit verify` checks. Streams: memory does not grow with the ledger.
  * When this resolves everything is on disk.
- * @throws Fault CONFLICT when the directory is not empty
+ * @throws Fault FILE_EXISTS when the directory is not empty
  */
 export async function exportLedger(deps: ExportDeps, request: ExportRequest): Promise<ExportSummary> {
   const { directory, realm } = request;
@@ -79,8 +79,7 @@ export async function exportLedger(deps: ExportDeps, request: ExportRequest): Pr
 async function emptyDirectory(directory: string): Promise<void> {
   await makeDirectory(directory);
   const found = await readdir(directory);
-  if (found.length > 0)
-    throw new Fault('CONFLICT', `the directory ${directory} is not empty; name one that is`);
+  if (found.length > 0) throw new Fault('FILE_EXISTS', `the directory ${directory} is not empty`);
 }
 
 /** Not with its parents: a typing mistake is to be refused, and below /proc the runtime would try for ever. */

@@ -4,6 +4,7 @@ export { ledgerOrigin, parseCheckpoint } from './checkpoint.ts';
 export { Checkpointer, type CheckpointerDeps, type CheckpointStatus } from './checkpointer.ts';
 export { type Facts } from './entry.ts';
 export { exportLedger, type ExportDeps, type ExportRequest, type ExportSummary } from './export.ts';
+export { EXPORT_FILES } from './export-format.ts';
 export { forcesCheckpoint } from './forced-actions.ts';
 export { ledgerJobs, type LedgerJobsDeps } from './jobs.ts';
 export { keyChangeFacts, LEDGER_KEY_CHANGED } from './key-chain.ts';

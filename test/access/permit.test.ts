@@ -74,7 +74,7 @@ const REFUSED: readonly (readonly [string, Principal, Demand, string, string])[]
     'principal.publishable-key',
   ],
   ['a licence, where only keys may', license, scoped, 'INSUFFICIENT_SCOPE', 'principal.license'],
-  ['a licence, operators only', license, operatorsAndMore, 'INSUFFICIENT_SCOPE', 'principal.license'],
+  ['a licence, operators only', license, operatorsAndMore, 'OPERATOR_ONLY', 'principal.license'],
   [
     'a licence, where strangers may and it is not named',
     license,

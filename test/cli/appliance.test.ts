@@ -145,7 +145,7 @@ describe('an appliance that serves', () => {
     await story.text(['audit', 'export', at('audit')]);
     const intact = await mintmark(['audit', 'verify', at('audit')]);
     expect([intact.code, intact.stderr]).toEqual([EXIT.ok, '']);
-    await story.refused(['audit', 'export', at('audit')], 'CONFLICT');
+    await story.refused(['audit', 'export', at('audit')], 'FILE_EXISTS');
     const file = join(at('audit'), readdirSync(at('audit')).find((name) => name.endsWith('.jsonl')) ?? '');
     const text = readFileSync(file, 'utf8');
     writeFileSync(file, text.replace('"product.created"', '"product.deleted"'));

@@ -49,7 +49,7 @@ describe('the operator', () => {
     const taken = join(directory.path, 'notes.txt');
     writeFileSync(taken, 'mine');
     const over = await backUp(taken);
-    expect([over.status, over.body['code']]).toEqual([409, 'CONFLICT']);
+    expect([over.status, over.body['code']]).toEqual([409, 'FILE_EXISTS']);
     expect(readFileSync(taken, 'utf8')).toBe('mine');
     const astray = await backUp(join(directory.path, 'absent', 'x.backup'));
     expect([astray.status, astray.body['code']]).toEqual([422, 'VALIDATION_FAILED']);

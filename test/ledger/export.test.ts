@@ -154,7 +154,7 @@ describe('an export', () => {
 
   it('is not written over anything', async () => {
     const { open, directory } = await whole();
-    await expect(exported(open, { directory })).rejects.toMatchObject({ code: 'CONFLICT' });
+    await expect(exported(open, { directory })).rejects.toMatchObject({ code: 'FILE_EXISTS' });
   });
 
   it('reports how far it is', async () => {
