@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { DevLine } from '../daemon/dev.ts';
 import { CliError, EXIT } from './exit-code.ts';
-import { daemonLog, stopSignal, surroundings } from './process.ts';
+import { daemonLog, endProcess, stopSignal, surroundings } from './process.ts';
 import { loadFor } from './settings.ts';
 import { details, type Output } from './terminal.ts';
 
@@ -53,6 +53,7 @@ async function runDev(command: Command, flags: DevFlags, out: Output): Promise<v
   await stopped;
   await appliance.stop();
   if (flags.dir === undefined || flags.rm === true) rmSync(root, { recursive: true, force: true });
+  await endProcess(log);
 }
 
 /** A service manager means to run this for good; a throw-away appliance must never be what it runs. */

@@ -11,6 +11,7 @@ export function surroundings(log: Log): Surroundings {
     clock: systemClock,
     random: systemRandom,
     log,
+    logLinesDropped: () => (log instanceof JsonLog ? log.dropped : 0),
     // Whoever waits for an answer asks again after the restart and gets the truth from the file itself.
     onFatal: (error) => {
       log.error('the disk cannot be trusted; ending without answering', { error });
@@ -22,6 +23,18 @@ export function surroundings(log: Log): Surroundings {
 /** The log of a daemon: JSON lines on standard output. */
 export function daemonLog(level: LogLevel): JsonLog {
   return new JsonLog({ sink: process.stdout, clock: systemClock, level });
+}
+
+/** Longer than a service manager needs to read the last lines, and short enough for whoever waits for the end. */
+const LAST_LINES_MS = 1000;
+
+/**
+ * Ends a process whose work is done, with exit code 0: neither a handle that somebody forgot nor a reader of its log that
+ * has stopped reading keeps it.
+ */
+export async function endProcess(log: JsonLog): Promise<never> {
+  await log.end(LAST_LINES_MS);
+  process.exit(EXIT.ok);
 }
 
 /** For commands that open an appliance themselves and report in their own words. */

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { Config } from '../config/index.ts';
 import type { Unsealing } from '../custody/index.ts';
 import { CliError, EXIT } from './exit-code.ts';
-import { daemonLog, stopSignal, surroundings } from './process.ts';
+import { daemonLog, endProcess, stopSignal, surroundings } from './process.ts';
 import { loadFor } from './settings.ts';
 import { type Output, readSecret } from './terminal.ts';
 
@@ -37,7 +37,7 @@ export function addServe(program: Command, outputOf: (command: Command) => Outpu
     log.info('stopping', { signal });
     await daemon.stop();
     log.info('stopped');
-    log.flush();
+    await endProcess(log);
   });
 }
 

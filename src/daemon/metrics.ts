@@ -26,6 +26,11 @@ export function registerMetrics(parts: Parts): void {
     const { wall, trusted } = time.check();
     return [{ value: (wall - trusted) / 1000 }];
   });
+  metrics.gauge(
+    'mintmark_log_lines_dropped',
+    'Log lines that were given up because nobody read them, since the start.',
+    () => [{ value: parts.logLinesDropped?.() ?? 0 }],
+  );
   metrics.gauge('mintmark_resident_memory_bytes', 'Memory of this process.', () => [
     { value: process.memoryUsage.rss() },
   ]);

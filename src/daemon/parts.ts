@@ -40,6 +40,8 @@ export interface Surroundings {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  /** How many lines of the log were given up because nobody read them. */
+  readonly logLinesDropped?: () => number;
   /** The disk can no longer be trusted: the process ends without answering anybody. */
   readonly onFatal: (error: Error) => void;
 }

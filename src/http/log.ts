@@ -18,15 +18,23 @@ export type Log = Readonly<Record<LogLevel, (message: string, fields?: LogFields
 
 /** Where lines go: standard output, or a test's own. */
 export interface LogSink {
-  /** False when the reader does not keep up. */
-  write(text: string): boolean;
+  /** Takes text without waiting for its reader. */
+  write(text: string): unknown;
+  /** How much was taken and not read yet, in characters or bytes. */
+  readonly writableLength: number;
 }
 
 /** Lines are handed over together: one system call for many requests. */
 const FLUSH_CHARACTERS = 32 * 1024;
 const FLUSH_AFTER_MS = 50;
+/** No more is handed over while this much waits in a pipe that nobody reads. */
+const UNREAD = 1024 * 1024;
 /** A reader that has stopped reading costs this much memory, then lines below `warn`, which are counted. */
 const BACKLOG_CHARACTERS = 4 * 1024 * 1024;
+/** And at last every line: a log must never take the memory of what it tells of. */
+const MOST_CHARACTERS = 2 * BACKLOG_CHARACTERS;
+/** How often somebody who waits for the reader looks. */
+const LOOK_EVERY_MS = 10;
 const STACK_DEPTH = 4;
 
 /** JSON lines: `{ time, level, message, … }`. */
@@ -37,8 +45,8 @@ export class JsonLog implements Log {
   #lines: string[] = [];
   #characters = 0;
   #dropped = 0;
+  #droppedBefore = 0;
   #timer: NodeJS.Timeout | undefined;
-  #slow = false;
   #lastTime = Number.NaN;
   #lastText = '';
 
@@ -53,37 +61,67 @@ export class JsonLog implements Log {
   readonly warn = (message: string, fields?: LogFields): void => this.#add('warn', message, fields);
   readonly error = (message: string, fields?: LogFields): void => this.#add('error', message, fields);
 
-  /** Hands over everything that waits; at stop, and after anything worse than `info`. */
+  /** How many lines were given up since the start because nobody read them. */
+  get dropped(): number {
+    return this.#droppedBefore + this.#dropped;
+  }
+
+  /** Hands over everything that waits, unless its reader has stopped; by itself after anything worse than `info`. */
   flush(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     if (this.#lines.length === 0) return;
+    if (this.#unread) {
+      this.#flushLater();
+      return;
+    }
     if (this.#dropped > 0)
       this.#lines.push(this.#line('warn', 'log lines were dropped', { count: this.#dropped }));
     const text = this.#lines.join('');
     this.#lines = [];
     this.#characters = 0;
+    this.#droppedBefore += this.#dropped;
     this.#dropped = 0;
-    this.#slow = !this.#sink.write(text);
+    this.#sink.write(text);
+  }
+
+  /**
+   * Resolves when every line was read, or after `waitMs`: a reader that has stopped must not keep alive a process that is
+   * over.
+   */
+  async end(waitMs: number): Promise<void> {
+    const until = this.#clock.monotonic() + waitMs;
+    this.flush();
+    while (this.#waits && this.#clock.monotonic() < until) {
+      await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+      this.flush();
+    }
+  }
+
+  get #unread(): boolean {
+    return this.#sink.writableLength > UNREAD;
+  }
+
+  get #waits(): boolean {
+    return this.#lines.length > 0 || this.#sink.writableLength > 0;
   }
 
   #add(level: LogLevel, message: string, fields?: LogFields): void {
     if (LOG_LEVELS.indexOf(level) < this.#least) return;
     const urgent = level === 'warn' || level === 'error';
-    if (!urgent && this.#characters > BACKLOG_CHARACTERS) {
+    if (this.#characters > (urgent ? MOST_CHARACTERS : BACKLOG_CHARACTERS)) {
       this.#dropped++;
       return;
     }
     const line = this.#line(level, message, fields);
     this.#lines.push(line);
     this.#characters += line.length;
-    if (urgent) this.flush();
-    else this.#flushSoon();
+    if (urgent || (this.#characters > FLUSH_CHARACTERS && !this.#unread)) this.flush();
+    else this.#flushLater();
   }
 
-  #flushSoon(): void {
-    if (this.#characters > FLUSH_CHARACTERS && !this.#slow) this.flush();
-    else this.#timer ??= setTimeout(() => this.flush(), FLUSH_AFTER_MS).unref();
+  #flushLater(): void {
+    this.#timer ??= setTimeout(() => this.flush(), FLUSH_AFTER_MS).unref();
   }
 
   #line(level: LogLevel, message: string, fields?: LogFields): string {
