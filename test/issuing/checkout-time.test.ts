@@ -18,6 +18,7 @@ const PRINT = 'a-machine-of-ours';
 const PLAIN = {
   ttlSeconds: undefined,
   form: 'file',
+  form: 'file',
   encrypt: true,
   signed: null,
   raw: false,
@@ -73,11 +74,11 @@ describe('a checkout of a licence whose term waits', () => {
     expect(started(shop)).toBe(1);
   });
 
-  it('for the first validation: every file is one, bound to a machine or not', async () => {
+  it.each(['file', 'jwt'] as const)('for the first validation: every file is one (%s)', async (form) => {
     await using shop = await openShop();
     const basis = { expirationBasis: 'FROM_FIRST_VALIDATION' } as const;
     const { license } = await shop.sell({ ...UNBOUND, ...basis });
-    await checkout(shop, license.id);
+    await checkout(shop, license.id, { form });
     expect(shown(shop, license.id)).toMatchObject({
       startsOn: null,
       expiresAt: isoTime(shop.clock.wall() + 30 * DAY),
