@@ -18,7 +18,6 @@ const PRINT = 'a-machine-of-ours';
 const PLAIN = {
   ttlSeconds: undefined,
   form: 'file',
-  form: 'file',
   encrypt: true,
   signed: null,
   raw: false,
