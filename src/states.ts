@@ -3,8 +3,10 @@ import type { FaultCode } from './faults.ts';
 /**
  * What a caller or a job wants to do, as far as the state of the appliance has a say in it. `revoke`: taking something
  * away (keys, licences, tenants), which must go on while a clock is wrong: who controls it must not keep a leaked key alive.
+ * `retention`: deleting for good what is old enough, which makes room on a full disk.
  */
-export type Activity = 'read' | 'validate' | 'heartbeat' | 'revoke' | 'create' | 'issue' | 'jobs';
+export type Activity =
+  'read' | 'validate' | 'heartbeat' | 'revoke' | 'create' | 'issue' | 'jobs' | 'retention';
 
 /** In a state an activity goes on (`yes`) or is refused with a fault code; jobs just wait. */
 type Rule = 'yes' | 'no' | FaultCode;
@@ -24,6 +26,7 @@ export const STATES = {
     create: 'SEALED',
     issue: 'SEALED',
     jobs: 'no',
+    retention: 'no',
   }),
   'signer-away': state({
     read: 'yes',
@@ -33,6 +36,7 @@ export const STATES = {
     create: 'yes',
     issue: 'SIGNER_UNAVAILABLE',
     jobs: 'yes',
+    retention: 'yes',
   }),
   'clock-suspect': state({
     read: 'yes',
@@ -42,6 +46,7 @@ export const STATES = {
     create: 'CLOCK_SUSPECT',
     issue: 'CLOCK_SUSPECT',
     jobs: 'no',
+    retention: 'no',
   }),
   'rolled-back': state({
     read: 'yes',
@@ -51,6 +56,7 @@ export const STATES = {
     create: 'ROLLED_BACK',
     issue: 'ROLLED_BACK',
     jobs: 'no',
+    retention: 'no',
   }),
   'disk-full': state({
     read: 'yes',
@@ -60,6 +66,7 @@ export const STATES = {
     create: 'DISK_FULL',
     issue: 'DISK_FULL',
     jobs: 'no',
+    retention: 'yes',
   }),
 } as const;
 

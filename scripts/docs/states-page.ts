@@ -10,6 +10,7 @@ const ACTIVITIES: Readonly<Record<Activity, string>> = {
   create: 'create, change, activate',
   issue: 'issue files',
   jobs: 'timed jobs',
+  retention: 'retention',
 };
 
 /** docs/states.md: what the appliance still does in each state. */

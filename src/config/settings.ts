@@ -122,6 +122,16 @@ export const SETTINGS = {
       PREMIUM,
       'Requests of the tier premium; the tier unlimited has no limits.',
     ),
+    keptAnswers: setting(
+      z.int().min(100).max(100_000_000),
+      50_000,
+      'Answers kept 24 hours for repeated requests (Idempotency-Key) of one API key; of a realm ten times as many.',
+    ),
+    keptAnswersMiB: setting(
+      z.int().min(1).max(1_048_576),
+      64,
+      'Space for those answers of one API key; of a realm ten times as much.',
+    ),
     overloadDelayMs: setting(
       z.int().min(50).max(60_000),
       500,

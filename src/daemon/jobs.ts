@@ -10,8 +10,8 @@ import {
   validationJobs,
 } from '../licensing/index.ts';
 import type { Job } from '../jobs/schedule.ts';
-import { HOUR, SECOND } from '../lib/clock.ts';
-import { purgeExpired } from '../storage/idempotency-store.ts';
+import { SECOND } from '../lib/clock.ts';
+import { PURGE_EVERY_MS, purgeExpired } from '../storage/idempotency-store.ts';
 import { SYSTEM_REALM } from '../storage/realm-scope.ts';
 import type { FeatureDeps } from './features.ts';
 import type { Parts } from './parts.ts';
@@ -74,7 +74,7 @@ function storageJobs(parts: Parts, deps: FeatureDeps): Job[] {
     },
     {
       name: 'idempotency-purge',
-      everyMs: HOUR,
+      everyMs: PURGE_EVERY_MS,
       mayRun: deps.mayRunJobs,
       run: async () => {
         for (const realm of [SYSTEM_REALM, ...realms.all()]) {

@@ -2,12 +2,12 @@ import { z } from 'zod';
 import type { Demand, Permit } from '../access/index.ts';
 import { Fault } from '../faults.ts';
 import { type Route, routeOf } from '../http/route.ts';
-import { isSweepHeld, releaseSweep, REVOKE_JOB, SWEEP_JOB } from '../licensing/index.ts';
+import { isSweepHeld, PURGE_SWEEPS, releaseSweep, REVOKE_JOB, SWEEP_JOB } from '../licensing/index.ts';
 import type { RealmId } from '../storage/realm-scope.ts';
 import type { Parts } from './parts.ts';
 
 /** Sweeps that do what cannot be undone, and are held when they would do it to many at once. */
-const SWEEPS = [SWEEP_JOB, REVOKE_JOB] as const;
+const SWEEPS = [SWEEP_JOB, REVOKE_JOB, ...PURGE_SWEEPS] as const;
 
 /** A sweep that waits for an operator. */
 export interface HeldSweep {

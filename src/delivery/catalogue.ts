@@ -48,7 +48,7 @@ export const EVENTS = {
     `${LICENSE}; \`withinDays\`: which of them`,
   ),
   'license.file_issued': emitted(
-    'A licence file or a machine file was signed and checked out.',
+    'A licence file, a machine file, a token or a signed key was signed and given out.',
     '`id` of the file, `kind`, `licenseId`, `machineId`, `kid`, `issuedAt`, `expiresAt`, and the `bound` that gave it',
   ),
   'license.activated': emitted('The first machine of a licence was activated.', LICENSE),

@@ -55,6 +55,34 @@ const ONE = statement<{ position: number }>()((db, p) =>
     .where('position', '=', p.position),
 );
 
+/** The first events of a realm are its oldest: positions and times grow together. */
+const FIRST = statement<{ limit: number }>()((db, p) =>
+  db
+    .selectFrom('events')
+    .select(['position', 'created_at as createdAt'])
+    .where('realm_id', '=', p.realm)
+    .orderBy('position')
+    .limit(p.limit),
+);
+
+const DELETE_UP_TO = statement<{ position: number }>()((db, p) =>
+  db.deleteFrom('events').where('realm_id', '=', p.realm).where('position', '<=', p.position),
+);
+
+/** The last of the first `limit` events that are older than `before`; undefined: the oldest is younger. */
+export function oldEventsEnd(
+  reader: RealmReader,
+  asked: { readonly before: number; readonly limit: number },
+): number | undefined {
+  const first = reader.all(FIRST, { limit: asked.limit });
+  return first.filter(({ createdAt }) => createdAt < asked.before).at(-1)?.position;
+}
+
+/** Deletes the events of a realm up to a position. @returns how many */
+export function deleteEventsUpTo(tx: RealmTx, position: number): number {
+  return tx.run(DELETE_UP_TO, { position }).changes;
+}
+
 /** Inserts one event; its position is the next in commit order. */
 export function insertEvent(tx: RealmTx, event: NewEvent): void {
   tx.run(INSERT, event);

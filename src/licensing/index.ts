@@ -50,5 +50,7 @@ export { isWeakGuess } from './licenses/license-key-strength.ts';
 export { canonicalLicenseKey, licenseKeyForms } from './licenses/license-key.ts';
 export { licenseRoutes, type LicenseRoutesDeps } from './licenses/routes.ts';
 export { policyRoutes, type PolicyRoutesDeps } from './policies/routes.ts';
+export { purgeJobs } from './purge/jobs.ts';
+export { PURGE_SWEEPS } from './purge/purge-kinds.ts';
 export { productJobs } from './products/jobs.ts';
 export { productRoutes, type ProductRoutesDeps } from './products/routes.ts';

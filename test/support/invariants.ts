@@ -105,7 +105,14 @@ const NEVER: readonly Broken[] = [
   {
     what: 'a key that leads to no licence',
     sql: `SELECT d.realm_id, d.license_id FROM license_directory d
-          LEFT JOIN licenses l ON l.realm_id = d.realm_id AND l.id = d.license_id WHERE l.id IS NULL`,
+          LEFT JOIN licenses l ON l.realm_id = d.realm_id AND l.id = d.license_id
+          WHERE l.id IS NULL AND d.purged_at IS NULL`,
+  },
+  {
+    what: 'a reserved key whose licence is not emptied',
+    sql: `SELECT d.realm_id, d.license_id FROM license_directory d
+          JOIN licenses l ON l.realm_id = d.realm_id AND l.id = d.license_id
+          WHERE d.purged_at IS NOT NULL AND l.kept_until IS NULL`,
   },
   {
     what: 'a public id that leads to no API key',
@@ -186,12 +193,17 @@ const NEVER: readonly Broken[] = [
           GROUP BY l.realm_id, l.product_id HAVING sum(s.seats) <> coalesce(max(p.seats), 0)`,
   },
   {
+    // What happened stays counted when a purge has taken the rows away.
     what: 'a count of activations or files of a day that is not the number of rows of that day',
-    sql: `SELECT d.realm_id, d.kind, d.day, d.count FROM day_counts d
-          WHERE (d.kind = 'activation' AND d.count <> (SELECT count(*) FROM machines m
-              WHERE m.realm_id = d.realm_id AND m.created_at / 86400000 = d.day))
-            OR (d.kind = 'file' AND d.count <> (SELECT count(*) FROM issued_files f
-              WHERE f.realm_id = d.realm_id AND f.expires_at / 86400000 = d.day))`,
+    sql: `SELECT * FROM (
+            SELECT d.realm_id, d.kind, d.day, d.count, CASE d.kind
+              WHEN 'activation' THEN (SELECT count(*) FROM machines m
+                WHERE m.realm_id = d.realm_id AND m.created_at / 86400000 = d.day)
+              WHEN 'file' THEN (SELECT count(*) FROM issued_files f
+                WHERE f.realm_id = d.realm_id AND f.expires_at / 86400000 = d.day) END AS found
+            FROM day_counts d WHERE d.kind IN ('activation', 'file'))
+          WHERE count < found OR (count > found AND NOT EXISTS (SELECT 1 FROM ledger_entries e
+            WHERE json_extract(CAST(e.bytes AS TEXT), '$.action') = 'retention.purged'))`,
   },
 ];
 

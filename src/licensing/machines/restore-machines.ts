@@ -42,7 +42,7 @@ export function restoreMachines(deps: { readonly outbox: Outbox }, tx: Tx, back:
     if (!claimSeat(tx.in(back.realm), machine, seatLimit(back))) {
       throw noSeats(back, { wanted: machines.length, had: before });
     }
-    revive(deps, tx, back, machine);
+    revive(deps, tx, { ...back, machine });
   }
   return machines.length;
 }
@@ -84,8 +84,7 @@ function noSeats({ license, policy }: ComingBack, count: { wanted: number; had: 
 function revive(
   { outbox }: { readonly outbox: Outbox },
   tx: Tx,
-  { realm, policy }: ComingBack,
-  machine: MachineSnapshot,
+  { realm, policy, machine }: ComingBack & { readonly machine: MachineSnapshot },
 ): void {
   const rows = tx.in(realm);
   const { id } = machine;
