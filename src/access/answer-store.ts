@@ -1,6 +1,12 @@
 import type { Indexer, Sealer } from '../custody/sealer.ts';
 import type { EpochMs } from '../lib/clock.ts';
-import { findAnswer, type IdempotencySlot, storeAnswer } from '../storage/idempotency-store.ts';
+import {
+  findAnswer,
+  type IdempotencySlot,
+  type Room,
+  type Rooms,
+  storeAnswer,
+} from '../storage/idempotency-store.ts';
 import { type RealmId, SYSTEM_REALM } from '../storage/realm-scope.ts';
 import type { Tx } from '../storage/tx.ts';
 import type { UnitOfWork } from '../storage/unit-of-work.ts';
@@ -29,7 +35,17 @@ export interface AnswersDeps {
   readonly indexer: Indexer;
   /** Trusted time. */
   readonly time: { now(): EpochMs };
+  readonly rooms: AnswerRooms;
 }
+
+/** How much may be kept for repeated requests. */
+export interface AnswerRooms {
+  readonly principal: Room;
+  readonly realm: Room;
+}
+
+/** A licence answers for its few machines; its key is in many hands. */
+const ROOM_OF_LICENSE: Room = { answers: 1000, bytes: 2 * 1024 * 1024 };
 
 const KEY = { purpose: 'idempotency', table: 'idempotency', column: 'key_hash' } as const;
 const REQUEST = { purpose: 'idempotency', table: 'idempotency', column: 'body_digest' } as const;
@@ -71,7 +87,8 @@ export class Answers {
     const slot = this.#slot(permit, kept);
     const bodyDigest = this.#deps.indexer.digest(realm, REQUEST, kept.request).digest;
     const answer = this.#deps.sealer.seal(cellOf(realm, slot), kept.bytes);
-    storeAnswer(tx.in(realm), slot, { bodyDigest, status: kept.status, answer, now: tx.now });
+    const rooms = this.#roomsOf(permit);
+    storeAnswer(tx.in(realm), slot, { bodyDigest, status: kept.status, answer, now: tx.now, rooms });
   }
 
   /** Keeps an answer in a unit of its own; durable when this resolves. */
@@ -79,6 +96,14 @@ export class Answers {
     return this.#deps.work.keep('idempotency', (tx) => {
       this.keep(tx, permit, kept);
     });
+  }
+
+  /** A key of the tier unlimited is bounded by its realm alone, the local operator by nothing. */
+  #roomsOf({ principal }: Permit): Rooms {
+    const { rooms } = this.#deps;
+    if (principal.kind === 'operator') return { principal: null, realm: null };
+    if (principal.kind === 'license') return { ...rooms, principal: ROOM_OF_LICENSE };
+    return 'tier' in principal && principal.tier === 'unlimited' ? { ...rooms, principal: null } : rooms;
   }
 
   #slot(permit: Permit, { route, key }: AnswerSlot): IdempotencySlot {

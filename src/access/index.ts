@@ -1,4 +1,4 @@
-export { Answers, type AnswersDeps } from './answer-store.ts';
+export { type AnswerRooms, Answers, type AnswersDeps } from './answer-store.ts';
 export { DEFAULT_ISSUE_LIMIT, type Tier } from './api-keys/api-key.ts';
 export { countIssue } from './api-keys/count-issue.ts';
 export {

@@ -1,4 +1,5 @@
 import {
+  type AnswerRooms,
   Answers,
   authorise,
   type Demand,
@@ -7,6 +8,7 @@ import {
   type Principal,
   refusalRecorder,
 } from '../access/index.ts';
+import type { Config } from '../config/index.ts';
 import { addressRanges } from '../http/address-ranges.ts';
 import { standingHeaders } from '../http/headers.ts';
 import { createServer, type HttpServer } from '../http/server.ts';
@@ -15,6 +17,19 @@ import type { Tx } from '../storage/tx.ts';
 import type { FeatureDeps } from './features.ts';
 import type { Parts } from './parts.ts';
 import { allRoutes, metricsRoutes } from './all-routes.ts';
+
+/** A realm has room for so many keys that use all of theirs. */
+const REALM_OF_KEYS = 10;
+const MIB = 1024 * 1024;
+
+function answerRooms({ limits }: Config): AnswerRooms {
+  const principal = { answers: limits.keptAnswers, bytes: limits.keptAnswersMiB * MIB };
+  const realm = {
+    answers: REALM_OF_KEYS * principal.answers,
+    bytes: REALM_OF_KEYS * principal.bytes,
+  };
+  return { principal, realm };
+}
 
 /** On every answer of a development appliance, so that nobody takes it for a real one. */
 const DEV_HEADERS = { 'Mintmark-Dev': '1' };
@@ -45,7 +60,7 @@ export function buildServer(parts: Parts, deps: FeatureDeps): HttpServer {
     requestLimits: deps.requestLimits,
     overload: deps.overload,
     beforeAnswer: (requestId) => checkpointer.beforeAnswer(requestId),
-    answers: new Answers({ work, sealer, indexer, time }),
+    answers: new Answers({ work, sealer, indexer, time, rooms: answerRooms(config) }),
     ...{ log, metrics, clock, random },
     proxies: addressRanges(config.http.trustedProxies),
     allowPlain: addressRanges(config.http.allowPlain),

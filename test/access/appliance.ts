@@ -1,4 +1,5 @@
 import {
+  type AnswerRooms,
   Answers,
   authorise,
   type Demand,
@@ -99,8 +100,11 @@ export interface AccessChoices {
   /** Instead of limits that no test reaches by chance. */
   readonly limits?: Partial<LimitTable>;
   readonly overload?: Overload;
+  readonly rooms?: AnswerRooms;
 }
 
+const ROOM = { answers: 100_000, bytes: 100_000_000 };
+const ROOMS: AnswerRooms = { principal: ROOM, realm: ROOM };
 const PLENTY = {
   validate: 100_000,
   heartbeat: 100_000,
@@ -192,7 +196,7 @@ async function serveOver({
     used: (use) => void used.push(use),
     requestLimits: limitsOver({ storage, identifyDeps, choices }),
     overload: choices.overload ?? new Overload({ delayLimitMs: 10_000, waiting: () => 0 }),
-    answers: new Answers({ work, sealer, indexer, time: identifyDeps.time }),
+    answers: new Answers({ work, sealer, indexer, time: identifyDeps.time, rooms: choices.rooms ?? ROOMS }),
     beforeAnswer: () => Promise.resolve(),
     log: silentLog,
     metrics,
