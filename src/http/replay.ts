@@ -9,6 +9,9 @@ const KEY = /^[\x21-\x7e]{1,128}$/;
 /** Requests that wait for one running under the same key; a client with more has lost count. */
 const WAITING_LIMIT = 256;
 
+/** The longest wait for the one that runs: within the 15 s that a request has, with time left to answer. */
+const WAIT_MS = 10_000;
+
 /** Where the answer of one request is kept: scoped to realm and principal by the caller's permit. */
 export interface AnswerSlot {
   /** `METHOD /pattern`. */
@@ -107,15 +110,17 @@ interface Running {
 export class Replays<Caller, Tx> {
   readonly #store: AnswerStore<Caller, Tx>;
   readonly #running = new Map<string, Running>();
+  readonly #waitMs: number;
 
-  constructor(store: AnswerStore<Caller, Tx>) {
+  constructor(store: AnswerStore<Caller, Tx>, waitMs = WAIT_MS) {
     this.#store = store;
+    this.#waitMs = waitMs;
   }
 
   /**
    * Runs the handler once for all requests of a slot.
    *
-   * 1. An answer was committed: it is given again; nothing runs. 2. The same request is running: wait, then as 1.
+   * 1. The same request is running: wait for it, within a bound. 2. An answer was committed: it is given again; nothing runs.
    * 3. Otherwise run it. Its unit commits effect and answer together (`present`). If we stop before that commit, nothing
    *    happened and a repeated request runs anew; after it, a repeated request finds the answer.
    * What did not succeed, and what says that it changed nothing, has no effect that must not happen twice: it is not
@@ -128,12 +133,13 @@ export class Replays<Caller, Tx> {
   ): Promise<Answer> {
     const { route, call, slot } = turn;
     const name = JSON.stringify([this.#store.scopeOf(call.permit), slot.route, slot.key]);
-    const running = this.#running.get(name);
-    if (running !== undefined) await this.#wait(running, slot);
+    using patience = new Patience(this.#waitMs);
+    // Everybody who waited comes on in the same turn if the first did not succeed: one of them runs next.
+    for (let running = this.#running.get(name); running !== undefined; running = this.#running.get(name)) {
+      await wait(running, slot, patience);
+    }
     const found = this.#store.find(call.permit, slot);
-    if (found !== undefined) return replayed(route, call, found);
-    // Everybody who waited comes here in the same turn if the first did not succeed: one of them runs next.
-    if (this.#running.has(name)) return this.run(turn, memory);
+    if (found !== undefined) return await replayed(route, call, found);
     const done = this.#first(turn, memory);
     this.#running.set(name, { request: slot.request, done: done.catch(() => undefined), waiting: 0 });
     try {
@@ -141,21 +147,6 @@ export class Replays<Caller, Tx> {
     } finally {
       this.#running.delete(name);
     }
-  }
-
-  async #wait(running: Running, slot: AnswerSlot): Promise<void> {
-    if (running.request !== slot.request) throw reused();
-    if (running.waiting >= WAITING_LIMIT) {
-      throw new Fault(
-        'IDEMPOTENCY_IN_PROGRESS',
-        'too many requests wait for the one that runs with this key',
-        {
-          retryAfterMs: 1000,
-        },
-      );
-    }
-    running.waiting++;
-    await running.done;
   }
 
   async #first(
@@ -168,6 +159,45 @@ export class Replays<Caller, Tx> {
     if (isKept(answer)) await this.#store.keepAlone(call.permit, { ...slot, ...keptForm(answer) });
     return answer;
   }
+}
+
+/** How long one request waits in all, whoever it waits for: the time begins with its first wait. */
+class Patience {
+  readonly #ms: number;
+  #timer: NodeJS.Timeout | undefined;
+  #over: Promise<false> | undefined;
+
+  constructor(ms: number) {
+    this.#ms = ms;
+  }
+
+  /** True when `done` came in time. */
+  outlasts(done: Promise<unknown>): Promise<boolean> {
+    this.#over ??= new Promise((resolve) => {
+      this.#timer = setTimeout(resolve, this.#ms, false);
+    });
+    return Promise.race([done.then(() => true), this.#over]);
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+  }
+}
+
+/** @throws Fault IDEMPOTENCY_KEY_REUSED, IDEMPOTENCY_IN_PROGRESS when it is still running after all the patience */
+async function wait(running: Running, slot: AnswerSlot, patience: Patience): Promise<void> {
+  if (running.request !== slot.request) throw reused();
+  if (running.waiting >= WAITING_LIMIT) {
+    throw inProgress('too many requests wait for the one that runs with this key');
+  }
+  running.waiting++;
+  const inTime = await patience.outlasts(running.done);
+  running.waiting--;
+  if (!inTime) throw inProgress('the first request with this key is still running');
+}
+
+function inProgress(message: string): Fault {
+  return new Fault('IDEMPOTENCY_IN_PROGRESS', message, { retryAfterMs: 1000 });
 }
 
 function reused(): Fault {

@@ -32,7 +32,7 @@ const removeLicense = (shop: Shop, id: string): Promise<void> =>
 const removeMachine = (shop: Shop, id: string): Promise<unknown> =>
   deactivateMachine(shop.deps, shop.operator(), { id, ...ANY, signed: null });
 const count = (shop: Shop, table: string): number =>
-  Number((shop.row(`SELECT count(*) AS rows FROM ${table}`) as { rows: number }).rows);
+  (shop.row(`SELECT count(*) AS rows FROM ${table}`) as { rows: number }).rows;
 
 /** A file that was issued for the only machine of a licence, good for some days. */
 function issueFile(shop: Shop, licenseId: string, days: number): void {
