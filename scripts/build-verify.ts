@@ -1,6 +1,6 @@
 /**
  * `npm run build:verify`: the verify library as applications embed it, in dist/verify: one ESM file with everything in
- * it, type declarations, a package.json and the licences. `--out <directory>` writes elsewhere.
+ * it, the same for bundlers, type declarations, a package.json and the licences. `--out <directory>` writes elsewhere.
  */
 import { build } from 'esbuild';
 import { spawnSync } from 'node:child_process';
@@ -28,18 +28,29 @@ async function main(): Promise<void> {
 /** No engine API but ECMAScript 2022 is assumed: it must run on a plain-HTTP page and in an embedded engine. */
 async function bundle(out: string): Promise<string> {
   const outfile = join(out, 'index.js');
+  await write(outfile, { minify: true });
+  await write(join(out, FOR_BUNDLERS), { minify: false });
+  return outfile;
+}
+
+/**
+ * The same code with the marks of what has no side effect, which minifying takes away: a bundler that reads it leaves out
+ * what an application does not import (docs/adr/0015).
+ */
+const FOR_BUNDLERS = 'index.module.js';
+
+async function write(outfile: string, { minify }: { readonly minify: boolean }): Promise<void> {
   await build({
     entryPoints: [join(SOURCE, 'index.ts')],
     outfile,
     bundle: true,
-    minify: true,
+    minify,
     format: 'esm',
     platform: 'neutral',
     target: 'es2022',
     mainFields: ['module', 'main'],
     logLevel: 'warning',
   });
-  return outfile;
 }
 
 function declarations(out: string): void {
@@ -71,7 +82,7 @@ function writePackage(out: string): void {
     license,
     description: 'Checks licence files, machine files and signed keys of Mintmark without a network',
     type: 'module',
-    exports: { '.': { types: './index.d.ts', default: './index.js' } },
+    exports: { '.': { types: './index.d.ts', module: `./${FOR_BUNDLERS}`, default: './index.js' } },
     sideEffects: false,
   };
   writeFileSync(join(out, 'package.json'), `${JSON.stringify(text, undefined, 2)}\n`);
@@ -82,7 +93,7 @@ function writeLicenses(out: string): void {
   const own = readFileSync(join(ROOT, 'LICENSE'), 'utf8');
   const others = ['ciphers', 'ed25519', 'hashes'].map((name) => {
     const text = readFileSync(join(ROOT, 'node_modules/@noble', name, 'LICENSE'), 'utf8');
-    return `\n---- @noble/${name}, contained in index.js ----\n\n${text}`;
+    return `\n---- @noble/${name}, contained in index.js and ${FOR_BUNDLERS} ----\n\n${text}`;
   });
   writeFileSync(join(out, 'LICENSE'), own + others.join(''));
 }

@@ -9,7 +9,7 @@ import { createContext, runInContext, SourceTextModule } from 'node:vm';
 
 /** What is asked of the library inside. Everything crosses as JSON text, so that no object of Node gets in. */
 const PROGRAM = `
-  const { bundle, root, file, machine, fingerprint, licenseKey, now } = JSON.parse(input);
+  const { bundle, root, file, machine, fingerprint, licenseKey, request, response, now } = JSON.parse(input);
   const { trust, code } = library.verifyTrustBundle(bundle, { roots: [root] });
   const options = { trust, product: 'press-control', licenseKey, now, refuseDev: true };
   const broken = file.replace('A', 'B');
@@ -17,6 +17,7 @@ const PROGRAM = `
     bundle: code,
     file: library.verifyLicenseFile(file, options).code,
     broken: library.verifyLicenseFile(broken, options).code,
+    response: library.verifyResponse(request, response, { trust, now }).code,
     machine: library.verifyMachineFile(machine, { ...options, fingerprint }).code,
     foreign: ['Buffer', 'TextDecoder', 'TextEncoder', 'URL', 'atob', 'crypto', 'fetch', 'process', 'require', 'setTimeout']
       .filter((name) => name in globalThis),
