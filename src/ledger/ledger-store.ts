@@ -47,8 +47,8 @@ const INSERT_PRIVATE = statement<{ position: number; owner: RealmId; salt: Buffe
       .values({ position: p.position, realm_id: p.owner, salt: p.salt, sealed: p.sealed }),
 );
 
-const INSERT_SUBJECT = statement<{ subject: string; position: number }>()((db, p) =>
-  db.insertInto('ledger_subjects').values({ realm_id: p.realm, subject: p.subject, position: p.position }),
+const INSERT_SUBJECT = statement<{ owner: RealmId; subject: string; position: number }>()((db, p) =>
+  db.insertInto('ledger_subjects').values({ realm_id: p.owner, subject: p.subject, position: p.position }),
 );
 
 const LAST_ENTRY = statement()((db) =>
@@ -166,7 +166,7 @@ export function insertSubjects(
   entry: { readonly realm: RealmId; readonly position: number; readonly subjects: readonly string[] },
 ): void {
   const { realm, position, subjects } = entry;
-  for (const subject of subjects) tx.in(realm).run(INSERT_SUBJECT, { subject, position });
+  for (const subject of subjects) tx.run(INSERT_SUBJECT, { owner: realm, subject, position });
 }
 
 /** The realm under whose data key the private part of an entry is sealed. */

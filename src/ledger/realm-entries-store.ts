@@ -2,7 +2,11 @@ import type { RealmId } from '../storage/realm-scope.ts';
 import { statement } from '../storage/statement.ts';
 import type { Reader } from '../storage/tx.ts';
 
-interface Range { after: number; before: number; limit: number }
+interface Range {
+  after: number;
+  before: number;
+  limit: number;
+}
 
 const OLDEST = statement<Range & { owner: RealmId }>()((db, p) =>
   db
@@ -26,12 +30,12 @@ const NEWEST = statement<Range & { owner: RealmId }>()((db, p) =>
     .limit(p.limit),
 );
 
-const OLDEST_ABOUT = statement<Range & { subject: string }>()((db, p) =>
+const OLDEST_ABOUT = statement<Range & { owner: RealmId; subject: string }>()((db, p) =>
   db
     .selectFrom('ledger_subjects as s')
     .innerJoin('ledger_entries as e', 'e.position', 's.position')
     .select(['e.bytes as bytes', 'e.hash as hash'])
-    .where('s.realm_id', '=', p.realm)
+    .where('s.realm_id', '=', p.owner)
     .where('s.subject', '=', p.subject)
     .where('s.position', '>', p.after)
     .where('s.position', '<', p.before)
@@ -39,12 +43,12 @@ const OLDEST_ABOUT = statement<Range & { subject: string }>()((db, p) =>
     .limit(p.limit),
 );
 
-const NEWEST_ABOUT = statement<Range & { subject: string }>()((db, p) =>
+const NEWEST_ABOUT = statement<Range & { owner: RealmId; subject: string }>()((db, p) =>
   db
     .selectFrom('ledger_subjects as s')
     .innerJoin('ledger_entries as e', 'e.position', 's.position')
     .select(['e.bytes as bytes', 'e.hash as hash'])
-    .where('s.realm_id', '=', p.realm)
+    .where('s.realm_id', '=', p.owner)
     .where('s.subject', '=', p.subject)
     .where('s.position', '>', p.after)
     .where('s.position', '<', p.before)
@@ -80,5 +84,5 @@ export function realmEntriesAbout(
   range: EntriesRange & { readonly subject: string },
 ): RealmEntry[] {
   const { newestFirst, ...bounds } = range;
-  return reader.in(realm).all(newestFirst ? NEWEST_ABOUT : OLDEST_ABOUT, bounds);
+  return reader.all(newestFirst ? NEWEST_ABOUT : OLDEST_ABOUT, { owner: realm, ...bounds });
 }

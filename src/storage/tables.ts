@@ -37,7 +37,7 @@ export const TABLES = {
   ledger_tiles: table('appliance', 'bookkeeping', true),
   ledger_private: table('appliance', 'bookkeeping', true),
   // An index of the ledger's entries, written beside them.
-  ledger_subjects: table('realm', 'bookkeeping', true),
+  ledger_subjects: table('appliance', 'bookkeeping', true),
   ledger_checkpoints: table('appliance', 'bookkeeping', true),
   products: table('realm', 'recorded', true),
   policies: table('realm', 'recorded', true),
