@@ -255,9 +255,21 @@ async function main(): Promise<void> {
   farewell(appliance, stays ? child.pid : undefined);
 }
 
+/** What failed, in words; a place that cannot be written is the commonest of all. */
+function reasonOf(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  if (!UNWRITABLE.has(code)) return error instanceof Error ? error.message : String(error);
+  return (
+    `${PLACE} cannot be written to (${code}).\n` +
+    'Everything it makes goes there: run it as the owner of this source tree, or in a copy of your own.'
+  );
+}
+
+const UNWRITABLE = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOSPC']);
+
 try {
   await main();
 } catch (error) {
-  say(`quickstart failed: ${error instanceof Error ? error.message : String(error)}`);
+  process.stderr.write(`quickstart failed: ${reasonOf(error)}\n`);
   process.exitCode = 1;
 }

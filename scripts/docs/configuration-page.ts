@@ -10,6 +10,9 @@ export function configurationPage(): string {
       'with its default, commented out. A flag goes before an environment variable, that before the file, that before the\n' +
       'default. A key that is not here is an error: `mintmark config check` shows all of them at once. A secret never stands\n' +
       'in the file: a setting names the file that holds it.',
+    'A relative path in the file or in a default is below the directory that Mintmark is installed in, so that the same\n' +
+      'appliance is meant wherever a command is typed. In a flag or a variable it is below the current directory, as in any\n' +
+      'command.',
     ...tables,
   ]);
 }

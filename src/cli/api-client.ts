@@ -9,6 +9,8 @@ export type Connection =
   | {
       readonly kind: 'socket';
       readonly path: string;
+      /** What named it. */
+      readonly named: string;
       readonly tenant: string | undefined;
       readonly environment: string | undefined;
     }
@@ -95,7 +97,8 @@ export class ApiClient {
   readonly #remedies: Readonly<Record<string, string>>;
 
   constructor(connection: Connection) {
-    this.#where = connection.kind === 'socket' ? connection.path : connection.url;
+    this.#where =
+      connection.kind === 'socket' ? `${connection.path}, named by ${connection.named}` : connection.url;
     this.#connection = connection;
     if (connection.kind === 'url') originOf(connection.url);
     this.#headers = credentials(connection);
@@ -159,7 +162,7 @@ export class ApiClient {
       const reason = error instanceof Error && 'code' in error ? String(error.code) : String(error);
       throw new CliError(
         EXIT.unreachable,
-        `no appliance answered at ${this.#where} (${reason})`,
+        `no appliance answered (${reason}) at ${this.#where}`,
         'Start it with `mintmark serve`, or name it with --socket, or --url and --api-key-file.',
       );
     }

@@ -1,10 +1,11 @@
+import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import type { NewTenantChoices } from '../daemon.ts';
 import type { Secret } from '../lib/secret.ts';
 import { CliError, EXIT } from './exit-code.ts';
 import { commandLog, isTerminal, surroundings } from './process.ts';
 import { demandPlaceFor, writeSecretFile } from './secret-file.ts';
-import { loadFor } from './settings.ts';
+import { configurationText, loadFor } from './settings.ts';
 import { askPlain, details, type Output, readSecret } from './terminal.ts';
 
 interface InitFlags {
@@ -35,6 +36,7 @@ export function addInit(program: Command, outputOf: (command: Command) => Output
     .addHelpText(
       'after',
       `
+The data directory is that of the configuration ("mintmark config show"), or the one that --data-dir names.
 What it makes is never overwritten: a directory that is not empty is refused.
 The recovery code opens the appliance and all its backups when everything else is lost. Keep it on paper, elsewhere.
 
@@ -48,12 +50,14 @@ Examples:
 }
 
 async function runInit(command: Command, flags: InitFlags, out: Output): Promise<void> {
-  const { config } = await loadFor(command);
+  const { config, file: configuration } = await loadFor(command);
   refuseLeaks(flags);
   for (const file of [flags.recoveryOut, flags.secretOut]) if (file !== undefined) demandPlaceFor(file);
+  const credentialPath = flags.credential ?? config.custody.credential ?? undefined;
+  await demandRoom(config.data.directory, credentialPath);
+  out.note(`making an appliance in ${config.data.directory} (${configurationText(configuration)})`);
   const tenant = await tenantOf(flags);
   const passphrase = await passphraseOf(flags, out);
-  const credentialPath = flags.credential ?? config.custody.credential ?? undefined;
   const { initialise } = await import('../daemon.ts');
   const made = await initialise(
     { config, tenant, passphrase, credentialPath, dev: false },
@@ -78,7 +82,22 @@ async function runInit(command: Command, flags: InitFlags, out: Output): Promise
   }
 }
 
-/** A secret goes to a terminal or a new file, never into a pipe or a journal. Checked before anything is made. */
+/** Before a question is asked: who cannot make an appliance here has nothing to answer. @throws Fault, CliError */
+async function demandRoom(directory: string, credential: string | undefined): Promise<void> {
+  if (existsSync(directory)) {
+    const { demandEmpty, demandPrivate } = await import('../storage/directory-checks.ts');
+    demandPrivate(directory);
+    demandEmpty(directory);
+  }
+  if (credential === undefined || !existsSync(credential)) return;
+  throw new CliError(
+    EXIT.refused,
+    `${credential} exists already: it may open another appliance`,
+    'Name another file with --credential <file>, or remove it if nothing needs it.',
+  );
+}
+
+/** These two open everything and are made once: unlike other secrets they never go into a pipe, whoever asks. */
 function refuseLeaks({ secretOut, recoveryOut }: InitFlags): void {
   if (secretOut !== undefined && secretOut === recoveryOut) {
     throw new CliError(EXIT.usage, '--secret-out and --recovery-out name the same file', 'Name two files.');

@@ -13,7 +13,7 @@ import { addMachineCommands } from './machine.ts';
 import { policyResource } from './policy.ts';
 import { productResource } from './product.ts';
 import { addResource, type WithClient } from './resource.ts';
-import { collect, globalFlags, loadFor } from './settings.ts';
+import { collect, configurationText, globalFlags, loadFor } from './settings.ts';
 import { sweepResource } from './sweep.ts';
 import { tenantResource } from './tenant.ts';
 import { harmless, type Output, terminalOutput } from './terminal.ts';
@@ -42,6 +42,7 @@ export function buildProgram(addMore: AddCommands): Command {
     .option('--data-dir <directory>', 'data directory, instead of the one in the configuration')
     .option('--set <name=value>', 'override one setting, e.g. --set http.port=8000; repeatable', collect)
     .option('--json', 'print data for programs')
+    .option('-V, --version', 'print the versions of Mintmark, Node and SQLite')
     .option(
       '--socket <path>',
       'operator socket of the appliance (default: run/operator.sock in the data directory)',
@@ -58,6 +59,10 @@ export function buildProgram(addMore: AddCommands): Command {
     .showHelpAfterError('(see --help)')
     .configureHelp({ sortSubcommands: false, showGlobalOptions: false })
     .exitOverride();
+  program.hook('preAction', async (_program, command) => {
+    if (command.optsWithGlobals<{ version?: boolean }>().version === true)
+      throw new CliError(await printVersion(), '');
+  });
   const outputOf = (command: Command): Output => terminalOutput(globalFlags(command).json === true);
   const withClient = connecting(outputOf);
   addMore(program, outputOf, withClient);
@@ -102,8 +107,10 @@ async function connectionOf(command: Command): Promise<Connection> {
   const { url, apiKeyFile, socket, tenant, environment } = globalFlags(command);
   demandEnvironment(environment);
   if (url !== undefined) return { kind: 'url', url, keyFile: apiKeyFile, tenant, environment };
-  const path = socket ?? join((await loadFor(command)).config.data.directory, 'run', 'operator.sock');
-  return { kind: 'socket', path, tenant, environment };
+  if (socket !== undefined) return { kind: 'socket', path: socket, named: '--socket', tenant, environment };
+  const { config, file } = await loadFor(command);
+  const path = join(config.data.directory, 'run', 'operator.sock');
+  return { kind: 'socket', path, named: configurationText(file), tenant, environment };
 }
 
 function demandEnvironment(name: string | undefined): void {
@@ -111,9 +118,19 @@ function demandEnvironment(name: string | undefined): void {
   throw new CliError(EXIT.usage, `--environment ${name}: there are live and test`);
 }
 
+const VERSION_FLAGS: ReadonlySet<string> = new Set(['-V', '--version']);
+
+async function printVersion(): Promise<ExitCode> {
+  const { versionText } = await import('./version.ts');
+  process.stdout.write(`${await versionText()}\n`);
+  return EXIT.ok;
+}
+
 /** Runs a command line and says how it ended; everything that goes wrong is printed with its remedy. */
 export async function runProgram(program: Command, argv: readonly string[]): Promise<ExitCode> {
   try {
+    // Behind a command it is an option like the others; alone there is no command that could look at it.
+    if (VERSION_FLAGS.has(argv[0] ?? '')) return await printVersion();
     await program.parseAsync(argv, { from: 'user' });
     return EXIT.ok;
   } catch (error) {

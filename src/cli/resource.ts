@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { ApiClient, ApiRequest } from './api-client.ts';
 import { CliError, EXIT } from './exit-code.ts';
-import { demandPlaceFor, writeSecretFile } from './secret-file.ts';
+import { refuseLeak, withSecret, writeSecretFile } from './secret-file.ts';
 import { type Column, details, type Output, table } from './terminal.ts';
 
 /** How the text of an option becomes a member of the request. */
@@ -134,10 +134,7 @@ function addAction(group: Command, action: ResourceAction, withClient: WithClien
     else command.option(option.flags, option.help);
   }
   if (action.secretOut !== undefined) {
-    command.option(
-      '--secret-out <file>',
-      `write ${action.secretOut.what} to this new file (0600) instead of showing it`,
-    );
+    withSecret(command, action.secretOut.what);
   }
   if (action.example !== undefined) command.addHelpText('after', `\nExample:\n  ${action.example}`);
   command.action(async () => {
@@ -153,7 +150,7 @@ async function runAction(
   const options: Readonly<Record<string, unknown>> = command.opts();
   const members = membersOf(action.options ?? [], options);
   const request = requestOf(action, command.args, members);
-  if (action.secretOut !== undefined) refuseLeak(action.secretOut.what, options['secretOut']);
+  if (action.secretOut !== undefined) refuseLeak(action.secretOut.what, options);
   const { body, status } = await client.send(request);
   if (status === 204) {
     out.result({ done: true }, () => 'done');
@@ -253,17 +250,6 @@ function render(action: ResourceAction, answer: Readonly<Record<string, unknown>
   }
   const record = typeof data === 'object' && data !== null ? data : answer;
   return details(record as Record<string, unknown>); // JSON of the API: objects only
-}
-
-/** A secret goes to a terminal or a new 0600 file, never into a pipe or a journal. Checked before anything is asked for. */
-function refuseLeak(what: string, file: unknown): void {
-  if (typeof file === 'string') demandPlaceFor(file);
-  if (file !== undefined || process.stdout.isTTY) return;
-  throw new CliError(
-    EXIT.usage,
-    `${what} is shown once and standard output is no terminal`,
-    'Name a new file for it with --secret-out.',
-  );
 }
 
 function keepSecret(

@@ -1,6 +1,36 @@
 import { accessSync, closeSync, constants, existsSync, openSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
+import type { Command } from 'commander';
 import { CliError, EXIT } from './exit-code.ts';
+
+/** How a command may be told where a secret goes. */
+export interface SecretPlace {
+  readonly secretOut?: string;
+  readonly printSecret?: boolean;
+}
+
+/** Adds the options that say where a secret goes. @param what e.g. `the API key` */
+export function withSecret(command: Command, what: string): Command {
+  return command
+    .option('--secret-out <file>', `write ${what} to this new file (0600) instead of showing it`)
+    .option('--print-secret', `print ${what} even though standard output is no terminal`);
+}
+
+/**
+ * The one rule about secrets that a command shows in full: onto a terminal, into a new file of their owner's alone, or
+ * into a pipe where that was asked for by name. A pipe may end in a journal, and a journal is read by many. Checked before
+ * anything is made.
+ * @throws CliError
+ */
+export function refuseLeak(what: string, { secretOut, printSecret }: SecretPlace): void {
+  if (secretOut !== undefined) demandPlaceFor(secretOut);
+  if (secretOut !== undefined || printSecret === true || process.stdout.isTTY) return;
+  throw new CliError(
+    EXIT.usage,
+    `this shows ${what} in full, and standard output is no terminal`,
+    'Name a new file for it with --secret-out <file>, or say --print-secret where the pipe may have it.',
+  );
+}
 
 /**
  * Refuses a place that cannot take a new file, before anything is made: a secret that is shown once would be lost.

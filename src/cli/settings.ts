@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { LoadedConfig } from '../config/index.ts';
+import { nearest } from '../issue-words.ts';
 import { CliError, EXIT } from './exit-code.ts';
 
 /** Flags that every command takes, before or behind its name. */
@@ -34,6 +35,11 @@ export async function loadFor(command: Command): Promise<LoadedConfig> {
   });
 }
 
+/** Where the configuration came from, in words. @param file the file that was read, or null */
+export function configurationText(file: string | null): string {
+  return file === null ? 'defaults, no configuration file' : `configuration ${file}`;
+}
+
 async function assignments(texts: readonly string[]): Promise<Record<string, unknown>> {
   const { fromText, SETTING_ROWS } = await import('../config/index.ts');
   const values: Record<string, unknown> = {};
@@ -41,11 +47,12 @@ async function assignments(texts: readonly string[]): Promise<Record<string, unk
     const at = text.indexOf('=');
     const row = SETTING_ROWS.find(({ name }) => name === text.slice(0, at));
     if (row === undefined) {
-      throw new CliError(
-        EXIT.usage,
-        `--set ${text}: there is no such setting`,
-        '`mintmark config show` lists them all.',
+      const near = nearest(
+        text.slice(0, at),
+        SETTING_ROWS.map(({ name }) => name),
       );
+      const remedy = near === undefined ? '`mintmark config show` lists them all.' : `Did you mean ${near}?`;
+      throw new CliError(EXIT.usage, `--set ${text}: there is no such setting`, remedy);
     }
     values[row.name] = fromText(text.slice(at + 1), row);
   }

@@ -223,7 +223,7 @@ function demand(db: BetterSqlite3.Database, pragma: string, is: { name: string; 
 }
 
 function refuseOldSqlite(db: BetterSqlite3.Database): void {
-  const version = String(db.prepare('SELECT sqlite_version()').pluck().get());
+  const version = versionOf(db);
   const parts = version.split('.').map(Number);
   for (const [i, oldest] of OLDEST_SQLITE.entries()) {
     const part = parts[i] ?? 0;
@@ -231,5 +231,18 @@ function refuseOldSqlite(db: BetterSqlite3.Database): void {
     if (part < oldest) {
       throw new Fault('DATA_DIRECTORY_INVALID', `sqlite ${version} is older than ${OLDEST_SQLITE.join('.')}`);
     }
+  }
+}
+
+const versionOf = (db: BetterSqlite3.Database): string =>
+  String(db.prepare('SELECT sqlite_version()').pluck().get());
+
+/** The version of SQLite that this program runs on. */
+export function sqliteVersion(): string {
+  const db = new BetterSqlite3(':memory:');
+  try {
+    return versionOf(db);
+  } finally {
+    db.close();
   }
 }

@@ -34,6 +34,36 @@ describe('configuration', () => {
     expect(config.clock.settleHours).toBe(24);
   });
 
+  it('means the same directory wherever a command is typed, and what is typed where it is typed', () => {
+    const root = join(import.meta.dirname, '..', '..');
+    const byDefault = loadConfig({ file: fileWith(''), environment: {}, flags: {} });
+    expect(byDefault.config.data.directory).toBe(join(root, 'var/mintmark'));
+    expect(byDefault.changed).toEqual([]);
+    const file = fileWith('[data]\ndirectory = "./var/mintmark"\n[backup]\ndirectory = "copies"\n');
+    const written = loadConfig({ file, environment: {}, flags: {} });
+    expect(written.config.data.directory).toBe(byDefault.config.data.directory);
+    expect(written.config.backup.directory).toBe(join(root, 'copies'));
+    expect(written.changed).toEqual(['backup.directory']);
+    const typed = loadConfig({
+      file,
+      environment: { MINTMARK_CUSTODY_CREDENTIAL: 'kek', MINTMARK_HTTP_SOCKET: '' },
+      flags: { 'data.directory': 'here' },
+    });
+    expect(typed.config.data.directory).toBe(join(process.cwd(), 'here'));
+    expect(typed.config.custody.credential).toBe(join(process.cwd(), 'kek'));
+    expect(typed.config.http.socket).toBeNull();
+  });
+
+  it('says what a setting must be, and what a misspelt variable was meant to be', () => {
+    const file = fileWith('[http]\nport = 70000\n[log]\nlevel = "loud"\n');
+    const fault = problemsOf(() => loadConfig({ file, environment: { MINTMARK_HTTP_PROT: '1' }, flags: {} }));
+    expect(fault.errors.map(({ path, message }) => `${path}: ${message}`)).toEqual([
+      'MINTMARK_HTTP_PROT: no setting has this variable; did you mean MINTMARK_HTTP_PORT?',
+      'http.port: must be a whole number from 0 to 65535',
+      'log.level: must be one of debug, info, warn, error',
+    ]);
+  });
+
   it('lists every problem at once and says what was meant', () => {
     const file = fileWith('[http]\nprot = 1\n[https]\nport = 1\n[clock]\nsettleHours = -1\n');
     const fault = problemsOf(() => loadConfig({ file, environment: { MINTMARK_NO_SUCH: 'x' }, flags: {} }));
