@@ -39,6 +39,9 @@ const REASON: FieldOption = {
   help: 'why; kept sealed in the ledger',
 };
 
+/** What create and reveal show in full. */
+const KEY = { field: 'key', what: 'the licence key' };
+
 function transition(name: string, help: string, options: readonly FieldOption[] = []): ResourceAction {
   return { name, help, args: ['id'], method: 'POST', path: `/licenses/{id}/${name}`, options };
 }
@@ -90,7 +93,9 @@ const RESOURCE: Resource = {
           kind: 'where',
         },
       ],
-    }).filter(({ name }) => name !== 'show'),
+    })
+      .filter(({ name }) => name !== 'show')
+      .map((action) => (action.name === 'create' ? { ...action, secretOut: KEY } : action)),
     {
       name: 'update',
       help: 'change a licence',
@@ -125,7 +130,7 @@ const RESOURCE: Resource = {
     transition('ban', 'end a licence for good, for abuse', [{ ...REASON, required: true }]),
     {
       ...transition('reveal', 'show the key and the person in full (recorded in the ledger)'),
-      secretOut: { field: 'key', what: 'the licence key' },
+      secretOut: KEY,
     },
     {
       name: 'entitle',
