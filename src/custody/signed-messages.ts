@@ -55,15 +55,23 @@ function encodedHeader(alg: string, kid: string, typ: string): string {
   return `${Buffer.from(JSON.stringify({ alg, kid, typ }), 'utf8').toString('base64url')}.`;
 }
 
-/** A signature base (RFC 9421 §2.5) that begins with the status and whose parameters end in our tag. */
+/** The one signature base there is for answers (docs/formats/response-signature.md), line by line. */
+const VALIDATION_BASE = new RegExp(
+  [
+    '^"@status": [1-5][0-9]{2}',
+    '"content-type": [^\\n]+',
+    '"content-digest": sha-256=:[^\\n]+',
+    '"@method";req: [A-Z]+',
+    '"@path";req: /[^\\n]*',
+    '"content-digest";req: [^\\n]+',
+    '"@signature-params": \\("@status" "content-type" "content-digest" "@method";req "@path";req "content-digest";req\\)' +
+      ';created=[0-9]+;expires=[0-9]+;keyid="[^"\\n]+";nonce="[A-Za-z0-9_-]{16,64}";tag="mm-validate"$',
+  ].join('\\n'),
+);
+
+/** A signature base (RFC 9421 §2.5) that covers all that an answer of ours covers, and nothing else. */
 function isValidationBase(message: Buffer): boolean {
-  const text = message.toString('latin1');
-  const last = text.slice(text.lastIndexOf('\n') + 1);
-  return (
-    text.startsWith('"@status": ') &&
-    last.startsWith('"@signature-params": (') &&
-    last.endsWith(';tag="mm-validate"')
-  );
+  return VALIDATION_BASE.test(message.toString('latin1'));
 }
 
 /** Standard Webhooks: `<event id>.<unix seconds>.<body>`. */

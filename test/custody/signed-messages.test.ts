@@ -58,6 +58,10 @@ describe('a signing key', () => {
       VALIDATION_BASE.replace(/\n"@signature-params".*/s, '\n"x": ;tag="mm-validate"'),
     ],
     ['no status', VALIDATION_BASE.replace('"@status"', '"@method"')],
+    ['less covered', VALIDATION_BASE.replace(/\n"@path".*/, '').replace(' "@path";req', '')],
+    ['less covered than it has lines', VALIDATION_BASE.replace(' "@path";req', '')],
+    ['a line more', VALIDATION_BASE.replace('\n"@path"', '\n"x": 1\n"@path"')],
+    ['no nonce', VALIDATION_BASE.replace(/;nonce="[^"]*"/, '')],
   ])('of responses never signs a base with %s', (_, base) => {
     expect(messageRule({ ...KEY, purpose: 'response' })(Buffer.from(base))).toBe(false);
   });
