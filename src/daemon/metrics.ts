@@ -1,8 +1,10 @@
 import { STATES } from '../states.ts';
+import type { FeatureDeps } from './features.ts';
+import { LoopDelay } from './loop-delay.ts';
 import type { Parts } from './parts.ts';
 
 /** Registers what is read when somebody looks (GET /metrics); no labels that name a tenant. */
-export function registerMetrics(parts: Parts): void {
+export function registerMetrics(parts: Parts, deps: Pick<FeatureDeps, 'usageLog'>): void {
   const { metrics, work, checkpointer, time, directory, openedAt, clock } = parts;
   metrics.gauge('mintmark_state', 'Whether a limiting state holds.', () => {
     const held = new Set<string>(parts.states().map(({ state }) => state));
@@ -10,6 +12,9 @@ export function registerMetrics(parts: Parts): void {
   });
   metrics.gauge('mintmark_writes_waiting', 'Units of work that wait for their commit.', () => [
     { value: work.waiting },
+  ]);
+  metrics.gauge('mintmark_usage_log_dropped', 'Requests that the usage log could not even count.', () => [
+    { value: deps.usageLog.dropped },
   ]);
   metrics.gauge('mintmark_wal_pages', 'Pages committed and not yet in the database file.', () => [
     { value: directory.database.pendingFrames() },
@@ -31,9 +36,20 @@ export function registerMetrics(parts: Parts): void {
     'Log lines that were given up because nobody read them, since the start.',
     () => [{ value: parts.logLinesDropped?.() ?? 0 }],
   );
+  const loopDelay = new LoopDelay();
+  metrics.gauge(
+    'mintmark_event_loop_delay_seconds',
+    'How late timers came since this was last read; quantile 1 is the longest.',
+    () => loopDelay.take(),
+  );
   metrics.gauge('mintmark_resident_memory_bytes', 'Memory of this process.', () => [
     { value: process.memoryUsage.rss() },
   ]);
+  metrics.gauge(
+    'mintmark_heap_used_bytes',
+    'JavaScript objects, those that are garbage already included.',
+    () => [{ value: process.memoryUsage().heapUsed }],
+  );
   metrics.gauge('mintmark_uptime_seconds', 'Time since the appliance was opened.', () => [
     { value: (clock.monotonic() - openedAt) / 1000 },
   ]);
