@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { contentDigest, type JsonObject, pinPublicKeys, verifyResponse } from '../../src/verify/index.ts';
 import { auditDatabase } from '../campaigns/audit-database.ts';
 import { mintmark } from '../cli/run-cli.ts';
 import { dataOf, type RunningDaemon, startDaemon, temporaryDirectory } from '../support/daemon.ts';
@@ -112,6 +113,24 @@ describe.skipIf(library === undefined)('a wall clock that is stepped while the a
     daemon = await startDaemon(join(directory.path, 'appliance'), { env: faked() });
     stock = { ...stock, ...reach({ url: daemon.url, key: daemon.live.secretKey }) };
     await refusesToSign();
+  });
+
+  it('leaves answers signed, at trusted time, and marks them', async () => {
+    const bundle = await (await fetch(`${daemon.url}/api/v1/trust-bundle`)).text();
+    const payload = JSON.parse(Buffer.from(bundle.split('.')[1] ?? '', 'base64url').toString('utf8')) as {
+      readonly keys: readonly { readonly purpose: string; readonly jwk: JsonObject }[];
+    }; // docs/formats/trust-bundle.md
+    const response = payload.keys.filter(({ purpose }) => purpose === 'response').map(({ jwk }) => jwk);
+    const trust = pinPublicKeys({ license: [], response });
+    stepTo('+1d');
+    const [nonce, path] = ['a-nonce-of-the-clock', '/api/v1/licenses/validate-key'];
+    const body = JSON.stringify({ key: license.key, nonce, ...MACHINE });
+    const headers = { 'content-type': 'application/json', 'content-digest': contentDigest(body) };
+    const answer = await fetch(`${daemon.url}${path}`, { method: 'POST', headers, body });
+    const given = { status: answer.status, headers: answer.headers, body: await answer.text() };
+    const verdict = verifyResponse({ method: 'POST', path, body, nonce }, given, { trust });
+    expect(verdict).toMatchObject({ code: 'VALID', licenseValid: true, clockSuspect: true });
+    expect(await clockState()).toBe('clock-suspect');
   });
 
   it('by less than five minutes alarms nobody', async () => {
