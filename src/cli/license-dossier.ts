@@ -98,9 +98,14 @@ async function allowed<T>(
   try {
     return { answer: await ask() };
   } catch (error) {
-    if (error instanceof ApiRefusal && MISSING.has(error.code)) return { refused: error.message };
+    if (error instanceof ApiRefusal && MISSING.has(error.code)) return { refused: reasonIn(error.message) };
     throw error;
   }
+}
+
+/** Without code and request id: on this screen it is a remark, no failure. */
+function reasonIn(message: string): string {
+  return message.replace(/^[A-Z_]+: /, '').replace(/ \[req_\w+\]$/, '');
 }
 
 const MISSING: ReadonlySet<string> = new Set(['INSUFFICIENT_SCOPE', 'NOT_FOUND']);

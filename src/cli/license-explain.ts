@@ -152,10 +152,10 @@ const INDENT = 31;
 function explanationText(explanation: Explanation, colours: Colours): string {
   const { valid, code, rules, license, checkedAt } = explanation;
   const verdict = verdictOf(explanation);
-  const head = `${license.id} (${license.productCode}): ${valid ? colours.good(verdict) : colours.bad(verdict)}`;
   const decisive = rules.find((rule) => rule.code === code);
   return [
-    head,
+    `${license.id} (${license.productCode})`,
+    valid ? colours.good(verdict) : colours.bad(verdict),
     '',
     ...rules.flatMap((rule) => ruleLines(rule, colours)),
     '',
