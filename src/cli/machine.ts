@@ -5,8 +5,20 @@ import { addResource, column, type FieldOption, type Resource, type WithClient }
 const FIELDS: FieldOption[] = [
   { flags: '--name <name>', field: 'name', help: 'name for people' },
   { flags: '--hostname <name>', field: 'hostname', help: 'its host name (stored sealed)' },
+  {
+    flags: '--user-email <address>',
+    field: 'userEmail',
+    help: 'who uses it; needed where seats are counted per user',
+  },
   { flags: '--metadata <json>', field: 'metadata', help: 'object of your own', kind: 'json' },
 ];
+
+const COMPONENTS: FieldOption = {
+  flags: '--components <json>',
+  field: 'components',
+  help: 'map of name to value, as `fingerprint --json` prints it',
+  kind: 'json',
+};
 
 const COLUMNS = [
   column('ID', 'id'),
@@ -28,7 +40,7 @@ const RESOURCE: Resource = {
       path: '/licenses/{licenseId}/machines',
       options: [
         { flags: '--fingerprint <text>', field: 'fingerprint', help: '8–256 characters', required: true },
-        { flags: '--components <json>', field: 'components', help: 'map of name to value', kind: 'json' },
+        COMPONENTS,
         {
           flags: '--platform <name>',
           field: 'platform',
@@ -75,6 +87,7 @@ const RESOURCE: Resource = {
       args: ['id'],
       method: 'POST',
       path: '/machines/{id}/heartbeat',
+      options: [COMPONENTS],
     },
     {
       name: 'delete',

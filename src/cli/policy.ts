@@ -46,6 +46,37 @@ const SETTINGS: FieldOption[] = [
     kind: 'number',
   },
   {
+    flags: '--heartbeat-cull-strategy <name>',
+    field: 'heartbeatCullStrategy',
+    help: 'what becomes of the dead: DEACTIVATE_DEAD or KEEP_DEAD',
+  },
+  {
+    flags: '--fingerprint-matching <name>',
+    field: 'fingerprintMatching',
+    help: 'how much hardware may change: MATCH_ALL, MATCH_MOST, MATCH_TWO or MATCH_ANY',
+  },
+  {
+    flags: '--fingerprint-uniqueness <name>',
+    field: 'fingerprintUniqueness',
+    help: 'where a machine may be active once: PER_LICENSE, PER_POLICY, PER_PRODUCT or PER_REALM',
+  },
+  {
+    flags: '--max-unique-fingerprints <n|none>',
+    field: 'maxUniqueFingerprints',
+    help: 'different machines over the life of a licence',
+    kind: 'no-limit',
+  },
+  {
+    flags: '--machine-leasing <name>',
+    field: 'machineLeasing',
+    help: 'what seats are counted per: PER_LICENSE or PER_USER',
+  },
+  {
+    flags: '--overage-strategy <name>',
+    field: 'overageStrategy',
+    help: 'seats beyond the limit: NO_OVERAGE, ALLOW_1_25X, ALLOW_1_5X, ALLOW_2X or ALWAYS_ALLOW',
+  },
+  {
     flags: '--offline-allowed <true|false>',
     field: 'offlineAllowed',
     help: 'whether files are issued for offline use',

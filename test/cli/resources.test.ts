@@ -111,6 +111,23 @@ describe('mintmark policy', () => {
       heartbeatCullStrategy: 'KEEP_DEAD',
     });
     await story.text(['policy', 'delete', String(settled['id'])]);
+    const seats = [
+      '--machine-leasing',
+      'PER_USER',
+      '--overage-strategy',
+      'ALLOW_1_5X',
+      '--max-unique-fingerprints',
+      '9',
+    ];
+    const prints = ['--fingerprint-matching', 'MATCH_TWO', '--fingerprint-uniqueness', 'PER_PRODUCT'];
+    const cull = ['--heartbeat-cull-strategy', 'KEEP_DEAD'];
+    const settled = await story.data([...create, '--max-machines', '4', ...seats, ...prints, ...cull]);
+    expect(settled).toMatchObject({
+      ...{ machineLeasing: 'PER_USER', overageStrategy: 'ALLOW_1_5X', maxUniqueFingerprints: 9 },
+      ...{ fingerprintMatching: 'MATCH_TWO', fingerprintUniqueness: 'PER_PRODUCT' },
+      heartbeatCullStrategy: 'KEEP_DEAD',
+    });
+    await story.text(['policy', 'delete', String(settled['id'])]);
     const unlimited = [...create, '--template', 'custom', '--max-machines', 'none'];
     await story.refused(unlimited, 'VALIDATION_FAILED');
     const site = await story.data([...unlimited, '--allow-unlimited']);
@@ -276,6 +293,8 @@ describe('mintmark machine', () => {
     made.machine = String(machine['id']);
     expect(machine).toMatchObject({ licenseId: made.license, platform: 'linux' });
     expect(await story.data(create)).toMatchObject({ id: made.machine });
+    const used = await story.data(['machine', 'update', made.machine, '--user-email', 'jane@acme.example']);
+    expect(used).toMatchObject({ userEmail: 'jane@acme.example' });
     const used = await story.data(['machine', 'update', made.machine, '--user-email', 'jane@acme.example']);
     expect(used).toMatchObject({ userEmail: 'jane@acme.example' });
     const rows = await story.rows(['machine', 'list', '--license-id', made.license]);
