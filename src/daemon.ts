@@ -7,6 +7,7 @@ import { featureDeps, type FeatureDeps } from './daemon/features.ts';
 import { registerMetrics } from './daemon/metrics.ts';
 import { openParts, type Parts, type Surroundings } from './daemon/parts.ts';
 import { buildServer } from './daemon/server.ts';
+import { recordSlotUse } from './daemon/slot-entries.ts';
 import type { Place } from './http/listener.ts';
 import type { Log } from './http/log.ts';
 import type { HttpServer } from './http/server.ts';
@@ -14,6 +15,7 @@ import { Schedule } from './jobs/schedule.ts';
 import { append, recordRefusals } from './ledger/index.ts';
 import { newId } from './lib/ulid.ts';
 import { openDataDirectory } from './storage/data-directory.ts';
+import type { Authority } from './storage/entry.ts';
 import { checkIntegrity } from './storage/integrity.ts';
 
 export { initialise, type InitialisedTenant, type NewTenantChoices } from './daemon/first-tenant.ts';
@@ -86,6 +88,7 @@ async function serveParts(parts: Parts, given: DaemonGiven): Promise<Daemon> {
   const deps = featureDeps(parts);
   registerMetrics(parts);
   await parts.disk.check();
+  await recordSlotUse(parts, starter(parts));
   await recordStart(parts, given);
   const server = buildServer(parts, deps);
   const schedule = new Schedule({
@@ -106,12 +109,16 @@ async function serveParts(parts: Parts, given: DaemonGiven): Promise<Daemon> {
 /** The configuration in force is part of the record: who could have widened it, and when. */
 async function recordStart(parts: Parts, { changed }: DaemonGiven): Promise<void> {
   if (parts.work.diskFull || parts.states().length > 0) return;
-  const actor = { kind: 'system', id: 'start', via: 'job' } as const;
-  const requestId = newId('request', parts.time.now(), parts.random);
-  await parts.work.run({ actor, requestId, realm: null }, (tx) => {
+  await parts.work.run(starter(parts), (tx) => {
     const target = { kind: 'appliance', id: parts.identity.applianceId };
     append(tx, { action: 'daemon.started', target, facts: { changed: changed.join(' ') || 'none' } });
   });
+}
+
+/** The start itself, as the ledger names it. */
+function starter({ time, random }: Parts): Authority {
+  const actor = { kind: 'system', id: 'start', via: 'job' } as const;
+  return { actor, requestId: newId('request', time.now(), random), realm: null };
 }
 
 /** Opens every door, or none: one that stayed open would keep a process alive that serves nothing. */

@@ -42,6 +42,8 @@ function describe(data: Readonly<Record<string, unknown>>): string {
     appliance: data['applianceId'],
     directory: data['directory'],
     'signing keys': data['signingKeys'],
+    custodians: custodiansOf(data),
+    slots: slotsOf(data),
     warnings: data['warnings'],
     ...heldOf(data['heldSweeps']),
     ...(data['dev'] === true ? { 'development appliance': 'yes: nothing of it may go to production' } : {}),
@@ -54,6 +56,18 @@ function heldOf(value: unknown): Readonly<Record<string, unknown>> {
   const held = value as { job: string; tenant: string; environment: string }[]; // the route's answer
   if (held.length === 0) return {};
   return { 'held sweeps': held.map(({ job, tenant, environment }) => `${job} (${tenant}/${environment})`) };
+}
+
+function custodiansOf(data: Readonly<Record<string, unknown>>): string[] {
+  const custodians = data['custodians'] as { custodian: string; state: string }[]; // the route's answer
+  return custodians.map(({ custodian, state }) => `${custodian} (${state})`);
+}
+
+function slotsOf(data: Readonly<Record<string, unknown>>): string[] {
+  const slots = data['slots'] as { name: string; damaged: boolean; kind?: string; createdAt?: string }[]; // the route's answer
+  return slots.map(({ name, damaged, kind, createdAt }) =>
+    damaged ? `${name} (DAMAGED)` : `${name} (${kind ?? ''}, since ${(createdAt ?? '').slice(0, 10)})`,
+  );
 }
 
 function section(name: string, value: unknown): string {

@@ -11,7 +11,7 @@ import type { UsageLimits } from './key-usage.ts';
 import { Keyring } from './keyring.ts';
 import { CUSTODIANS, DEFAULT_CUSTODIAN } from './registry.ts';
 import type { Indexer, Sealer } from './sealer.ts';
-import type { SlotSecret } from './slots/slot-secret.ts';
+import { SLOT_KINDS, type SlotKind, type SlotSecret } from './slots/slot-secret.ts';
 import {
   addSlot,
   listSlots,
@@ -38,6 +38,14 @@ export interface SlotToAdd {
   readonly now: EpochMs;
 }
 
+/** The slot that let somebody in. */
+export interface SlotUsed {
+  readonly name: string;
+  readonly kind: SlotKind;
+  /** It is kept for the day on which nothing else opens: that it was used is recorded. */
+  readonly recovers: boolean;
+}
+
 /**
  * Everything that needs a key of the appliance, and the one owner of its key-encryption key. Sealed at first: no key is
  * in memory and everything answers Fault SEALED, until a slot is opened.
@@ -48,6 +56,7 @@ export class Custody implements AsyncDisposable {
   readonly #indexKeys: IndexKeys;
   readonly #custodians: readonly (KeyCustodian & { lock(): void })[];
   #kek: Kek | null = null;
+  #openedWith: SlotUsed | null = null;
 
   constructor(deps: CustodyDeps) {
     this.#deps = deps;
@@ -59,6 +68,11 @@ export class Custody implements AsyncDisposable {
 
   get state(): 'sealed' | 'unsealed' {
     return this.#kek === null ? 'sealed' : 'unsealed';
+  }
+
+  /** The slot whose secret opened the keys; null while sealed, and while they were just made. */
+  get openedWith(): SlotUsed | null {
+    return this.#openedWith;
   }
 
   /** Seals and opens stored values. */
@@ -78,6 +92,8 @@ export class Custody implements AsyncDisposable {
   async unseal(secret: SlotSecret): Promise<string> {
     const { slot, kek } = await openAnySlot(this.#deps.directory, secret);
     this.adopt(kek);
+    const { kind } = secret;
+    this.#openedWith = { name: slot, kind, recovers: SLOT_KINDS[kind].recovers };
     return slot;
   }
 
@@ -170,6 +186,7 @@ export class Custody implements AsyncDisposable {
   seal(): void {
     this.#kek?.wipe();
     this.#kek = null;
+    this.#openedWith = null;
     this.#dataKeys.lock();
     this.#indexKeys.lock();
     for (const custodian of this.#custodians) custodian.lock();

@@ -10,7 +10,7 @@ export type {
   KeySpec,
 } from './custodian.ts';
 export { type BackupKey, openBackupKey, type OpenedBackupKey } from './backup-key.ts';
-export { Custody, type CustodyDeps, type SlotToAdd } from './custody.ts';
+export { Custody, type CustodyDeps, type SlotToAdd, type SlotUsed } from './custody.ts';
 export type { DataKeyStatus, KeyWork } from './data-keys.ts';
 export {
   initialiseCustody,

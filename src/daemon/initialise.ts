@@ -15,6 +15,7 @@ import { openTrustedClock, systemBoot } from '../storage/trusted-clock.ts';
 import { readerOf } from '../storage/tx.ts';
 import { UnitOfWork } from '../storage/unit-of-work.ts';
 import type { Surroundings } from './parts.ts';
+import { recordNewSlots } from './slot-entries.ts';
 
 /** What a new appliance is made with. */
 export interface NewAppliance {
@@ -82,6 +83,7 @@ export async function initialiseAppliance(given: NewAppliance, around: Surroundi
         target: { kind: 'appliance', id: applianceId },
         facts: { dev: given.dev },
       });
+      recordNewSlots(tx, opened);
       const key = registerLedgerKey(tx, keyring, ledgerKey);
       append(tx, {
         action: 'signing_key.created',

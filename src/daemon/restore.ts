@@ -15,6 +15,7 @@ import { slotSecret } from '../custody/index.ts';
 import { type BackupReport, unpackBackup } from './backup.ts';
 import { close } from './first-tenant.ts';
 import { openParts, type Parts, type Surroundings } from './parts.ts';
+import { recordSlotUse } from './slot-entries.ts';
 
 /** What is restored, and where to. */
 export interface RestoreGiven {
@@ -63,6 +64,7 @@ async function restoreInto(root: string, given: RestoreGiven, around: Surroundin
   try {
     const parts = await openParts({ config, directory, unsealing }, around);
     const branch = await beginBranch(parts);
+    await recordSlotUse(parts, restorer(parts));
     if (given.credentialPath !== undefined) await replaceCredential(parts, given.credentialPath);
     await close(parts);
     rmSync(directory.paths.restoring);
@@ -103,10 +105,16 @@ function restorer({ time, random }: Parts): Authority {
 /** The old credential belongs to the machine that is gone. */
 async function replaceCredential(parts: Parts, path: string): Promise<void> {
   const { custody, random, clock, directory, work } = parts;
+  const replaced = custody.listSlots().some(({ name }) => name === 'credential');
+  // First the entry: a crash in between leaves one of something that did not come to be, never the other way round.
   await work.run(restorer(parts), (tx) => {
-    append(tx, { action: 'slot.replaced', target: { kind: 'slot', id: 'credential' } });
+    append(tx, {
+      action: replaced ? 'slot.replaced' : 'slot.added',
+      target: { kind: 'slot', id: 'credential' },
+      facts: { kind: 'credential' },
+    });
   });
-  if (custody.listSlots().some(({ name }) => name === 'credential')) custody.removeSlot('credential');
+  if (replaced) custody.removeSlot('credential');
   const secret = credentialSecret(writeCredential(path, directory.paths.root, random));
   await custody.addSlot({ name: 'credential', secret, now: clock.wall() });
 }

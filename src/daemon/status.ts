@@ -16,6 +16,7 @@ export async function readStatus(parts: Parts) {
   const clock = time.check();
   const checkpoint = checkpointer.status();
   const held = parts.states();
+  const backup = backupStatus(parts, config.backup.warnAfterDays);
   return {
     version: VERSION,
     applianceId: identity.applianceId,
@@ -42,8 +43,8 @@ export async function readStatus(parts: Parts) {
     custodians: custody.health().map(({ custodian, health }) => ({ custodian, state: health.state })),
     slots: custody.listSlots(),
     heldSweeps: heldSweeps(parts),
-    backup: backupStatus(parts, config.backup.warnAfterDays),
-    warnings: directory.warnings,
+    backup,
+    warnings: [...directory.warnings, ...(backup.warning === null ? [] : [backup.warning])],
   };
 }
 

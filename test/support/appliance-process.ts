@@ -88,15 +88,17 @@ export interface RunUnder {
   /** A program and its flags that becomes the appliance, or stays out of the way as its parent's child would. */
   readonly program?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** Further flags of `serve`. */
+  readonly flags?: readonly string[];
 }
 
 /** Starts `mintmark serve` and waits for the line of its log that says where. */
 export async function serveAppliance(
   made: Pick<InitialisedAppliance, 'data' | 'credential'>,
   sets: readonly string[] = [],
-  { program = [], env = {} }: RunUnder = {},
+  { program = [], env = {}, flags: more = [] }: RunUnder = {},
 ): Promise<ServedAppliance> {
-  const [command = PROGRAM, ...flags] = [...program, PROGRAM, ...serveFlags(made, sets)];
+  const [command = PROGRAM, ...flags] = [...program, PROGRAM, ...serveFlags(made, sets), ...more];
   const child = spawn(command, flags, { stdio: ['ignore', 'pipe', 'pipe'], env: cleanEnvironment(env) });
   const kept = { stdout: '', stderr: '' };
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
