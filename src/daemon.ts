@@ -86,7 +86,7 @@ async function closingOnFailure(parts: Parts, serve: () => Promise<Daemon>): Pro
 async function serveParts(parts: Parts, given: DaemonGiven): Promise<Daemon> {
   const { log, clock } = parts;
   const deps = featureDeps(parts);
-  registerMetrics(parts);
+  registerMetrics(parts, deps);
   await parts.disk.check();
   await recordSlotUse(parts, starter(parts));
   await recordStart(parts, given);
@@ -187,6 +187,8 @@ async function stop({ parts, deps, server, schedule }: Running): Promise<void> {
     () => deps.licenseUsage.flush(),
     () => deps.validationCounts.flush(),
     () => deps.keyUsage.flush(),
+    () => deps.usageLog.flush(),
+    () => deps.bulkReads.record({ last: true }),
     () => recordRefusals(parts, { last: true }),
     () => checkpointer.sign(),
     () => sequence.close(),

@@ -7,6 +7,7 @@ export {
   type MakeApiKeyDeps,
   type ShownApiKey,
 } from './api-keys/create-api-key.ts';
+export { type BulkKind, BulkReads } from './bulk-reads.ts';
 export { KeyUsage } from './api-keys/key-usage.ts';
 export { scopeOf, SECURITY_SCHEMES, securityOf } from './demand-security.ts';
 export { FailureLimiter, WEAK_GUESS_POINTS } from './failure-limiter.ts';
@@ -30,5 +31,7 @@ export { RateLimits, type RateLimitsDeps } from './rate-limits/rate-limits.ts';
 export type { LimitTable } from './rate-limits/tier-limits.ts';
 export { RealmDirectory } from './tenants/realm-directory.ts';
 export type { RealmStanding } from './tenants/tenant-store.ts';
+export { UsageLog } from './usage/usage-log.ts';
+export { usageRoutes } from './usage/routes.ts';
 export { apiKeyRoutes } from './api-keys/routes.ts';
 export { tenantRoutes } from './tenants/routes.ts';

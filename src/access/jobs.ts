@@ -1,15 +1,41 @@
 import type { Job } from '../jobs/schedule.ts';
-import { SECOND } from '../lib/clock.ts';
+import { MINUTE, SECOND } from '../lib/clock.ts';
 import type { KeyUsage } from './api-keys/key-usage.ts';
+import { BULK_READS_JOB, type BulkReads } from './bulk-reads.ts';
+import { purgeUsage, type PurgeUsageDeps } from './usage/purge-usage.ts';
+import type { UsageLog } from './usage/usage-log.ts';
 
 /** What the timed work of access needs. */
 export interface AccessJobsDeps {
-  readonly usage: KeyUsage;
+  readonly keyUsage: KeyUsage;
+  readonly bulkReads: BulkReads;
+  readonly usageLog: UsageLog;
+  readonly usagePurge: PurgeUsageDeps;
   /** False in states in which nothing may be written. */
   readonly mayRecord: () => boolean;
+  /** False in states in which nothing is done by time. */
+  readonly mayRunJobs: () => boolean;
 }
 
-/** Writes when keys were last used, once a second; at stop the wiring calls `usage.flush()` once more. */
+const PURGE_EVERY_MS = 10 * MINUTE;
+
+/** Writes who used what, once a second; at stop the wiring flushes once more. Purges what is old. */
 export function accessJobs(deps: AccessJobsDeps): readonly Job[] {
-  return [{ name: 'api-key-usage', everyMs: SECOND, run: () => deps.usage.flush(), mayRun: deps.mayRecord }];
+  const { mayRecord, mayRunJobs } = deps;
+  return [
+    { name: 'api-key-usage', everyMs: SECOND, run: () => deps.keyUsage.flush(), mayRun: mayRecord },
+    { name: 'usage-log', everyMs: SECOND, run: () => deps.usageLog.flush(), mayRun: mayRecord },
+    {
+      name: BULK_READS_JOB,
+      everyMs: MINUTE,
+      run: () => deps.bulkReads.record({ last: false }),
+      mayRun: mayRecord,
+    },
+    {
+      name: 'usage-purge',
+      everyMs: PURGE_EVERY_MS,
+      run: () => purgeUsage(deps.usagePurge),
+      mayRun: mayRunJobs,
+    },
+  ];
 }

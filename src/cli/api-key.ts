@@ -1,3 +1,4 @@
+import { USAGE_COLUMNS, USAGE_FILTERS } from './usage.ts';
 import { column, type Resource, type ResourceAction, standardActions } from './resource.ts';
 
 const CREATE: ResourceAction = {
@@ -23,6 +24,7 @@ const CREATE: ResourceAction = {
       kind: 'list',
     },
     { flags: '--expires-at <time>', field: 'expiresAt', help: 'ISO 8601, e.g. 2027-01-31T00:00:00.000Z' },
+    { flags: '--tier <tier>', field: 'tier', help: 'free, standard (default), premium or unlimited' },
     {
       flags: '--issue-limit-per-day <n|none>',
       field: 'issueLimitPerDay',
@@ -68,6 +70,17 @@ export const apiKeyResource: Resource = {
           kind: 'boolean',
         },
       ],
+    },
+    {
+      name: 'usage',
+      help: 'who asked for what with a key, newest first',
+      args: ['id'],
+      method: 'GET',
+      path: '/usage?apiKeyId={id}',
+      query: true,
+      options: USAGE_FILTERS,
+      columns: USAGE_COLUMNS,
+      example: 'mintmark api-key usage key_01J… --since 2026-11-01T00:00:00Z',
     },
     {
       name: 'revoke',

@@ -18,6 +18,7 @@ import { sweepResource } from './sweep.ts';
 import { tenantResource } from './tenant.ts';
 import { harmless, type Output, terminalOutput } from './terminal.ts';
 import { addVerify } from './verify.ts';
+import { usageResource } from './usage.ts';
 
 /** Commands that need the opened parts of an appliance; given by main.ts, which alone may import the daemon. */
 export type AddCommands = (
@@ -75,7 +76,7 @@ export function buildProgram(addMore: AddCommands): Command {
   addLicenseCommands(program, withClient);
   addMachineCommands(program, withClient);
   addAnalytics(program, withClient);
-  for (const resource of [apiKeyResource, tenantResource, sweepResource]) {
+  for (const resource of [apiKeyResource, usageResource, tenantResource, sweepResource]) {
     addResource(program, resource, withClient);
   }
   for (const group of program.commands) pointToGlobalOptions(group);

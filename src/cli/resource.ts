@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { ApiClient, ApiRequest } from './api-client.ts';
 import { CliError, EXIT } from './exit-code.ts';
+import { ARGUMENTS, EXAMPLES } from './examples.ts';
 import { refuseLeak, withSecret, writeSecretFile } from './secret-file.ts';
 import { type Column, details, type Output, table } from './terminal.ts';
 
@@ -128,15 +129,17 @@ export function addResource(program: Command, resource: Resource, withClient: Wi
 
 function addAction(group: Command, action: ResourceAction, withClient: WithClient): void {
   const command = group.command(action.name).description(action.help);
-  for (const arg of action.args) command.argument(`<${arg}>`);
+  const own = `id of the ${group.name()}: \`mintmark ${group.name()} list\` shows it`;
+  for (const arg of action.args) command.argument(`<${arg}>`, ARGUMENTS[arg] ?? own);
   for (const option of action.options ?? []) {
-    if (option.required === true) command.requiredOption(option.flags, option.help);
+    if (option.required === true) command.requiredOption(option.flags, `${option.help} (required)`);
     else command.option(option.flags, option.help);
   }
   if (action.secretOut !== undefined) {
     withSecret(command, action.secretOut.what);
   }
-  if (action.example !== undefined) command.addHelpText('after', `\nExample:\n  ${action.example}`);
+  const example = action.example ?? EXAMPLES[`${group.name()} ${action.name}`];
+  if (example !== undefined) command.addHelpText('after', `\nExample:\n  ${example}`);
   command.action(async () => {
     await withClient(command, (context) => runAction(action, command, context));
   });
@@ -173,7 +176,8 @@ function requestOf(
   if (action.query === true) {
     const query = new URLSearchParams();
     for (const [name, value] of Object.entries(members)) query.set(name, String(value));
-    return { method: action.method, path: query.size === 0 ? path : `${path}?${query.toString()}` };
+    const first = path.includes('?') ? '&' : '?';
+    return { method: action.method, path: query.size === 0 ? path : `${path}${first}${query.toString()}` };
   }
   const hasBody = action.method === 'POST' || action.method === 'PATCH' || action.method === 'PUT';
   return hasBody ? { method: action.method, path, body: members } : { method: action.method, path };

@@ -203,6 +203,12 @@ export const SETTINGS = {
       30,
       'How long events can be read. A reader that stays away longer misses some.',
     ),
+    usageDays: setting(z.int().min(1).max(3650), 90, 'How long the usage log says who asked for what.'),
+    usageRows: setting(
+      z.int().min(1000).max(1_000_000_000),
+      10_000_000,
+      'Rows of the usage log of one realm; beyond them the oldest go earlier. A million rows take about 200 MB.',
+    ),
   },
   backup: {
     directory: setting(

@@ -6,6 +6,7 @@ import {
   SECURITY_SCHEMES,
   securityOf,
   tenantRoutes,
+  usageRoutes,
 } from '../access/index.ts';
 import { eventRoutes } from '../delivery/index.ts';
 import { openApiDocument } from '../http/openapi.ts';
@@ -24,6 +25,7 @@ import {
   validationRoutes,
 } from '../licensing/index.ts';
 import type { Activity } from '../states.ts';
+import { countsReads } from './bulk-read-routes.ts';
 import type { FeatureDeps } from './features.ts';
 import type { Parts } from './parts.ts';
 import { VERSION } from './status.ts';
@@ -44,6 +46,7 @@ export function allRoutes(parts: Parts, deps: FeatureDeps): Route<Permit, Demand
     ...analyticsRoutes(deps),
     ...apiKeyRoutes(deps),
     ...tenantRoutes(deps),
+    ...usageRoutes(deps),
     ...eventRoutes(deps),
     ...auditRoutes(deps),
   ].map(gate);
@@ -54,7 +57,7 @@ export function allRoutes(parts: Parts, deps: FeatureDeps): Route<Permit, Demand
     ...own,
     ...systemRoutes(parts),
     ...sweepRoutes(parts),
-  ];
+  ].map(countsReads(deps.bulkReads));
   // Made when somebody first asks: the document lists the routes that serve it, too.
   const document = once(() =>
     openApiDocument(all, { version: VERSION, securitySchemes: SECURITY_SCHEMES, securityOf, scopeOf }),

@@ -1,9 +1,11 @@
 import {
+  BulkReads,
   FailureLimiter,
   findLicenseRealms,
   KeyUsage,
   RateLimits,
   type RateLimitsDeps,
+  UsageLog,
   WEAK_GUESS_POINTS,
 } from '../access/index.ts';
 import { Overload } from '../http/overload.ts';
@@ -13,11 +15,14 @@ import type { Parts } from './parts.ts';
 
 /** What is kept in memory of callers: how much they asked for, how often they failed, when their keys were used. */
 export function callerMemory(parts: Parts) {
-  const { work, custody, random, config } = parts;
+  const { work, custody, random, config, time } = parts;
+  const { sealer, indexer } = custody;
   const failures = new FailureLimiter(random.bytes(4).readUInt32BE());
   return {
     failures,
-    keyUsage: new KeyUsage({ work, sealer: custody.sealer }),
+    bulkReads: new BulkReads({ work, random, time }),
+    keyUsage: new KeyUsage({ work, sealer }),
+    usageLog: new UsageLog({ work, sealer, indexer, time }),
     requestLimits: new RateLimits({ ...limitsDeps(parts), failures }),
     overload: new Overload({
       delayLimitMs: config.limits.overloadDelayMs,

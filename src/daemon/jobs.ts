@@ -21,7 +21,15 @@ export function allJobs(parts: Parts, deps: FeatureDeps): Job[] {
   const realms = (): ReturnType<typeof parts.realms.all> => parts.realms.all();
   return [
     ...ledgerJobs({ ...deps, ...parts, checkpointSeconds: parts.config.ledger.checkpointSeconds }),
-    ...accessJobs({ usage: deps.keyUsage, mayRecord: deps.mayRecord }),
+    ...accessJobs({
+      ...deps,
+      usagePurge: {
+        work: parts.work,
+        realms: () => [SYSTEM_REALM, ...realms()],
+        retentionDays: parts.config.retention.usageDays,
+        rowsKept: parts.config.retention.usageRows,
+      },
+    }),
     ...validationJobs(deps),
     ...analyticsJobs({ ...deps, realms }),
     ...machineJobs({ ...deps, realms }),

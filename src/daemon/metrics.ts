@@ -38,7 +38,7 @@ export function registerMetrics(parts: Parts, deps: Pick<FeatureDeps, 'usageLog'
   );
   const loopDelay = new LoopDelay();
   metrics.gauge(
-    'mintmark_event_loop_delay_seconds',
+    'mintmark_event_loop_delay_quantile_seconds',
     'How late timers came since this was last read; quantile 1 is the longest.',
     () => loopDelay.take(),
   );

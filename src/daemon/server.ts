@@ -56,7 +56,9 @@ export function buildServer(parts: Parts, deps: FeatureDeps): HttpServer {
     identify: (presented) => identify(identifyDeps, presented),
     authorise,
     refused: refusalRecorder(parts.refusals),
-    used: () => undefined,
+    used: (use) => {
+      deps.usageLog.note(use);
+    },
     requestLimits: deps.requestLimits,
     overload: deps.overload,
     beforeAnswer: (requestId) => checkpointer.beforeAnswer(requestId),

@@ -31,6 +31,7 @@ const TAGS: Readonly<Record<string, string>> = {
   system: 'Whether the appliance lives, and what it offers.',
   tenants: 'Organisations with data of their own; at the local socket only.',
   trust: 'Public keys and revocations that verifiers need.',
+  usage: 'Who asked for what.',
   validation: 'Is this licence good, here and now?',
 };
 

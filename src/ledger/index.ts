@@ -1,3 +1,4 @@
+export { addressPrefix } from './address-prefix.ts';
 export { type Anchor, type AnchorFinding, anchorFile, checkAnchor } from './anchor.ts';
 export { append, type Happening } from './append.ts';
 export { ledgerOrigin, parseCheckpoint } from './checkpoint.ts';
