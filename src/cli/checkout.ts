@@ -21,6 +21,14 @@ interface Issued {
   readonly fileId: string;
 }
 
+interface IssuedFile extends Issued {
+  readonly certificate: string;
+}
+
+interface IssuedKey extends Issued {
+  readonly signedKey: string;
+}
+
 /** Where a checkout command stands and which route it calls. */
 export interface CheckoutPlace {
   readonly noun: 'license' | 'machine';
@@ -52,9 +60,7 @@ export function addCheckout(group: Command, { noun, path, withClient }: Checkout
       const body = await bodyOf(options, out);
       if (options.out !== undefined) demandWritable(options.out);
       const target = path.replace('{id}', encodeURIComponent(id));
-      const data = (await client.data({ method: 'POST', path: target, body })) as Issued & {
-        readonly certificate: string; // the route's answer
-      };
+      const data = (await client.data({ method: 'POST', path: target, body })) as IssuedFile; // the route's answer
       hand(out, data, { text: data.certificate, file: options.out });
     });
   });
@@ -74,9 +80,7 @@ export function addSignedKey(group: Command, withClient: WithClient): void {
       const body = await bodyOf(options, out);
       if (options.out !== undefined) demandWritable(options.out);
       const path = `/licenses/${encodeURIComponent(id)}/signed-key`;
-      const data = (await client.data({ method: 'POST', path, body })) as Issued & {
-        readonly signedKey: string; // the route's answer
-      };
+      const data = (await client.data({ method: 'POST', path, body })) as IssuedKey; // the route's answer
       hand(out, data, { text: `${data.signedKey}\n`, file: options.out });
     });
   });
