@@ -1,5 +1,7 @@
 import { chmodSync, mkdirSync } from 'node:fs';
+import { open, rename, rm } from 'node:fs/promises';
 import { Fault } from '../faults.ts';
+import { copyDatabase } from './backup.ts';
 import { dataPaths, type DataPaths } from './data-paths.ts';
 import { Database } from './database.ts';
 import { DirectoryLock } from './directory-lock.ts';
@@ -10,7 +12,7 @@ import {
   stoppedUncleanly,
   warningsFor,
 } from './directory-checks.ts';
-import { migrate, schemaState } from './migrate.ts';
+import { appliedMigrations, migrate, MIGRATIONS, schemaState } from './migrate.ts';
 import { isDevAppliance, readSetting } from './settings-store.ts';
 import { readerOf } from './tx.ts';
 
@@ -56,17 +58,26 @@ export async function createDataDirectory(root: string): Promise<DataDirectory> 
 }
 
 /**
- * Locks and opens an existing data directory.
- * @throws Fault DATA_DIRECTORY_INVALID, DATA_DIRECTORY_IN_USE, DATABASE_TOO_NEW, DEV_APPLIANCE: nothing was changed
+ * Locks and opens an existing data directory. An older database is copied beside it, then brought to the schema of this
+ * program.
+ * @throws Fault DATA_DIRECTORY_INVALID, DATA_DIRECTORY_IN_USE, DATABASE_TOO_NEW, DEV_APPLIANCE, DISK_FULL: nothing was changed
  */
-export async function openDataDirectory(root: string, kind: ApplianceKind): Promise<DataDirectory> {
+export async function openDataDirectory(
+  root: string,
+  kind: ApplianceKind,
+  migrations = MIGRATIONS,
+): Promise<DataDirectory> {
   const paths = dataPaths(root);
   demandUsable(paths, { restoring: kind.restoring === true });
   return locked(paths, async () => {
     const uncleanStop = stoppedUncleanly(paths);
     mkdirSync(paths.run, { recursive: true, mode: OWNER_DIRECTORY });
     const database = openDatabase(paths);
-    await closingOnFailure(database, () => bringUpToDate(database, { paths, kind }));
+    await closingOnFailure(database, async () => {
+      await bringUpToDate(database, { paths, migrations });
+      demandInitialised(database, paths);
+      demandKind(database, { paths, kind });
+    });
     return { database, uncleanStop };
   });
 }
@@ -113,24 +124,30 @@ async function closingOnFailure(database: Database, work: () => Promise<void>): 
 
 async function bringUpToDate(
   database: Database,
-  { paths, kind }: { readonly paths: DataPaths; readonly kind: ApplianceKind },
+  { paths, migrations }: { readonly paths: DataPaths; readonly migrations: typeof MIGRATIONS },
 ): Promise<void> {
-  const state = schemaState(database);
+  const state = schemaState(database, migrations);
   if (state === 'empty') {
     throw new Fault('DATA_DIRECTORY_INVALID', `${paths.database} is not the database of an appliance`);
   }
-  if (state === 'older') keepCopy(database, paths);
-  await migrate(database);
-  demandInitialised(database, paths);
-  demandKind(database, { paths, kind });
+  if (state === 'older') await keepCopy(database, paths);
+  await migrate(database, migrations);
 }
 
-/** A migration that turns out wrong must leave a way back. */
-function keepCopy(database: Database, paths: DataPaths): void {
-  const applied = database.native.prepare('SELECT max(name) FROM kysely_migration').pluck().get();
-  const copy = `${paths.database}.before-${String(applied)}`;
-  database.native.prepare('VACUUM INTO ?').run(copy);
-  chmodSync(copy, OWNER_ONLY);
+/**
+ * A migration that turns out wrong must leave a way back.
+ * 1. The copy under another name, checked and on disk. Stop here: the next start makes it again.
+ * 2. Renamed, over that of an attempt that failed, and the name on disk. Only now is anything migrated.
+ * @throws Fault DISK_FULL, BACKUP_INVALID when the database itself is damaged
+ */
+async function keepCopy(database: Database, paths: DataPaths): Promise<void> {
+  const copy = paths.before(appliedMigrations(database).at(-1) ?? 'first');
+  const fresh = `${copy}.new`;
+  await rm(fresh, { force: true });
+  await copyDatabase(paths.database, fresh);
+  await rename(fresh, copy);
+  await using directory = await open(paths.root, 'r');
+  await directory.sync();
 }
 
 /** `init` writes everything in one unit: without it there are tables and nothing in them. */

@@ -21,6 +21,8 @@ export interface DataPaths {
   readonly ballast: string;
   /** There while a backup is being restored: what lies here is no appliance yet. */
   readonly restoring: string;
+  /** Copy of the database as it was before this program changed its schema, after the migration of this name. */
+  readonly before: (migration: string) => string;
   readonly run: string;
   /** Local administration. */
   readonly operatorSocket: string;
@@ -40,6 +42,7 @@ export function dataPaths(root: string): DataPaths {
     anchor: at('anchor'),
     ballast: at('ballast'),
     restoring: at('restoring'),
+    before: (migration) => at(`mintmark.db.before-${migration}`),
     run: at('run'),
     operatorSocket: join(root, 'run', 'operator.sock'),
   };
