@@ -14,8 +14,8 @@ import type { PolicyView } from '../../src/licensing/policies/policy.ts';
 import { createProduct } from '../../src/licensing/products/create.ts';
 import type { ProductView } from '../../src/licensing/products/product.ts';
 import { createLicenseUsage } from '../../src/licensing/validation/license-usage.ts';
-import { Database } from '../../src/storage/database.ts';
 import type { RealmId } from '../../src/storage/realm-scope.ts';
+import { countingDatabase } from '../support/counting-database.ts';
 import { assertInvariants } from '../support/invariants.ts';
 import { testSealing } from '../support/sealing.ts';
 import { openTestStorage, type TestStorage } from '../support/storage.ts';
@@ -58,8 +58,8 @@ export interface CatalogueChoices {
 
 /** Opens a fresh catalogue, or one that was there. `await using catalogue = await openCatalogue()`. */
 export async function openCatalogue({ directory, sealing }: CatalogueChoices = {}): Promise<Catalogue> {
-  const count = { statements: 0 };
-  const database = (path: string): Database => counting(path, count);
+  const counting = countingDatabase();
+  const { database } = counting;
   const storage = await openTestStorage(directory === undefined ? { database } : { database, directory });
   const deps = depsOver(storage, sealing ?? testSealing());
   const operator = (realm: RealmId = storage.acme.live): Permit =>
@@ -69,11 +69,7 @@ export async function openCatalogue({ directory, sealing }: CatalogueChoices = {
     deps,
     operator,
     key: (scopes = SCOPES) => permitOf(secretKey(storage.acme.live, scopes)),
-    statements: () => {
-      const seen = count.statements;
-      count.statements = 0;
-      return seen;
-    },
+    statements: counting.statements,
     product: (permit = operator(), code = 'app') =>
       createProduct(deps, permit, { code, name: 'App', keyPrefix: 'ACME' }),
     policy: (product, settings = {}) =>
@@ -121,25 +117,6 @@ function permitOf(principal: Principal): Permit {
   const decision = authorise(principal, { scope: null, also: [] }, asked);
   if (!decision.allowed) throw new Error(`no permit: ${decision.rule}`);
   return decision.permit;
-}
-
-/** A writer that counts what is executed. */
-function counting(path: string, count: { statements: number }): Database {
-  const database = Database.openWriter(path);
-  const get = database.get.bind(database);
-  const all = database.all.bind(database);
-  const run = database.run.bind(database);
-  const find = database.find.bind(database);
-  database.get = (...args) => counted(count, () => get(...args) as never); // what it was called with decides its type
-  database.all = (...args) => counted(count, () => all(...args) as never);
-  database.run = (...args) => counted(count, () => run(...args));
-  database.find = (...args) => counted(count, () => find(...args) as never);
-  return database;
-}
-
-function counted<T>(count: { statements: number }, execute: () => T): T {
-  count.statements += 1;
-  return execute();
 }
 
 function column(storage: TestStorage, sql: string, member: string): string[] {

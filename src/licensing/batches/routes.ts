@@ -10,7 +10,7 @@ import { rereadBatch } from './reread-batch.ts';
 /** What the route of batches needs. */
 export interface BatchRoutesDeps extends CreateBatchDeps, ReadLicenseDeps {
   readonly work: CreateBatchDeps['work'];
-  readonly policies: CreateBatchDeps['policies'];
+  readonly policies: ReadLicenseDeps['policies'];
 }
 
 const route = routeOf<Permit, Demand>();

@@ -40,7 +40,7 @@ import { updateLicense } from './update.ts';
 /** What the routes of licences need. */
 export interface LicenseRoutesDeps extends CreateLicenseDeps, ReadLicenseDeps {
   readonly work: CreateLicenseDeps['work'];
-  readonly policies: CreateLicenseDeps['policies'];
+  readonly policies: ReadLicenseDeps['policies'];
   /** The appliance's branch, for entity tags. */
   readonly branch: () => string;
 }

@@ -33,7 +33,7 @@ export interface ReadLicenseDeps {
   readonly work: Pick<UnitOfWork, 'read'>;
   readonly sealer: Sealer;
   readonly indexer: Indexer;
-  readonly policies: Pick<PolicyCache, 'get'>;
+  readonly policies: Pick<PolicyCache, 'get' | 'preload'>;
   /** Counters on their way to disk. */
   readonly licenseUsage: Pick<LicenseUsage, 'pending'>;
   /** Trusted time. */
@@ -83,7 +83,7 @@ export function showLicenseWithKey(deps: ReadLicenseDeps, permit: Permit, id: st
 }
 
 /**
- * A page of licences: as many statements for one row as for a hundred, and the policies of the page.
+ * A page of licences: as many statements for one row as for a hundred, and two for policies that are not known yet.
  * @throws Fault VALIDATION_FAILED (a key of metadata is not indexed), INDEX_BUILDING; INSUFFICIENT_SCOPE for deleted ones
  */
 export function listLicenses(deps: ReadLicenseDeps, permit: Permit, asked: ListLicenses): ListedLicense[] {
@@ -198,6 +198,10 @@ function viewsOf(
   const ids = licenses.map(({ id }) => id);
   const own = ownEntitlementCodes(reader, ids, now);
   const viewer = viewerOf(permit);
+  deps.policies.preload(
+    reader,
+    licenses.map(({ policyId: id, policyVersion: version }) => ({ realm: viewer.realm, id, version })),
+  );
   const facing = { ...viewer, own, inherited: ofPolicy(deps, viewer.realm, reader), now };
   return licenses.map((license) => {
     const { deletedAt = null } = license;

@@ -2,8 +2,8 @@ import { invariant, present } from '../../lib/invariant.ts';
 import type { RealmId } from '../../storage/realm-scope.ts';
 import type { RealmReader } from '../../storage/tx.ts';
 import type { PolicySettings } from './policy-settings.ts';
-import { entitlementsOfPolicies, findPolicy } from './policy-store.ts';
-import { type EntitlementRef, settingsOf } from './policy.ts';
+import { entitlementsOfPolicies, findPolicies, findPolicy } from './policy-store.ts';
+import { type EntitlementRef, type Policy, settingsOf } from './policy.ts';
 
 /** A policy as decisions use it; frozen, shared by everybody who reads this version. */
 export interface CachedPolicy {
@@ -40,10 +40,22 @@ export class PolicyCache {
     if (known?.version === version) return known;
     const loaded = load(reader, id);
     invariant(loaded.version === version, 'a policy is read in the same turn as its version');
-    this.#policies.delete(key);
-    if (this.#policies.size >= POLICIES_MAX) this.#forgetOldest();
-    this.#policies.set(key, loaded);
+    this.#keep(key, loaded);
     return loaded;
+  }
+
+  /** Reads the policies that a page of licences will ask for: two statements at most, whatever is known already. */
+  preload(reader: RealmReader, wanted: readonly PolicyVersion[]): void {
+    const missing = wanted.filter(
+      ({ realm, id, version }) => this.#policies.get(keyOf(realm, id))?.version !== version,
+    );
+    const ids = [...new Set(missing.map(({ id }) => id))];
+    const entitlements = entitlementsOfPolicies(reader, ids);
+    const realm = missing[0]?.realm;
+    if (realm === undefined) return;
+    for (const policy of findPolicies(reader, ids)) {
+      this.#keep(keyOf(realm, policy.id), cached(policy, entitlements.get(policy.id) ?? []));
+    }
   }
 
   /** The settings alone, as decisions take them. */
@@ -54,6 +66,12 @@ export class PolicyCache {
   /** Called after the commit of a change (`tx.afterCommit`). */
   forget(realm: RealmId, id: string): void {
     this.#policies.delete(keyOf(realm, id));
+  }
+
+  #keep(key: string, policy: CachedPolicy): void {
+    this.#policies.delete(key);
+    if (this.#policies.size >= POLICIES_MAX) this.#forgetOldest();
+    this.#policies.set(key, policy);
   }
 
   #forgetOldest(): void {
@@ -68,7 +86,10 @@ const keyOf = (realm: RealmId, id: string): string => `${String(realm)} ${id}`;
 
 function load(reader: RealmReader, id: string): CachedPolicy {
   const policy = present(findPolicy(reader, id), 'a living licence follows a living policy');
-  const { productId, name, code, version } = policy;
-  const entitlements = entitlementsOfPolicies(reader, [id]).get(id) ?? [];
+  return cached(policy, entitlementsOfPolicies(reader, [id]).get(id) ?? []);
+}
+
+function cached(policy: Policy, entitlements: readonly EntitlementRef[]): CachedPolicy {
+  const { id, productId, name, code, version } = policy;
   return Object.freeze({ id, productId, name, code, version, settings: settingsOf(policy), entitlements });
 }

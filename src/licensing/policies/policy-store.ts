@@ -139,6 +139,20 @@ export function findPolicy(reader: RealmReader, id: string): Policy | undefined 
   return row === undefined ? undefined : policyOf(row);
 }
 
+/** The living policies with these ids, in one statement. */
+export function findPolicies(reader: RealmReader, ids: readonly string[]): Policy[] {
+  if (ids.length === 0) return [];
+  const rows = reader.find((db, p) =>
+    db
+      .selectFrom('policies')
+      .select(COLUMNS)
+      .where('realm_id', '=', p.realm)
+      .where('id', 'in', ids)
+      .where('deleted_at', 'is', null),
+  );
+  return rows.map(policyOf);
+}
+
 /** Policies in order of creation. */
 export function pageOfPolicies(reader: RealmReader, page: PolicyPage): Policy[] {
   const { descending, after, limit, deleted = false, productId } = page;
