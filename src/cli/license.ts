@@ -12,6 +12,8 @@ import {
 import { addLicenseExplain } from './license-explain.ts';
 import { addLicenseShow } from './license-show.ts';
 import { addLicenseBatch } from './license-batch.ts';
+import { addLicenseExport } from './export.ts';
+import { addLicenseImport } from './license-import.ts';
 import { addLicenseLookup } from './lookup.ts';
 
 const FIELDS: FieldOption[] = [
@@ -168,6 +170,8 @@ const RESOURCE: Resource = {
 export function addLicenseCommands(program: Command, withClient: WithClient): void {
   const group = addResource(program, RESOURCE, withClient);
   addLicenseBatch(group, withClient);
+  addLicenseImport(group, withClient);
+  addLicenseExport(group, withClient);
   addLicenseShow(group, withClient);
   addLicenseExplain(group, withClient);
   addLicenseLookup(group, withClient);

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { addCheckout } from './checkout.ts';
+import { addMachineExport } from './export.ts';
 import { addResource, column, type FieldOption, type Resource, type WithClient } from './resource.ts';
 
 const FIELDS: FieldOption[] = [
@@ -102,5 +103,6 @@ const RESOURCE: Resource = {
 /** Adds `mintmark machine …`. */
 export function addMachineCommands(program: Command, withClient: WithClient): void {
   const group = addResource(program, RESOURCE, withClient);
+  addMachineExport(group, withClient);
   addCheckout(group, { noun: 'machine', path: '/machines/{id}/checkout', withClient });
 }

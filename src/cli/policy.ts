@@ -113,6 +113,11 @@ export const policyResource: Resource = {
           field: 'template',
           help: 'desktop_app, cli_tool, saas, trial or custom',
         },
+        {
+          flags: '--code <code>',
+          field: 'code',
+          help: 'how files and signed keys name it, fixed; default: made of template and id',
+        },
         ...SETTINGS,
       ],
       filters: [{ flags: '--product-id <id>', field: 'productId', help: 'only those of this product' }],

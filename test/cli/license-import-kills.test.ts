@@ -1,0 +1,136 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { EXIT } from '../../src/cli/exit-code.ts';
+import { cleanEnvironment } from '../support/daemon.ts';
+import { type BulkDesk, openBulkDesk, strongKey } from './bulk-desk.ts';
+import { PROGRAM } from './run-cli.ts';
+
+const ROWS = 4000;
+/** When each process is killed: so many writes of the state after its start, and so many milliseconds more. */
+const KILLS = [
+  { writes: 0, ms: 350 },
+  { writes: 1, ms: 0 },
+  { writes: 2, ms: 30 },
+  { writes: 1, ms: 90 },
+  { writes: 3, ms: 7 },
+  { writes: 2, ms: 160 },
+  { writes: 4, ms: 60 },
+];
+
+/** Every second row brings a key, the others are given one. */
+function csvOf(name: string, first: number): string {
+  const rows = Array.from(
+    { length: ROWS },
+    (_, i) => `${i % 2 === 0 ? strongKey(first + i) : ''},${name}${String(i)}`,
+  );
+  return ['key,name', ...rows, ''].join('\n');
+}
+
+let desk: BulkDesk;
+
+beforeAll(async () => {
+  desk = await openBulkDesk();
+});
+
+afterAll(async () => {
+  await desk.close();
+});
+
+/** An import that runs in a process of its own. */
+interface Running {
+  readonly child: ChildProcess;
+  readonly ended: Promise<number | null>;
+  readonly stderr: () => string;
+}
+
+function start(name: string): Running {
+  const state = desk.at(`${name}.csv.import-state`);
+  const resume = existsSync(state) ? ['--resume'] : [];
+  const options = ['--policy', 'desktop', '--keys-out', desk.at(`${name}-keys.csv`), ...resume];
+  const command = ['--data-dir', desk.made.data, 'license', 'import', desk.at(`${name}.csv`), ...options];
+  const child = spawn(PROGRAM, command, { env: cleanEnvironment(), stdio: ['ignore', 'ignore', 'pipe'] });
+  let text = '';
+  child.stderr.setEncoding('utf8').on('data', (part: string) => (text += part));
+  return { child, ended: new Promise((resolve) => child.once('exit', resolve)), stderr: () => text };
+}
+
+/** Waits until the state was written so often, or the process has ended. */
+async function written(name: string, running: Running, times: number): Promise<void> {
+  const state = desk.at(`${name}.csv.import-state`);
+  const inode = (): number => (existsSync(state) ? statSync(state).ino : 0);
+  let last = inode();
+  for (let left = times; left > 0 && running.child.exitCode === null;) {
+    await pause(2);
+    const now = inode();
+    if (now !== last) left -= 1;
+    last = now;
+  }
+}
+
+describe('an import that is killed again and again', () => {
+  it('creates each row once, and says each new key once', async () => {
+    writeFileSync(desk.at('kill.csv'), csvOf('kill', 100_000));
+    for (const { writes, ms } of KILLS) {
+      const running = start('kill');
+      await written('kill', running, writes);
+      await pause(ms);
+      running.child.kill('SIGKILL');
+      await running.ended;
+    }
+    await expectEachOnce('kill', await finish('kill'));
+  });
+
+  it('goes on by itself when the daemon is killed under it and comes back', async () => {
+    writeFileSync(desk.at('fall.csv'), csvOf('fall', 300_000));
+    const running = start('fall');
+    for (const writes of [2, 3]) {
+      await written('fall', running, writes);
+      desk.kill();
+      await pause(200);
+      await desk.revive();
+    }
+    await expectEachOnce('fall', await running.ended);
+    expect(running.stderr()).toBe('');
+  });
+
+  it('stops behind its batch when it is asked to, and goes on', async () => {
+    writeFileSync(desk.at('stop.csv'), csvOf('stop', 500_000));
+    const running = start('stop');
+    await written('stop', running, 3);
+    running.child.kill('SIGINT');
+    expect(await running.ended).toBe(EXIT.refused);
+    expect(running.stderr()).toMatch(/stopped behind row \d+000: /);
+    expect(running.stderr()).toContain('Go on with --resume.');
+    await expectEachOnce('stop', await finish('stop'));
+  });
+});
+
+async function finish(name: string): Promise<number | null> {
+  const running = start(name);
+  const code = await running.ended;
+  expect(running.stderr()).toBe('');
+  return code;
+}
+
+async function expectEachOnce(name: string, code: number | null): Promise<void> {
+  expect(code).toBe(EXIT.ok);
+  const own = new RegExp(`^${name}\\d+$`);
+  const licenses = (await desk.exported('live')).filter((license) => own.test(String(license['name'])));
+  expect(new Set(licenses.map((license) => license['name'])).size).toBe(ROWS);
+  expect(licenses).toHaveLength(ROWS);
+  const keys = desk
+    .lines(`${name}-keys.csv`)
+    .slice(1)
+    .map((line) => line.split(','));
+  expect(keys.map(([row]) => Number(row))).toEqual(Array.from({ length: ROWS / 2 }, (_, i) => 2 * i + 2));
+  const names = new Map(licenses.map((license) => [license['id'], license['name']]));
+  expect(keys.filter(([row, id]) => names.get(id) !== `${name}${String(Number(row) - 1)}`)).toEqual([]);
+  const state = JSON.parse(readFileSync(desk.at(`${name}.csv.import-state`), 'utf8')) as Record<
+    string,
+    number
+  >; // ours
+  expect(state).toMatchObject({ finished: true, rows: ROWS, refused: 0 });
+  expect((state['created'] ?? 0) + (state['repeated'] ?? 0)).toBe(ROWS);
+}
