@@ -35,7 +35,7 @@ export function addAudit(
   const exporting = group
     .command('export')
     .description('export the log of the running appliance into an empty directory')
-    .argument('<directory>')
+    .argument('<directory>', 'a new directory, on the machine of the appliance')
     .option(
       '--realm-only',
       'show the entries of --tenant and --environment alone, all others as bare hashes',

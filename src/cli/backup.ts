@@ -59,7 +59,7 @@ function addVerify(group: Command, outputOf: (command: Command) => Output): void
     group
       .command('verify')
       .description('prove that a backup is whole and that a slot opens it')
-      .argument('<file>'),
+      .argument('<file>', 'the backup'),
   ).addHelpText('after', '\nUse the recovery code: it is what will be left on the day you need the backup.');
   verify.action(async (file: string, flags: SlotFlags) => {
     const out = outputOf(verify);
@@ -74,7 +74,10 @@ function addVerify(group: Command, outputOf: (command: Command) => Output): void
 
 function addRestore(group: Command, outputOf: (command: Command) => Output): void {
   const restore = withSlots(
-    group.command('restore').description('restore a backup into an empty data directory').argument('<file>'),
+    group
+      .command('restore')
+      .description('restore a backup into an empty data directory')
+      .argument('<file>', 'the backup'),
   )
     .option(
       '--credential <file>',

@@ -41,7 +41,7 @@ export function addCheckout(group: Command, { noun, path, withClient }: Checkout
   const command = group
     .command('checkout')
     .description('issue a signed file for offline use')
-    .argument('<id>')
+    .argument('<id>', `id of the ${noun === 'license' ? 'licence' : noun}`)
     .option('--out <file>', 'write the file here instead of standard output')
     .option('--ttl-seconds <n>', 'how long it is valid (default and bound: the policy)')
     .option('--plain', 'do not encrypt it (needs the scope licenses:checkout-plain)')
@@ -71,7 +71,7 @@ export function addSignedKey(group: Command, withClient: WithClient): void {
   const command = group
     .command('signed-key')
     .description('issue a signed licence key: one line, bound to no machine')
-    .argument('<id>')
+    .argument('<id>', 'id of the licence')
     .option('--out <file>', 'write it here instead of standard output')
     .option('--ttl-seconds <n>', 'how long it is valid (default and bound: the policy)')
     .addHelpText('after', '\nExample:\n  mintmark license signed-key lic_01… --ttl-seconds 2592000');

@@ -61,7 +61,7 @@ function addExportPublic(keys: Command, withKeys: WithKeys): void {
   const command = keys
     .command('export-public')
     .description('print a public key')
-    .argument('<kid>')
+    .argument('<kid>', 'name of the key: `mintmark keys list` shows it')
     .option('--format <format>', 'hex (raw key), pem or jwk', 'hex');
   command.action((kid: string, { format }: { format: string }) =>
     withKeys(command, ({ keys: rows, out }) => {

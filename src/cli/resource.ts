@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { ApiClient, ApiRequest } from './api-client.ts';
 import { CliError, EXIT } from './exit-code.ts';
-import { ARGUMENTS, EXAMPLES } from './examples.ts';
+import { ARGUMENTS, EXAMPLES, NOUNS } from './examples.ts';
 import { refuseLeak, withSecret, writeSecretFile } from './secret-file.ts';
 import { type Column, details, type Output, table } from './terminal.ts';
 
@@ -129,7 +129,7 @@ export function addResource(program: Command, resource: Resource, withClient: Wi
 
 function addAction(group: Command, action: ResourceAction, withClient: WithClient): void {
   const command = group.command(action.name).description(action.help);
-  const own = `id of the ${group.name()}: \`mintmark ${group.name()} list\` shows it`;
+  const own = `id of the ${NOUNS[group.name()] ?? group.name()}: \`mintmark ${group.name()} list\` shows it`;
   for (const arg of action.args) command.argument(`<${arg}>`, ARGUMENTS[arg] ?? own);
   for (const option of action.options ?? []) {
     if (option.required === true) command.requiredOption(option.flags, `${option.help} (required)`);

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EXIT } from '../../src/cli/exit-code.ts';
@@ -58,6 +58,26 @@ describe('mintmark init', () => {
       expect(statSync(at(name)).mode & 0o777).toBe(0o600);
     expect(statSync(at('data')).mode & 0o777).toBe(0o700);
     writeFileSync(at('init.txt'), stdout);
+  });
+
+  it('is not begun where the credential would be written over that of another', async () => {
+    const place = ['--data-dir', at('not-made'), '--credential', at('kek')];
+    const secrets = ['--secret-out', at('x.key'), '--recovery-out', at('x.txt')];
+    const refused = await mintmark(['init', '--unattended', ...place, ...secrets]);
+    expect([refused.code, refused.stdout]).toEqual([EXIT.refused, '']);
+    expect(refused.stderr).toContain(`${at('kek')} exists already: it may open another appliance`);
+    expect([at('not-made'), at('x.key')].filter((path) => existsSync(path))).toEqual([]);
+  });
+
+  it('says which directory it makes, and by which configuration', async () => {
+    const taken = at('taken');
+    mkdirSync(taken, { mode: 0o700 });
+    const place = ['--data-dir', taken, '--credential', at('other-kek')];
+    const made = await mintmark(['init', '--unattended', ...place, ...secretsIn('o.key', 'o.txt')]);
+    expect([made.code, made.stderr]).toEqual([
+      EXIT.ok,
+      expect.stringContaining(`making an appliance in ${taken} (configuration /dev/null)`),
+    ]);
   });
 
   it('never overwrites: neither an appliance nor a file with a secret', async () => {

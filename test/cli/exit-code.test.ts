@@ -31,6 +31,25 @@ describe('the exit code', () => {
     expect(rows.filter((row) => !page.includes(row))).toEqual([]);
   });
 
+  it.each([[['--version']], [['-V']], [['status', '--version']]])(
+    'is 0 for %j, which prints the versions for a support case',
+    async (args) => {
+      const { code, stdout, stderr } = await mintmark(args);
+      expect([code, stderr]).toEqual([EXIT.ok, '']);
+      expect(stdout).toMatch(/^mintmark \d+\.\d+\.\d+, Node 24\.\d+\.\d+, SQLite 3\.\d+\.\d+\n$/);
+    },
+  );
+
+  it.each([
+    [['prodct', 'list'], 'Did you mean product?'],
+    [['license', 'shw'], 'Did you mean show?'],
+    [['product', 'list', '--limt', '3'], 'Did you mean --limit?'],
+    [['status', '--set', 'http.prot=1'], 'Did you mean http.port?'],
+  ])('is 2 for the typing mistake in %j, with what was meant', async (args, words) => {
+    const { code, stderr } = await mintmark(args);
+    expect([code, stderr]).toEqual([EXIT.usage, expect.stringContaining(words)]);
+  });
+
   it('is 0 when help was asked for', async () => {
     const { code, stdout } = await mintmark(['license', '--help']);
     expect(code).toBe(EXIT.ok);
@@ -67,7 +86,7 @@ describe('the exit code', () => {
     using directory = temporaryDirectory();
     const { code, stdout, stderr } = await mintmark(['product', 'list', '--data-dir', directory.path]);
     expect({ code, stdout }).toEqual({ code: EXIT.unreachable, stdout: '' });
-    expect(stderr).toContain(`${directory.path}/run/operator.sock`);
+    expect(stderr).toContain(`${directory.path}/run/operator.sock, named by configuration /dev/null`);
     expect(stderr).toContain('mintmark serve');
   });
 

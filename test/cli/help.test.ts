@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { addApplianceCommands } from '../../src/cli/appliance.ts';
+import { EXAMPLES } from '../../src/cli/examples.ts';
 import { buildProgram } from '../../src/cli/program.ts';
 
 interface Named {
@@ -34,6 +35,8 @@ describe('the help', () => {
     expect(command.description()).not.toBe('');
     const silent = command.options.filter(({ description }) => description === '');
     expect(silent.map(({ flags }) => flags)).toEqual([]);
+    const unnamed = command.registeredArguments.filter(({ description }) => description === '');
+    expect(unnamed.map((argument) => argument.name())).toEqual([]);
     expect(command.helpInformation()).toContain('Usage:');
   });
 
@@ -45,6 +48,19 @@ describe('the help', () => {
     );
     expect(known.size).toBeGreaterThan(5);
     expect(again).toEqual([]);
+  });
+
+  it('shows commands that are there, in every example', () => {
+    const known = new Set(leaves.map(({ path }) => path));
+    const named = Object.keys(EXAMPLES);
+    expect(named.filter((name) => !known.has(`mintmark ${name}`))).toEqual([]);
+    for (const [name, example] of Object.entries(EXAMPLES)) {
+      expect(example).toMatch(new RegExp(`^mintmark ${name} `));
+      const { command } = leaves.find(({ path }) => path === `mintmark ${name}`) ?? {};
+      const options = [...example.matchAll(/ (--[a-z-]+)/g)].map(([, option]) => option);
+      const there = command?.options.map(({ long }) => long) ?? [];
+      expect(options.filter((option) => !there.includes(option))).toEqual([]);
+    }
   });
 
   it('says how to begin, the exit codes, and where to read on', () => {

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EXIT } from '../../src/cli/exit-code.ts';
@@ -173,5 +173,24 @@ describe('mintmark license explain', () => {
     const asked = ['--fingerprint', PRINT, '--entitlement', 'export-pdf', '--entitlement', 'zoom'];
     const { stdout } = await story.run(['license', 'explain', id, ...asked]);
     expect(stdout).toMatch(/^NO +ENTITLEMENTS_MISSING +the licence lacks export-pdf, zoom$/m);
+  });
+});
+
+describe('mintmark license create', () => {
+  it('creates nothing where its key would go into a pipe that was not named', async () => {
+    const ids = ['--product-id', stock.productId, '--policy-id', stock.policyId];
+    const before = await story.rows(['license', 'list']);
+    for (const more of [[], ['--json']]) {
+      const { code, stdout, stderr } = await story.run(['license', 'create', ...ids, ...more]);
+      expect([code, stdout]).toEqual([EXIT.usage, '']);
+      expect(stderr).toContain('--secret-out <file>, or say --print-secret');
+    }
+    expect(await story.rows(['license', 'list'])).toEqual(before);
+    const filed = await story.data(['license', 'create', ...ids, '--secret-out', at('filed.txt')]);
+    expect(filed['key']).toBe(`written to ${at('filed.txt')}`);
+    expect(statSync(at('filed.txt')).mode & 0o777).toBe(0o600);
+    expect(readFileSync(at('filed.txt'), 'utf8')).toMatch(/^LIC(?:-[0-9A-HJKMNP-TV-Z]{4}){4}\n$/);
+    const said = await story.data(['license', 'create', ...ids, '--print-secret']);
+    expect(said['key']).toMatch(/^LIC(?:-[0-9A-HJKMNP-TV-Z]{4}){4}$/);
   });
 });

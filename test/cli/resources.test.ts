@@ -94,40 +94,6 @@ describe('mintmark policy', () => {
     const changed = await story.data(['policy', 'update', made.policy, '--offline-max-days', '30']);
     expect(changed).toMatchObject({ offlineMaxDays: 30 });
     expect(await story.data(['policy', 'show', made.policy])).toMatchObject({ offlineMaxDays: 30 });
-    const seats = [
-      '--machine-leasing',
-      'PER_USER',
-      '--overage-strategy',
-      'ALLOW_1_5X',
-      '--max-unique-fingerprints',
-      '9',
-    ];
-    const prints = ['--fingerprint-matching', 'MATCH_TWO', '--fingerprint-uniqueness', 'PER_PRODUCT'];
-    const cull = ['--heartbeat-cull-strategy', 'KEEP_DEAD'];
-    const settled = await story.data([...create, '--max-machines', '4', ...seats, ...prints, ...cull]);
-    expect(settled).toMatchObject({
-      ...{ machineLeasing: 'PER_USER', overageStrategy: 'ALLOW_1_5X', maxUniqueFingerprints: 9 },
-      ...{ fingerprintMatching: 'MATCH_TWO', fingerprintUniqueness: 'PER_PRODUCT' },
-      heartbeatCullStrategy: 'KEEP_DEAD',
-    });
-    await story.text(['policy', 'delete', String(settled['id'])]);
-    const seats = [
-      '--machine-leasing',
-      'PER_USER',
-      '--overage-strategy',
-      'ALLOW_1_5X',
-      '--max-unique-fingerprints',
-      '9',
-    ];
-    const prints = ['--fingerprint-matching', 'MATCH_TWO', '--fingerprint-uniqueness', 'PER_PRODUCT'];
-    const cull = ['--heartbeat-cull-strategy', 'KEEP_DEAD'];
-    const settled = await story.data([...create, '--max-machines', '4', ...seats, ...prints, ...cull]);
-    expect(settled).toMatchObject({
-      ...{ machineLeasing: 'PER_USER', overageStrategy: 'ALLOW_1_5X', maxUniqueFingerprints: 9 },
-      ...{ fingerprintMatching: 'MATCH_TWO', fingerprintUniqueness: 'PER_PRODUCT' },
-      heartbeatCullStrategy: 'KEEP_DEAD',
-    });
-    await story.text(['policy', 'delete', String(settled['id'])]);
     const unlimited = [...create, '--template', 'custom', '--max-machines', 'none'];
     await story.refused(unlimited, 'VALIDATION_FAILED');
     const site = await story.data([...unlimited, '--allow-unlimited']);
@@ -156,22 +122,6 @@ describe('mintmark license', () => {
     const shown = await story.text(['license', 'show', made.license]);
     expect(shown).toMatch(/^key +EDIT-••••-••••-••••-[0-9A-Z]{4}$/m);
     expect(shown).not.toContain(String(license['key']));
-  });
-
-  it('creates nothing where its key would go into a pipe that was not named', async () => {
-    const ids = ['--product-id', made.product, '--policy-id', made.policy];
-    const before = await story.rows(['license', 'list']);
-    for (const more of [[], ['--json']]) {
-      const { code, stdout, stderr } = await story.run(['license', 'create', ...ids, ...more]);
-      expect([code, stdout]).toEqual([EXIT.usage, '']);
-      expect(stderr).toContain('--secret-out <file>, or say --print-secret');
-    }
-    expect(await story.rows(['license', 'list'])).toEqual(before);
-    const filed = await story.data(['license', 'create', ...ids, '--secret-out', at('filed.txt')]);
-    expect(filed['key']).toBe(`written to ${at('filed.txt')}`);
-    expect(statSync(at('filed.txt')).mode & 0o777).toBe(0o600);
-    expect(readFileSync(at('filed.txt'), 'utf8')).toMatch(/^EDIT(?:-[0-9A-HJKMNP-TV-Z]{4}){4}\n$/);
-    expect(await story.text(['license', 'delete', String(filed['id'])])).toBe('done\n');
   });
 
   it('creates a batch into a new file', async () => {
@@ -293,10 +243,6 @@ describe('mintmark machine', () => {
     made.machine = String(machine['id']);
     expect(machine).toMatchObject({ licenseId: made.license, platform: 'linux' });
     expect(await story.data(create)).toMatchObject({ id: made.machine });
-    const used = await story.data(['machine', 'update', made.machine, '--user-email', 'jane@acme.example']);
-    expect(used).toMatchObject({ userEmail: 'jane@acme.example' });
-    const used = await story.data(['machine', 'update', made.machine, '--user-email', 'jane@acme.example']);
-    expect(used).toMatchObject({ userEmail: 'jane@acme.example' });
     const rows = await story.rows(['machine', 'list', '--license-id', made.license]);
     expect(rows.map(({ id }) => id)).toEqual([made.machine]);
     await story.data(['machine', 'update', made.machine, '--name', 'press 3']);
