@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { storyOn } from '../../cli/story.ts';
 import { auditDatabase } from '../../campaigns/audit-database.ts';
 import { dataOf, type RunningDaemon, send, startDaemon, temporaryDirectory } from '../../support/daemon.ts';
 import { sendAsOperator } from '../../support/operator-socket.ts';
@@ -44,6 +45,45 @@ function activate(
     headers,
   );
 }
+
+describe('mintmark', () => {
+  it('sets everything about seats in a policy, and names the user of a machine', async () => {
+    using story = storyOn(join(desk.path, 'appliance', 'data'));
+    const create = [
+      'policy',
+      'create',
+      '--product-id',
+      stock.productId,
+      '--name',
+      'Seats',
+      '--max-machines',
+      '4',
+    ];
+    const seats = ['--machine-leasing', 'PER_USER', '--overage-strategy', 'ALLOW_1_5X'];
+    const prints = ['--fingerprint-matching', 'MATCH_TWO', '--fingerprint-uniqueness', 'PER_PRODUCT'];
+    const rest = ['--max-unique-fingerprints', '9', '--heartbeat-cull-strategy', 'KEEP_DEAD'];
+    expect(await story.data([...create, ...seats, ...prints, ...rest])).toMatchObject({
+      ...{ machineLeasing: 'PER_USER', overageStrategy: 'ALLOW_1_5X', maxUniqueFingerprints: 9 },
+      ...{ fingerprintMatching: 'MATCH_TWO', fingerprintUniqueness: 'PER_PRODUCT' },
+      heartbeatCullStrategy: 'KEEP_DEAD',
+    });
+    const { id } = await stock.license();
+    const machine = [
+      'machine',
+      'create',
+      id,
+      '--fingerprint',
+      'machine-one',
+      '--components',
+      '{"disk":"d-1"}',
+    ];
+    const made = await story.data([...machine, '--user-email', 'jane@acme.example']);
+    const update = ['machine', 'update', String(made['id']), '--user-email', 'joe@acme.example'];
+    expect(await story.data(update)).toMatchObject({ userEmail: 'joe@acme.example' });
+    const beat = ['machine', 'heartbeat', String(made['id']), '--components', '{"disk":"d-1"}'];
+    expect(await story.data(beat)).toMatchObject({ id: made['id'] });
+  });
+});
 
 describe('activation over HTTP', () => {
   it('keeps the answer that stored a machine for who repeats the request, and none that changed nothing', async () => {
