@@ -1,5 +1,5 @@
 import type { Job } from '../../jobs/schedule.ts';
-import { HOUR } from '../../lib/clock.ts';
+import { MINUTE } from '../../lib/clock.ts';
 import type { RealmId } from '../../storage/realm-scope.ts';
 import type { UnitOfWork } from '../../storage/unit-of-work.ts';
 import { PURGE_JOB, purgeDeleted, type PurgeDeps } from './purge.ts';
@@ -11,13 +11,16 @@ export interface PurgeJobsDeps extends PurgeDeps {
   readonly realms: () => readonly RealmId[];
 }
 
+/** A purge that was held and let go runs within this time. */
+const EVERY_MS = 10 * MINUTE;
+
 /** The timed work of retention: what was deleted long enough ago goes for good, out of the log of the database too. */
 export function purgeJobs(deps: PurgeJobsDeps): Job[] {
   let logHasMore = false;
   return [
     {
       name: PURGE_JOB,
-      everyMs: HOUR,
+      everyMs: EVERY_MS,
       mayRun: deps.mayPurge,
       run: async () => {
         for (const realm of deps.realms()) {
