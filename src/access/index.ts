@@ -8,6 +8,7 @@ export {
   type ShownApiKey,
 } from './api-keys/create-api-key.ts';
 export { type BulkKind, BulkReads } from './bulk-reads.ts';
+export { ProvenKeys } from './api-keys/proven-keys.ts';
 export { KeyUsage } from './api-keys/key-usage.ts';
 export { scopeOf, SECURITY_SCHEMES, securityOf } from './demand-security.ts';
 export { FailureLimiter, WEAK_GUESS_POINTS } from './failure-limiter.ts';

@@ -3,6 +3,7 @@ import {
   FailureLimiter,
   findLicenseRealms,
   KeyUsage,
+  ProvenKeys,
   RateLimits,
   type RateLimitsDeps,
   UsageLog,
@@ -20,6 +21,7 @@ export function callerMemory(parts: Parts) {
   const failures = new FailureLimiter(random.bytes(4).readUInt32BE());
   return {
     failures,
+    proven: new ProvenKeys(random),
     bulkReads: new BulkReads({ work, random, time }),
     keyUsage: new KeyUsage({ work, sealer }),
     usageLog: new UsageLog({ work, sealer, indexer, time }),

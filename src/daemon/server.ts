@@ -44,6 +44,7 @@ export function buildServer(parts: Parts, deps: FeatureDeps): HttpServer {
     time,
     realms,
     failures: deps.failures,
+    proven: deps.proven,
     licenseKeyForms,
     isWeakGuess,
     used: (use: Parameters<typeof deps.keyUsage.note>[0]) => {

@@ -8,6 +8,7 @@ import {
   identify,
   type IdentifyDeps,
   KeyUsage,
+  ProvenKeys,
   type LimitTable,
   makeApiKey,
   type Permit,
@@ -48,6 +49,7 @@ export interface TestAccess extends AsyncDisposable {
   readonly usage: KeyUsage;
   readonly outbox: Outbox;
   readonly keyDeps: ApiKeyRoutesDeps;
+  readonly proven: ProvenKeys;
   /** Everything that was said to have been used. */
   readonly used: Used<Principal>[];
   /** How long failures were held back, in milliseconds; nobody really waits. */
@@ -130,6 +132,7 @@ export async function openAccess(choices: AccessChoices = {}): Promise<TestAcces
       environment: realms.environmentOf(realm),
     }),
   });
+  const proven = new ProvenKeys(systemRandom);
   const keyDeps: ApiKeyRoutesDeps = {
     work,
     indexer,
@@ -138,6 +141,7 @@ export async function openAccess(choices: AccessChoices = {}): Promise<TestAcces
     outbox,
     environmentOf: (realm) => realms.environmentOf(realm),
     branch: () => '0123456789abcdef',
+    proven,
   };
   const pauses: number[] = [];
   const failures = new FailureLimiter(1, {
@@ -150,13 +154,14 @@ export async function openAccess(choices: AccessChoices = {}): Promise<TestAcces
     time,
     realms,
     failures,
+    proven,
     licenseKeyForms,
     isWeakGuess,
     used: (use: Parameters<KeyUsage['note']>[0]) => usage.note(use),
   };
   const used: Used<Principal>[] = [];
   return {
-    ...{ storage, realms, refusals, usage, outbox, keyDeps, used, pauses },
+    ...{ storage, realms, refusals, usage, outbox, keyDeps, proven, used, pauses },
     key: (made) => makeKey(storage, keyDeps, made),
     serve: (routes) => serveOver({ storage, routes, identifyDeps, choices, refusals, used }),
     [Symbol.asyncDispose]: () => storage[Symbol.asyncDispose](),

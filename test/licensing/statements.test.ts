@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { apiKeyRoutes, type Demand, type Permit, usageRoutes } from '../../src/access/index.ts';
+import { apiKeyRoutes, type Demand, type Permit, ProvenKeys, usageRoutes } from '../../src/access/index.ts';
 import { eventRoutes } from '../../src/delivery/index.ts';
 import type { Call, Route } from '../../src/http/route.ts';
 import { issuingRoutes } from '../../src/issuing/index.ts';
 import { auditRoutes } from '../../src/ledger/index.ts';
+import { systemRandom } from '../../src/lib/random.ts';
 import {
   analyticsRoutes,
   entitlementRoutes,
@@ -27,6 +28,7 @@ function readRoutes(shop: Shop): Route<Permit, Demand>[] {
     policies: new PolicyCache(),
     read: shop.deps.work.read,
     environmentOf: () => 'live' as const,
+    proven: new ProvenKeys(systemRandom),
   };
   const routes = [
     ...productRoutes(deps),

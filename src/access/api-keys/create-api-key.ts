@@ -14,6 +14,7 @@ import { type ApiKey, apiKeyDecides, apiKeyView, type ApiKeyView } from './api-k
 import { insertKey, secretDigest } from './api-key-store.ts';
 import { type ApiKeyKind, type KeyEnvironment, newApiKeyText, type NewApiKeyText } from './api-key-text.ts';
 import { giverOf, realmOf } from './giver.ts';
+import type { ProvenKeys } from './proven-keys.ts';
 import { type Authority, authorityFor, refuseWider, type Wanted } from './giving.ts';
 
 /** What making a key inside a unit needs. */
@@ -28,6 +29,8 @@ export interface ApiKeyDeps extends MakeApiKeyDeps {
   readonly work: Pick<UnitOfWork, 'run' | 'read'>;
   /** Which environment a realm is. */
   readonly environmentOf: (realm: RealmId) => KeyEnvironment;
+  /** What was proven of keys, to be forgotten when they change. */
+  readonly proven: Pick<ProvenKeys, 'forget'>;
 }
 
 /** A key to be made. */

@@ -10,6 +10,7 @@ import type { Scope } from '../scopes.ts';
 import type { RealmDirectory } from '../tenants/realm-directory.ts';
 import type { ApiKey } from './api-key.ts';
 import { findByPublicId, findKey, secretCandidates } from './api-key-store.ts';
+import type { ProvenKey, ProvenKeys } from './proven-keys.ts';
 import { parseApiKey } from './api-key-text.ts';
 
 /** What proving a key needs. */
@@ -19,6 +20,7 @@ export interface KeyProofDeps {
   /** Trusted time. */
   readonly time: { now(): EpochMs };
   readonly realms: Pick<RealmDirectory, 'standing'>;
+  readonly proven: Pick<ProvenKeys, 'find' | 'keep'>;
   /** Told of every use of a key; must not wait. */
   readonly used: (use: {
     readonly realm: RealmId;
@@ -43,39 +45,62 @@ const SETS_KEPT = 256;
 
 /**
  * Proves an API key: checksum, look-up, secret in constant time, then what its row allows. Until the secret is proven,
- * every refusal reads the same.
+ * every refusal reads the same. A text that was proven before is known by its digest; what its row allows is asked anew.
  */
 export function proveApiKey(deps: KeyProofDeps, shown: ShownKey): Proof {
-  const parsed = parseApiKey(shown.text);
+  const at = deps.time.now();
+  const known = deps.proven.find(shown.text);
+  const proof = known !== undefined && isGood(known, at) ? known : proveSecret(deps, shown.text, at);
+  if ('fault' in proof) return proof;
+  const { realm, key, who } = proof;
+  const refused = refuse(key, { at, address: shown.address, tenant: deps.realms.standing(realm).status });
+  if (refused !== undefined) return refused;
+  deps.used({ realm, id: key.id, at, from: shown.address });
+  return { who };
+}
+
+/** The secret before the last rotation is good for a while. */
+function isGood({ secretUntil }: ProvenKey, at: EpochMs): boolean {
+  return secretUntil === null || at < secretUntil;
+}
+
+/** From the text alone, and what is stored. */
+function proveSecret(
+  deps: KeyProofDeps,
+  text: string,
+  at: EpochMs,
+): ProvenKey | { readonly fault: Fault; readonly rule: string } {
+  const parsed = parseApiKey(text);
   if (parsed === undefined) return unknown('key.checksum');
   const found = findByPublicId(deps.read, deps.indexer, parsed.publicId);
   const key = found === undefined ? undefined : findKey(deps.read.in(found.realm), found.apiKeyId);
-  const at = deps.time.now();
-  const proven = isSecretOf(deps.indexer, key, { secret: parsed.secret, at });
+  const which = whichSecret(deps.indexer, key, { secret: parsed.secret, at });
   if (found === undefined || key === undefined) return unknown('key.unknown');
-  if (!proven) return unknown('key.secret');
-  const standing = deps.realms.standing(found.realm);
+  if (which === undefined) return unknown('key.secret');
+  const { realm } = found;
   // The text names kind and environment for people; the row decides.
-  if (key.kind !== parsed.kind || standing.environment !== parsed.environment) return unknown('key.form');
-  const refused = refuse(key, { at, address: shown.address, tenant: standing.status });
-  if (refused !== undefined) return refused;
-  deps.used({ realm: found.realm, id: key.id, at, from: shown.address });
-  return { who: principalOf(key, found.realm) };
+  const environment = deps.realms.standing(realm).environment;
+  if (key.kind !== parsed.kind || environment !== parsed.environment) return unknown('key.form');
+  const secretUntil = which === 'current' ? null : key.previousValidUntil;
+  const proven: ProvenKey = { realm, key, who: principalOf(key, realm), secretUntil };
+  deps.proven.keep(text, proven);
+  return proven;
 }
 
 /** Compares with the secret and the one before it, always both, and always with something. */
-function isSecretOf(
+function whichSecret(
   indexer: Indexer,
   key: ApiKey | undefined,
   shown: { readonly secret: Secret; readonly at: EpochMs },
-): boolean {
+): 'current' | 'previous' | undefined {
   const candidates = secretCandidates(indexer, shown.secret.expose());
   const digest =
     candidates.find(({ version }) => version === key?.indexVersion)?.digest ?? candidates[0]?.digest;
   const current = equalBytes(digest ?? NO_DIGEST, key?.secretHash ?? NO_DIGEST);
   const before = equalBytes(digest ?? NO_DIGEST, key?.previousSecretHash ?? NO_DIGEST);
   const overlaps = shown.at < (key?.previousValidUntil ?? Number.NEGATIVE_INFINITY);
-  return current || (before && overlaps);
+  if (current) return 'current';
+  return before && overlaps ? 'previous' : undefined;
 }
 
 function refuse(
@@ -115,10 +140,10 @@ function scopeSet(scopes: readonly Scope[]): ReadonlySet<Scope> {
   return made;
 }
 
-function unknown(rule: string): Proof {
+function unknown(rule: string): { readonly fault: Fault; readonly rule: string } {
   return refusal(rule, 'the API key is not valid; check that it is complete and of this appliance');
 }
 
-function refusal(rule: string, message: string): Proof {
+function refusal(rule: string, message: string): { readonly fault: Fault; readonly rule: string } {
   return { fault: new Fault('UNAUTHENTICATED', message), rule };
 }

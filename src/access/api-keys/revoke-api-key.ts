@@ -1,7 +1,8 @@
 import { append } from '../../ledger/append.ts';
 import type { Permit } from '../permit.ts';
 import { type ApiKey, apiKeyDecides, apiKeyView, type ApiKeyView } from './api-key.ts';
-import { findKey, updateKey } from './api-key-store.ts';
+import { findKey } from './api-key-store.ts';
+import { changeKey } from './change-key.ts';
 import { type ApiKeyDeps, eventData } from './create-api-key.ts';
 import { realmOf } from './giver.ts';
 import { notFound } from './rotate-api-key.ts';
@@ -28,7 +29,7 @@ export async function revokeApiKey(
       updatedAt: tx.now,
     };
     const after: ApiKey = { ...before, ...ended, version: before.version + 1 };
-    updateKey(tx.in(realm), after, before.version);
+    changeKey(tx, deps.proven, { realm, before, after });
     const target = { kind: 'api-key', id: after.id };
     const [was, is] = [apiKeyDecides(before), apiKeyDecides(after)];
     append(tx, { action: 'api_key.revoked', target, before: was, after: is });

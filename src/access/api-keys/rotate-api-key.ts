@@ -5,8 +5,9 @@ import type { RealmId } from '../../storage/realm-scope.ts';
 import type { Tx } from '../../storage/tx.ts';
 import type { Permit } from '../permit.ts';
 import { type ApiKey, apiKeyDecides, apiKeyView } from './api-key.ts';
-import { findKey, updateKey } from './api-key-store.ts';
+import { findKey } from './api-key-store.ts';
 import { newApiKeyText, type NewApiKeyText } from './api-key-text.ts';
+import { changeKey } from './change-key.ts';
 import { type ApiKeyDeps, eventData, type ShownApiKey, storedText } from './create-api-key.ts';
 import { giverOf, realmOf } from './giver.ts';
 import { refuseWider } from './giving.ts';
@@ -82,7 +83,7 @@ function store(
     updatedAt: tx.now,
     version: before.version + 1,
   };
-  updateKey(tx.in(realm), after, before.version);
+  changeKey(tx, deps.proven, { realm, before, after });
   append(tx, {
     action: 'api_key.rotated',
     target: { kind: 'api-key', id: after.id },
