@@ -1,24 +1,15 @@
-import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { contentDigest, type JsonObject, pinPublicKeys, verifyResponse } from '../../src/verify/index.ts';
 import { auditDatabase } from '../campaigns/audit-database.ts';
 import { mintmark } from '../cli/run-cli.ts';
 import { dataOf, type RunningDaemon, startDaemon, temporaryDirectory } from '../support/daemon.ts';
+import { fakeTime, fakeTimeLibrary, stepBy } from '../support/fake-time.ts';
 import { sendAsOperator } from '../support/operator-socket.ts';
 import { reach, type Stock, stockUp } from '../support/stock.ts';
 
-/** Debian's package `faketime`. */
-const library = fakeTime();
+const library = fakeTimeLibrary();
 if (library === undefined) console.warn('steps of the clock are not tested here: faketime is not installed');
-
-function fakeTime(): string | undefined {
-  const root = '/usr/lib';
-  if (!existsSync(root)) return undefined;
-  return readdirSync(root)
-    .map((name) => join(root, name, 'faketime', 'libfaketimeMT.so.1'))
-    .find((path) => existsSync(path));
-}
 
 let directory: ReturnType<typeof temporaryDirectory>;
 let daemon: RunningDaemon;
@@ -30,17 +21,11 @@ const MACHINE = { fingerprint: 'clock-machine' };
 const clockFile = (): string => join(directory.path, 'clock');
 const data = (): string => join(daemon.dir, 'data');
 
-/** Sets the wall clock of the daemon, and of nobody else; its monotonic clock goes on as it did. */
-function stepTo(offset: string): void {
-  writeFileSync(clockFile(), `${offset}\n`);
-}
+const stepTo = (offset: string): void => {
+  stepBy(clockFile(), offset);
+};
 
-const faked = (): Record<string, string> => ({
-  LD_PRELOAD: library ?? '',
-  FAKETIME_TIMESTAMP_FILE: clockFile(),
-  FAKETIME_NO_CACHE: '1',
-  FAKETIME_DONT_FAKE_MONOTONIC: '1',
-});
+const faked = (): Record<string, string> => fakeTime(clockFile());
 
 beforeEach(async () => {
   if (library === undefined) return;
