@@ -7,7 +7,6 @@ import { cleanEnvironment } from '../support/daemon.ts';
 import { type BulkDesk, openBulkDesk, strongKey } from './bulk-desk.ts';
 import { PROGRAM } from './run-cli.ts';
 
-const ROWS = 4000;
 /** When each process is killed: so many writes of the state after its start, and so many milliseconds more. */
 const KILLS = [
   { writes: 0, ms: 350 },
@@ -19,10 +18,19 @@ const KILLS = [
   { writes: 4, ms: 60 },
 ];
 
+/** What is imported, and to where. */
+interface Load {
+  readonly name: string;
+  readonly environment: string;
+  readonly rows: number;
+  /** Keys of different imports are different ones. */
+  readonly firstKey: number;
+}
+
 /** Every second row brings a key, the others are given one. */
-function csvOf(name: string, first: number): string {
+function csvOf({ name, rows: count, firstKey: first }: Load): string {
   const rows = Array.from(
-    { length: ROWS },
+    { length: count },
     (_, i) => `${i % 2 === 0 ? strongKey(first + i) : ''},${name}${String(i)}`,
   );
   return ['key,name', ...rows, ''].join('\n');
@@ -45,10 +53,18 @@ interface Running {
   readonly stderr: () => string;
 }
 
-function start(name: string): Running {
+function start({ name, environment }: Load): Running {
   const state = desk.at(`${name}.csv.import-state`);
   const resume = existsSync(state) ? ['--resume'] : [];
-  const options = ['--policy', 'desktop', '--keys-out', desk.at(`${name}-keys.csv`), ...resume];
+  const options = [
+    '--environment',
+    environment,
+    '--policy',
+    'desktop',
+    '--keys-out',
+    desk.at(`${name}-keys.csv`),
+    ...resume,
+  ];
   const command = ['--data-dir', desk.made.data, 'license', 'import', desk.at(`${name}.csv`), ...options];
   const child = spawn(PROGRAM, command, { env: cleanEnvironment(), stdio: ['ignore', 'ignore', 'pipe'] });
   let text = '';
@@ -57,7 +73,7 @@ function start(name: string): Running {
 }
 
 /** Waits until the state was written so often, or the process has ended. */
-async function written(name: string, running: Running, times: number): Promise<void> {
+async function written({ name }: Load, running: Running, times: number): Promise<void> {
   const state = desk.at(`${name}.csv.import-state`);
   const inode = (): number => (existsSync(state) ? statSync(state).ino : 0);
   let last = inode();
@@ -71,66 +87,67 @@ async function written(name: string, running: Running, times: number): Promise<v
 
 describe('an import that is killed again and again', () => {
   it('creates each row once, and says each new key once', async () => {
-    writeFileSync(desk.at('kill.csv'), csvOf('kill', 100_000));
+    const load = prepared({ name: 'kill', environment: 'live', rows: 4000, firstKey: 100_000 });
     for (const { writes, ms } of KILLS) {
-      const running = start('kill');
-      await written('kill', running, writes);
+      const running = start(load);
+      await written(load, running, writes);
       await pause(ms);
       running.child.kill('SIGKILL');
       await running.ended;
     }
-    await expectEachOnce('kill', await finish('kill'));
+    await expectEachOnce(load, await finish(load));
   });
 
   it('goes on by itself when the daemon is killed under it and comes back', async () => {
-    writeFileSync(desk.at('fall.csv'), csvOf('fall', 300_000));
-    const running = start('fall');
+    const load = prepared({ name: 'fall', environment: 'test', rows: 3000, firstKey: 300_000 });
+    const running = start(load);
     for (const writes of [2, 3]) {
-      await written('fall', running, writes);
+      await written(load, running, writes);
       desk.kill();
       await pause(200);
       await desk.revive();
     }
-    await expectEachOnce('fall', await running.ended);
+    await expectEachOnce(load, await running.ended);
     expect(running.stderr()).toBe('');
   });
 
   it('stops behind its batch when it is asked to, and goes on', async () => {
-    writeFileSync(desk.at('stop.csv'), csvOf('stop', 500_000));
-    const running = start('stop');
-    await written('stop', running, 3);
+    const load = prepared({ name: 'stop', environment: 'live', rows: 3000, firstKey: 500_000 });
+    const running = start(load);
+    await written(load, running, 2);
     running.child.kill('SIGINT');
     expect(await running.ended).toBe(EXIT.refused);
-    expect(running.stderr()).toMatch(/stopped behind row \d+000: /);
+    expect(running.stderr()).toMatch(/stopped behind row [12]000: /);
     expect(running.stderr()).toContain('Go on with --resume.');
-    await expectEachOnce('stop', await finish('stop'));
+    await expectEachOnce(load, await finish(load));
   });
 });
 
-async function finish(name: string): Promise<number | null> {
-  const running = start(name);
+function prepared(load: Load): Load {
+  writeFileSync(desk.at(`${load.name}.csv`), csvOf(load));
+  return load;
+}
+
+async function finish(load: Load): Promise<number | null> {
+  const running = start(load);
   const code = await running.ended;
   expect(running.stderr()).toBe('');
   return code;
 }
 
-async function expectEachOnce(name: string, code: number | null): Promise<void> {
+async function expectEachOnce({ name, environment, rows }: Load, code: number | null): Promise<void> {
   expect(code).toBe(EXIT.ok);
   const own = new RegExp(`^${name}\\d+$`);
-  const licenses = (await desk.exported('live')).filter((license) => own.test(String(license['name'])));
-  expect(new Set(licenses.map((license) => license['name'])).size).toBe(ROWS);
-  expect(licenses).toHaveLength(ROWS);
-  const keys = desk
-    .lines(`${name}-keys.csv`)
-    .slice(1)
-    .map((line) => line.split(','));
-  expect(keys.map(([row]) => Number(row))).toEqual(Array.from({ length: ROWS / 2 }, (_, i) => 2 * i + 2));
+  const all = await desk.exported(environment);
+  const licenses = all.filter((license) => own.test(String(license['name'])));
+  expect(licenses).toHaveLength(rows);
   const names = new Map(licenses.map((license) => [license['id'], license['name']]));
+  expect(new Set(names.values()).size).toBe(rows);
+  const [, ...keys] = desk.lines(`${name}-keys.csv`).map((line) => line.split(','));
+  expect(keys.map(([row]) => Number(row))).toEqual(Array.from({ length: rows / 2 }, (_, i) => 2 * i + 2));
   expect(keys.filter(([row, id]) => names.get(id) !== `${name}${String(Number(row) - 1)}`)).toEqual([]);
-  const state = JSON.parse(readFileSync(desk.at(`${name}.csv.import-state`), 'utf8')) as Record<
-    string,
-    number
-  >; // ours
-  expect(state).toMatchObject({ finished: true, rows: ROWS, refused: 0 });
-  expect((state['created'] ?? 0) + (state['repeated'] ?? 0)).toBe(ROWS);
+  const text = readFileSync(desk.at(`${name}.csv.import-state`), 'utf8');
+  const state = JSON.parse(text) as Record<string, number>; // what the import keeps of itself
+  expect(state).toMatchObject({ finished: true, rows, refused: 0 });
+  expect((state['created'] ?? 0) + (state['repeated'] ?? 0)).toBe(rows);
 }

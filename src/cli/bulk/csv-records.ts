@@ -39,7 +39,8 @@ export async function* csvRecords(
   // Whatever goes wrong on the way arrives in the loop below, too.
   const fed = pipeline(Readable.from(joined(head, rest)), parser).catch(() => undefined);
   try {
-    for await (const { record, info } of parser as AsyncIterable<Parsed>) {
+    const parsed = parser as AsyncIterable<Parsed>; // what `info` and no `columns` give; the stream has no type for it
+    for await (const { record, info } of parsed) {
       yield { cells: record, line: info.lines };
     }
   } catch (error) {

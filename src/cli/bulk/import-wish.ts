@@ -33,7 +33,7 @@ export interface Wish {
   readonly pending: 'created' | 'missing' | undefined;
 }
 
-/** @throws CliError when options contradict each other, or are not known */
+/** Understands a command line. @throws CliError when options contradict each other, or are not known */
 export function wishOf(path: string, options: ImportOptions): Wish {
   if (path === '-' && options.resume === true) {
     throw new CliError(

@@ -2,6 +2,7 @@ import { stringify } from 'csv-stringify/sync';
 import type { AppendFile } from './append-file.ts';
 import type { CreatedBatch, GoodRow } from './license-batch-request.ts';
 
+/** First line of a file of new keys. */
 export const KEYS_HEADER = 'row,id,key\n';
 
 /** Where newly made licence keys go: a file of its owner's alone, or the terminal; never a pipe. */

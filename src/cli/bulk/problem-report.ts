@@ -12,6 +12,7 @@ export interface FoundProblem extends RowProblem {
 
 /** More than a screen of them tells nobody anything; the file has them all. */
 const SHOWN = 10;
+/** First line of a file of problems. */
 export const REPORT_HEADER = 'row,line,column,code,message\n';
 
 /** Tells of problems: the first few on standard error, all of them in a file. Never a value of a row. */
