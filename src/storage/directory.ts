@@ -1,6 +1,6 @@
 import type { RealmId } from './realm-scope.ts';
 import { statement } from './statement.ts';
-import type { Reader, RealmTx } from './tx.ts';
+import type { Reader, RealmReader, RealmTx } from './tx.ts';
 
 /** A keyed digest under the appliance's index key, with the version of the key that made it. */
 export interface DirectoryDigest {
@@ -28,6 +28,14 @@ const LICENSES_BY_KEY = statement<{ digest: Buffer }>()((db, p) =>
     .where('key_hash', '=', p.digest)
     .where('purged_at', 'is', null)
     .orderBy('realm_id'),
+);
+
+const LICENSE_KEY = statement<{ digest: Buffer }>()((db, p) =>
+  db
+    .selectFrom('license_directory')
+    .select('license_id as licenseId')
+    .where('key_hash', '=', p.digest)
+    .where('realm_id', '=', p.realm),
 );
 
 const RESERVE_LICENSE_KEY = statement<{ digest: Buffer; licenseId: string; now: number }>()((db, p) =>
@@ -99,6 +107,11 @@ export function findLicensesByKey(reader: Reader, digests: readonly DirectoryDig
 export function insertLicenseKey(tx: RealmTx, digest: DirectoryDigest, licenseId: string): boolean {
   const { version } = digest;
   return tx.run(INSERT_LICENSE_KEY, { version, digest: digest.digest, licenseId }).changes === 1;
+}
+
+/** Whether the realm of `reader` has a licence with this key, or had one, purged or not. */
+export function isLicenseKeyTaken(reader: RealmReader, digest: Buffer): boolean {
+  return reader.get(LICENSE_KEY, { digest }) !== undefined;
 }
 
 /** From now on the key leads nowhere, and nobody else gets it: its licence is purged. */

@@ -44,6 +44,10 @@ const TABLE = [
   ['POST /licenses/{id}/ban', 'licenses:revoke', 200],
   ['POST /licenses/{id}/reveal', 'licenses:reveal', 200],
   ['POST /licenses/lookup', 'licenses:read', 200],
+  ['POST /licenses/{id}/restore', 'licenses:write', 200],
+  ['POST /products/{id}/restore', 'products:write', 200],
+  ['POST /policies/{id}/restore', 'policies:write', 200],
+  ['POST /entitlements/{id}/restore', 'entitlements:write', 200],
 ] as const;
 
 describe('the routes of the catalogue', () => {

@@ -15,7 +15,6 @@ import {
   policyRoutes,
   productRoutes,
 } from '../../src/licensing/index.ts';
-import { licenseQuery } from '../../src/licensing/licenses/list-query.ts';
 import { createProduct } from '../../src/licensing/products/create.ts';
 import { countingDatabase } from '../support/counting-database.ts';
 import { openShop, type Shop } from './shop.ts';
@@ -105,7 +104,7 @@ async function costOf(
   asked: { route: Route<Permit, Demand>; id: string | undefined; query: Record<string, string> },
 ): Promise<number> {
   const { route, id, query } = asked;
-  const read = (route.query ?? licenseQuery).parse(route.query === undefined ? {} : query);
+  const read = route.query?.parse(query);
   const call = {
     permit: shop.operator(),
     params: { id },

@@ -7,6 +7,12 @@ const VALUE = { purpose: 'blind', table: 'license_metadata', column: 'value' } a
 /** Longer texts are kept like any other metadata, and are not found by it. */
 export const INDEXED_TEXT_MAX = 256;
 
+/** A value to find under a key of metadata. */
+export interface MetadataFilter {
+  readonly name: string;
+  readonly value: string;
+}
+
 /** A value of metadata as it is looked for: never the value itself. */
 export interface IndexedValue {
   readonly name: string;

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import type { Demand, Permit } from '../../access/index.ts';
 import { etagOf, versionsMatching } from '../../http/etag.ts';
-import { listAnswer, oneAnswer, pageOf } from '../../http/list.ts';
+import { oneAnswer } from '../../http/list.ts';
 import { type Answer, type Call, type Route, routeOf } from '../../http/route.ts';
+import { licenseListRoute } from '../license-list/routes.ts';
 import { idParams, idSchema, type Shown } from '../schema.ts';
 import { createLicense, type CreateLicenseDeps } from './create.ts';
 import { deleteLicense } from './delete.ts';
@@ -21,18 +22,11 @@ import {
   transferInput,
 } from './license-schema.ts';
 import type { LicenseView } from './license-view.ts';
-import { licenseQuery, listingOf, placeOf } from './list-query.ts';
 import { lookupLicense } from './lookup.ts';
 import { renewLicense } from './renew.ts';
 import { restoreLicense } from './restore.ts';
 import { revealLicense } from './reveal.ts';
-import {
-  type ListedLicense,
-  listLicenses,
-  type ReadLicenseDeps,
-  showLicense,
-  showLicenseWithKey,
-} from './show.ts';
+import { type ReadLicenseDeps, showLicense, showLicenseWithKey } from './show.ts';
 import { transferLicense } from './transfer.ts';
 import { changeStatus, type PlainAction } from './transition.ts';
 import { updateLicense } from './update.ts';
@@ -61,7 +55,7 @@ const oneLicense = { 200: oneAnswer(licenseAnswer) };
 export function licenseRoutes(deps: LicenseRoutesDeps): LicenseRoute[] {
   return [
     createRoute(deps),
-    listRoute(deps),
+    licenseListRoute(deps),
     lookupRoute(deps),
     ...oneRoutes(deps),
     revealRoute(deps),
@@ -99,26 +93,6 @@ const storedAnswer = z.object({ data: z.object({ id: z.string() }) });
 
 function idIn(stored: unknown): string {
   return storedAnswer.parse(stored).data.id;
-}
-
-function listRoute(deps: LicenseRoutesDeps): LicenseRoute {
-  return route({
-    method: 'GET',
-    path: PATH,
-    summary: 'List licences; also by metadata.<key> for every key that the product declares indexed',
-    tag: TAG,
-    demand: read,
-    query: licenseQuery,
-    answers: { 200: listAnswer(licenseAnswer) },
-    handle: ({ permit, query }) => {
-      const { productId, policyId, status, userEmail, deleted, limit } = query;
-      const { name: sort, order, metadata } = listingOf(query);
-      const filters = { productId, policyId, status, userEmail, deleted, metadata };
-      const rows = listLicenses(deps, permit, { ...filters, order, limit: limit + 1 });
-      const keyOf = (row: ListedLicense) => placeOf(order, row);
-      return { status: 200, body: pageOf(rows, limit, { sort, keyOf, show: ({ view }) => view }) };
-    },
-  });
 }
 
 function lookupRoute(deps: LicenseRoutesDeps): LicenseRoute {

@@ -21,12 +21,11 @@ import {
   licensesByCreation,
   licensesByExpiry,
 } from './license-list-store.ts';
-import { metadataCandidates } from './license-metadata.ts';
+import { metadataCandidates, type MetadataFilter } from './license-metadata.ts';
 import { emailCandidates, openLicenseKey, openPersonal } from './license-sealing.ts';
 import { findLicense } from './license-store.ts';
 import { type LicenseFacets, licenseView, type LicenseView } from './license-view.ts';
 import type { LicenseSnapshot } from './license.ts';
-import type { MetadataFilter } from './list-query.ts';
 
 /** What showing licences needs. */
 export interface ReadLicenseDeps {

@@ -1,10 +1,13 @@
 import { z } from 'zod';
 import { Fault } from '../../faults.ts';
-import { decodeCursor, decodeSequence, listName, PAGE_QUERY } from '../../http/list.ts';
+import type { Demand, Permit } from '../../access/index.ts';
+import { decodeCursor, decodeSequence, listAnswer, listName, PAGE_QUERY, pageOf } from '../../http/list.ts';
+import { type Route, routeOf } from '../../http/route.ts';
+import { type ListedLicense, listLicenses, type ReadLicenseDeps } from '../licenses/show.ts';
 import type { EpochMs } from '../../lib/clock.ts';
-import { INDEXED_TEXT_MAX } from './license-metadata.ts';
-import { LICENSE_FILTERS } from './license-schema.ts';
-import type { CreationOrder, ExpiryOrder } from './license-list-store.ts';
+import { INDEXED_TEXT_MAX, type MetadataFilter } from '../licenses/license-metadata.ts';
+import { LICENSE_FILTERS, licenseAnswer } from '../licenses/license-schema.ts';
+import type { CreationOrder, ExpiryOrder } from '../licenses/license-list-store.ts';
 
 /** Orders of the list of licences; what is sealed (names, addresses, metadata) has no order. */
 const SORTS = ['-createdAt', 'createdAt', 'expiresAt', '-expiresAt'] as const;
@@ -25,7 +28,7 @@ const METADATA_MAX = 4;
 type Problem = readonly [path: string, message: string];
 
 /** Query of `GET /licenses`. */
-export const licenseQuery = z
+const licenseQuery = z
   .object(NAMED)
   .catchall(z.unknown())
   .superRefine((query, context) => {
@@ -39,7 +42,7 @@ export const licenseQuery = z
   });
 
 /** What `GET /licenses` takes. */
-export type LicenseQuery = z.infer<typeof licenseQuery>;
+type LicenseQuery = z.infer<typeof licenseQuery>;
 
 function problemsOf(query: Readonly<Record<string, unknown>>): Problem[] {
   const metadata = Object.entries(query).filter(([name]) => METADATA.test(name));
@@ -62,14 +65,31 @@ function isIndexable(value: unknown): boolean {
   return typeof value === 'string' && value.trim() !== '' && value.length <= INDEXED_TEXT_MAX;
 }
 
-/** A value to find in metadata. */
-export interface MetadataFilter {
-  readonly name: string;
-  readonly value: string;
+const route = routeOf<Permit, Demand>();
+
+/** `GET /api/v1/licenses`. */
+export function licenseListRoute(deps: ReadLicenseDeps): Route<Permit, Demand> {
+  return route({
+    method: 'GET',
+    path: '/api/v1/licenses',
+    summary: 'List licences; also by metadata.<key> for every key that the product declares indexed',
+    tag: 'licenses',
+    demand: { scope: 'licenses:read', also: [] },
+    query: licenseQuery,
+    answers: { 200: listAnswer(licenseAnswer) },
+    handle: ({ permit, query }) => {
+      const { productId, policyId, status, userEmail, deleted, limit } = query;
+      const { name: sort, order, metadata } = listingOf(query);
+      const filters = { productId, policyId, status, userEmail, deleted, metadata };
+      const rows = listLicenses(deps, permit, { ...filters, order, limit: limit + 1 });
+      const keyOf = (row: ListedLicense) => placeOf(order, row);
+      return { status: 200, body: pageOf(rows, limit, { sort, keyOf, show: ({ view }) => view }) };
+    },
+  });
 }
 
 /** What a query asks for. */
-export interface LicenseListing {
+interface LicenseListing {
   /** Of its cursors. */
   readonly name: string;
   readonly order: CreationOrder | ExpiryOrder;
@@ -80,7 +100,7 @@ export interface LicenseListing {
  * Order, place and metadata filters of a query.
  * @throws Fault CURSOR_INVALID also when the cursor is of another sort or other filters
  */
-export function listingOf(query: LicenseQuery): LicenseListing {
+function listingOf(query: LicenseQuery): LicenseListing {
   const { cursor, limit: _limit, sort: asked, ...filters } = query;
   const sort = asked ?? (query.expiresBefore === undefined ? '-createdAt' : 'expiresAt');
   const name = listName(sort, filters);
@@ -107,7 +127,7 @@ function expiryPlace(cursor: string | undefined, name: string): ExpiryOrder['aft
 }
 
 /** Where a licence stands in its list, as a cursor carries it. */
-export function placeOf(
+function placeOf(
   order: CreationOrder | ExpiryOrder,
   row: { readonly seq: number; readonly expiresAt: EpochMs | null },
 ): number | readonly (string | number)[] {
