@@ -18,6 +18,7 @@ import { openDataDirectory } from './storage/data-directory.ts';
 import type { Authority } from './storage/entry.ts';
 import { checkIntegrity } from './storage/integrity.ts';
 
+export type { Tier } from './access/index.ts';
 export { initialise, type InitialisedTenant, type NewTenantChoices } from './daemon/first-tenant.ts';
 
 /** What a daemon is started with. */

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
-import type { Command } from 'commander';
-import type { NewTenantChoices } from '../daemon.ts';
+import { type Command, Option } from 'commander';
+import type { NewTenantChoices, Tier } from '../daemon.ts';
 import type { Secret } from '../lib/secret.ts';
 import { CliError, EXIT } from './exit-code.ts';
 import { commandLog, isTerminal, surroundings } from './process.ts';
@@ -8,10 +8,13 @@ import { demandPlaceFor, writeSecretFile } from './secret-file.ts';
 import { configurationText, loadFor } from './settings.ts';
 import { askPlain, details, type Output, readSecret } from './terminal.ts';
 
+const TIERS: readonly Tier[] = ['free', 'standard', 'premium', 'unlimited'];
+
 interface InitFlags {
   readonly unattended?: boolean;
   readonly tenantName?: string;
   readonly tenantCode?: string;
+  readonly tier: Tier;
   readonly credential?: string;
   readonly passphraseFile?: string;
   readonly secretOut?: string;
@@ -26,6 +29,11 @@ export function addInit(program: Command, outputOf: (command: Command) => Output
     .option('--unattended', 'ask nothing; everything comes from flags and defaults')
     .option('--tenant-name <name>', 'name of the first tenant (default: Default)')
     .option('--tenant-code <code>', 'its short code, in URLs and files, for good (default: from the name)')
+    .addOption(
+      new Option('--tier <tier>', 'how much tenant and first key may ask for')
+        .choices(TIERS)
+        .default('standard'),
+    )
     .option(
       '--credential <file>',
       'write the credential that opens the keys at start here (default: the configuration)',
@@ -60,7 +68,7 @@ async function runInit(command: Command, flags: InitFlags, out: Output): Promise
   const passphrase = await passphraseOf(flags, out);
   const { initialise } = await import('../daemon.ts');
   const made = await initialise(
-    { config, tenant, passphrase, credentialPath, dev: false },
+    { config, tenant, tier: flags.tier, passphrase, credentialPath, dev: false },
     surroundings(commandLog),
   );
   handOver(made.recoveryCode, { what: 'recovery code', file: flags.recoveryOut, out });

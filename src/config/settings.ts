@@ -34,7 +34,7 @@ const STANDARD = {
   activate: 10,
   activateRealm: 600,
   management: 120,
-  burst: 20,
+  burst: 40,
 };
 const PREMIUM = {
   validate: 120,
@@ -42,7 +42,7 @@ const PREMIUM = {
   activate: 20,
   activateRealm: 6000,
   management: 1200,
-  burst: 100,
+  burst: 200,
 };
 
 /** A tier's numbers; those that are left out keep their default. */
@@ -134,7 +134,7 @@ export const SETTINGS = {
     ),
     overloadDelayMs: setting(
       z.int().min(50).max(60_000),
-      500,
+      1000,
       'How late timers may come before management is turned away; validation at twice, heartbeats at four times that.',
     ),
   },

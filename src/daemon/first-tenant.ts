@@ -24,13 +24,12 @@ export interface NewTenantChoices {
   readonly code: string;
 }
 
-/** What the first tenant and its first key may ask for, until an operator says otherwise. */
-const FIRST_TIER: Tier = 'standard';
-
 /** What an appliance with its first tenant is made with. */
 export interface InitialiseGiven {
   readonly config: Config;
   readonly tenant: NewTenantChoices;
+  /** What the first tenant and its first key may ask for, until an operator says otherwise. */
+  readonly tier: Tier;
   readonly credentialPath?: string | undefined;
   readonly passphrase?: Secret | undefined;
   readonly dev: boolean;
@@ -61,9 +60,9 @@ export async function initialise(given: InitialiseGiven, around: Surroundings): 
   const directory = await openDataDirectory(root, { dev });
   try {
     const parts = await openParts({ config, directory, unsealing }, around);
-    const tenant = await makeFirstTenant(parts, given.tenant, FIRST_TIER);
+    const tenant = await makeFirstTenant(parts, given.tenant, given.tier);
     const [secretKey] = await makeKeys(parts, tenant.live, [
-      { kind: 'sk', name: 'first key', tier: FIRST_TIER, issueLimitPerDay: DEFAULT_ISSUE_LIMIT },
+      { kind: 'sk', name: 'first key', tier: given.tier, issueLimitPerDay: DEFAULT_ISSUE_LIMIT },
     ]);
     await close(parts);
     const rootFingerprint = present(tenant.roots[0], 'a tenant has a root from the start');

@@ -3,8 +3,8 @@ import type { LimitClass } from './route.ts';
 
 /** Requests worked on at a time; connections are fewer, but each may send several without waiting. */
 const CONCURRENT_LIMIT = 1024;
-/** Weight of the newest sample: a single stall is not an overload, a second of them is. */
-const SMOOTHING = 0.3;
+/** Weight of the newest sample: a stall is not an overload, a second of them is. */
+const SMOOTHING = 0.1;
 const RETRY_AFTER_MS = 1000;
 
 /**

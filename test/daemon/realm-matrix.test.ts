@@ -142,7 +142,11 @@ async function secondTenant(running: RunningDaemon): Promise<{ secretKey: string
     'api-keys:write',
     'events:read',
   ];
-  const key = await post('/api-keys', { name: 'Rival', scopes: all }, { 'x-mintmark-tenant': 'rival' });
+  const key = await post(
+    '/api-keys',
+    { name: 'Rival', scopes: all, tier: 'unlimited' },
+    { 'x-mintmark-tenant': 'rival' },
+  );
   const target = { url: running.url, key: String(key['key']) };
   const made = await fill({ url: target.url, key: target.key }, 'Rival');
   return { secretKey: target.key, licenseKey: made.licenseKey };

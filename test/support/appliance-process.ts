@@ -38,6 +38,8 @@ export function initFlags(root: string): string[] {
     ...['--data-dir', join(root, 'data'), '--credential', join(root, 'kek')],
     ...['--secret-out', join(root, 'secret.txt'), '--recovery-out', join(root, 'recovery.txt')],
     ...['--tenant-name', 'Site One', '--tenant-code', 'site-one'],
+    // What is tested with it is not how much may be asked.
+    ...['--tier', 'unlimited'],
   ];
 }
 

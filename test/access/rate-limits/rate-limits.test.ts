@@ -302,7 +302,7 @@ describe('an overload', () => {
     'of %s delay sheds management first, then validation, then heartbeats, never health',
     async (_, times, expected) => {
       const overload = new Overload({ delayLimitMs: 100, waiting: () => 0 });
-      for (let sample = 0; sample < 50; sample++) overload.sample(100 * times);
+      for (let sample = 0; sample < 100; sample++) overload.sample(100 * times);
       await using fresh = await openAccess({ overload });
       await using second = await fresh.serve(routesOf());
       const own = await fresh.key({ realm: fresh.storage.acme.live, scopes: ['licenses:read'] });
