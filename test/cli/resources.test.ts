@@ -48,6 +48,9 @@ describe('mintmark product', () => {
     const spare = await story.data(['product', 'create', '--name', 'Spare', '--code', 'spare']);
     expect(await story.text(['product', 'delete', String(spare['id'])])).toBe('done\n');
     await story.refused(['product', 'show', String(spare['id'])], 'NOT_FOUND');
+    expect((await story.rows(['product', 'list', '--deleted'])).map(({ code }) => code)).toEqual(['spare']);
+    expect(await story.data(['product', 'restore', String(spare['id'])])).toMatchObject({ code: 'spare' });
+    await story.text(['product', 'delete', String(spare['id'])]);
   });
 
   it('shows what the appliance refuses, with its remedy', async () => {
@@ -81,6 +84,7 @@ describe('mintmark entitlement', () => {
     expect(await story.data(['entitlement', 'show', made.entitlement])).toMatchObject({ name: 'PDF export' });
     const spare = await story.data(['entitlement', 'create', '--code', 'spare', '--name', 'Spare']);
     await story.text(['entitlement', 'delete', String(spare['id'])]);
+    for (const act of ['restore', 'delete']) await story.text(['entitlement', act, String(spare['id'])]);
     expect((await story.rows(['entitlement', 'list'])).map(({ code }) => code)).toEqual(['export-pdf']);
   });
 });
@@ -99,6 +103,7 @@ describe('mintmark policy', () => {
     const site = await story.data([...unlimited, '--allow-unlimited']);
     expect(site).toMatchObject({ maxMachines: null });
     await story.text(['policy', 'delete', String(site['id'])]);
+    for (const act of ['restore', 'delete']) await story.text(['policy', act, String(site['id'])]);
     const rows = await story.rows(['policy', 'list', '--product-id', made.product]);
     expect(rows.map(({ id }) => id)).toEqual([made.policy]);
   });
@@ -137,6 +142,22 @@ describe('mintmark license', () => {
       expect(await story.text(['license', 'delete', license.id])).toBe('done\n');
     }
     await story.refused(['license', 'show', id], 'NOT_FOUND');
+  });
+
+  it('restores what was deleted, and finds by metadata that the product declares indexed', async () => {
+    const [gone] = await story.rows(['license', 'list', '--deleted', '--product-id', made.product]);
+    const id = String(gone?.['id']);
+    expect(await story.data(['license', 'restore', id, '--machines', 'false'])).toMatchObject({ id });
+    await story.refused(['license', 'restore', id], 'NOT_FOUND');
+    const where = ['license', 'list', '--where', 'plan=pro', '--product-id', made.product];
+    await story.refused(where, 'VALIDATION_FAILED');
+    await story.data(['product', 'update', made.product, '--indexed-metadata', 'plan,region']);
+    await story.data(['license', 'update', id, '--metadata', '{"plan":"pro"}']);
+    const indexing = async () => (await story.data(['product', 'show', made.product]))['metadataIndexing'];
+    while (String(await indexing()) !== '');
+    expect(await story.rows([...where, '--where', 'region=eu'])).toEqual([]);
+    expect((await story.rows(where)).map((row) => row['id'])).toEqual([id]);
+    expect(await story.text(['license', 'delete', id])).toBe('done\n');
   });
 
   it('finds a licence by its key, without the key on the command line', async () => {
