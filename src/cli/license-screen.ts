@@ -84,9 +84,9 @@ function seatText(license: Row, { explanation, policy }: Pick<Dossier, 'explanat
 
 const limitText = (limit: number | null): string => (limit === null ? 'unlimited' : String(limit));
 
-function expiryText({ license, checkedAt: now }: Dossier['explanation']): string {
+function expiryText({ license, rules, checkedAt: now }: Dossier['explanation']): string {
   const { expiresAt, graceUntil } = license;
-  if (expiresAt === null) return 'never, or not yet: see policy';
+  if (expiresAt === null) return rules.find(({ code }) => code === 'EXPIRED')?.detail ?? '-';
   const head = `${minuteOf(expiresAt)} (${relative(expiresAt, now)})`;
   if (graceUntil === null) return `${head}; goes on all the same`;
   return graceUntil === expiresAt

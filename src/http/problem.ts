@@ -69,7 +69,7 @@ export function parseRequest<T extends z.ZodType>(schema: T, input: unknown): z.
   const errors = read.error.issues.flatMap((issue) => fieldErrors(issue, { schema, input }));
   const first = errors[0];
   const where = first === undefined || first.path === '' ? 'the request' : first.path;
-  const message = `${where} is not valid: ${first?.message ?? 'see errors'}; correct what is listed and send it again`;
+  const message = `${where} is not valid: ${first?.message ?? 'see errors'}`;
   throw new Fault('VALIDATION_FAILED', message, { errors: errors.slice(0, ERRORS_LIMIT) });
 }
 

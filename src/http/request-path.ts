@@ -167,6 +167,7 @@ function refusalText(rule: string): string {
   if (rule === 'operator.realm') return 'no tenant is named; send the header X-Mintmark-Tenant with its code';
   if (rule.startsWith('scope.'))
     return `this needs a credential with the scope ${rule.slice('scope.'.length)}`;
+  if (rule === 'operator.only') return 'only the operator of the appliance may do this, and no API key';
   if (rule === 'principal.anonymous') return 'this needs a credential, and none was sent';
   return `this credential is of no use here (rule ${rule})`;
 }
