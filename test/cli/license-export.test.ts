@@ -15,7 +15,7 @@ afterAll(async () => {
 });
 
 describe('an export', () => {
-  it('into another environment and out again is the same: keys, persons, limits, metadata, codes', async () => {
+  it('into another environment and out again is the same: keys, persons, limits, metadata, codes and their ends', async () => {
     const more = Array.from(
       { length: 120 },
       (_, i) => `${strongKey(700 + i)},N${String(i)},"{""n"": ${String(i)}}"`,
@@ -24,7 +24,7 @@ describe('an export', () => {
     expect((await desk.imported('many.csv', many, '--policy', 'site')).code).toBe(EXIT.ok);
     const rich =
       'key;policy;name;userEmail;userName;expiresAt;maxMachines;maxUses;entitlements\r\n' +
-      `${strongKey(1)};desktop;"Müller; ""X""\nGmbH";ann@x.example;-Ann;2099-01-31;3;9;pro\r\n` +
+      `${strongKey(1)};desktop;"Müller; ""X""\nGmbH";ann@x.example;-Ann;2099-01-31;3;9;pro@2099-01-30 base\r\n` +
       `${strongKey(2)};site;=1+1;;;never;;;\r\nserial-0001;site;;;;;;;\r\n`;
     expect((await desk.imported('rich.csv', rich, '--allow-weak')).code).toBe(EXIT.ok);
     const all = desk.at('all.csv');
@@ -54,6 +54,8 @@ describe('an export', () => {
     );
     expect(there?.length).toBeGreaterThan(100);
     expect(back).toEqual(there);
+    const [own] = (there ?? []).filter((line) => line.includes('ann@x.example'));
+    expect(JSON.parse(own ?? '')).toMatchObject({ entitlements: 'base pro@2099-01-30T23:59:59.999Z' });
   });
 
   it('with a cell that a spreadsheet would run has an apostrophe before it', () => {

@@ -47,6 +47,7 @@ describe('ids of another realm inside a request', () => {
       ['POST /licenses', { ...refs, productId: live.productId }],
       ['POST /licenses', { ...refs, policyId: live.policyId }],
       ['POST /licenses', { ...refs, entitlementIds: [entitlementId] }],
+      ['POST /licenses', { ...refs, ownEntitlements: [{ id: entitlementId }] }],
       [`POST /licenses/${own.id}/transfer`, { policyId: live.policyId }],
       [`PUT /licenses/${own.id}/entitlements/${entitlementId}`, {}],
       [`PUT /policies/${test.policyId}/entitlements/${entitlementId}`, {}],

@@ -54,7 +54,7 @@ export const LICENSE_COLUMNS: readonly LicenseColumn[] = [
   column('maxMachinesOverride', 'limit'),
   column('maxUses', 'limit', 'maxUsesOverride'),
   column('maxUsesOverride', 'limit'),
-  column('entitlements', 'entitlements', 'entitlementIds'),
+  column('entitlements', 'entitlements', 'ownEntitlements'),
   column('metadata', 'metadata'),
   ...READ_ONLY.map((name) => column(name, 'ignored')),
 ];

@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import { Fault } from '../../faults.ts';
 import { parseStrictJson } from '../../lib/strict-json.ts';
 import type { ColumnKind } from './license-columns.ts';
+import { entitlementCodes, type NamedEntitlement } from './license-entitlements.ts';
 import type { Names } from './names.ts';
 import type { Cell, Row, RowProblem } from './rows.ts';
 
@@ -88,7 +89,6 @@ const notText = (): Refused => new Refused('TYPE', 'not a text');
 /** As reads mask keys, addresses and names of persons. */
 const MASK = /•••/u;
 const DAY = /^\d{4}-\d{2}-\d{2}$/;
-const CODES = /[\s,;|]+/u;
 const METADATA_BYTES = 16 * 1024;
 
 /** How a value of each kind is read; undefined: as if it were not there. */
@@ -114,7 +114,7 @@ const KINDS: Readonly<Record<ColumnKind, (value: unknown, names: Names) => unkno
     if (typeof value !== 'string') return notText();
     const time = value.trim();
     if (time.toLowerCase() === 'never') return null;
-    return DAY.test(time) ? `${time}T23:59:59.999Z` : time;
+    return timeOf(time);
   },
   product: (value, names) => {
     if (typeof value !== 'string') return notText();
@@ -128,7 +128,7 @@ const KINDS: Readonly<Record<ColumnKind, (value: unknown, names: Names) => unkno
     if (found === undefined) return new Refused('NOT_FOUND', 'there is no policy with this code or id');
     return { policyId: found.id, policyProductId: found.productId };
   },
-  entitlements: (value, names) => entitlementIds(value, names),
+  entitlements: (value, names) => ownEntitlements(value, names),
   metadata: (value) => metadataOf(value),
   'metadata-member': (value) => value,
   status: (value) => {
@@ -144,16 +144,25 @@ function masked(): Refused {
   );
 }
 
-function entitlementIds(value: unknown, names: Names): unknown {
-  const codes = typeof value === 'string' ? value.split(CODES).filter((code) => code !== '') : value;
-  if (!Array.isArray(codes)) return new Refused('TYPE', 'not a list of codes');
-  const ids = codes.map((code) => (typeof code === 'string' ? names.entitlement(code) : undefined));
-  const unknown = ids.flatMap((id, i) => (id === undefined ? [String(i + 1)] : []));
-  if (unknown.length === 0) return ids;
-  return new Refused(
-    'NOT_FOUND',
-    `there is no entitlement with the code or id at place ${unknown.join(', ')}`,
-  );
+function ownEntitlements(value: unknown, names: Names): unknown {
+  const codes = entitlementCodes(value);
+  if (codes === undefined) return new Refused('TYPE', 'not a list of codes');
+  const read = codes.map((code) => (code === null ? undefined : entitlementOf(code, names)));
+  const own = read.filter((one) => one !== undefined);
+  if (own.length === read.length) return own;
+  const places = read.flatMap((one, i) => (one === undefined ? [String(i + 1)] : [])).join(', ');
+  return new Refused('NOT_FOUND', `there is no entitlement with the code or id at place ${places}`);
+}
+
+function entitlementOf({ name, expiresAt }: NamedEntitlement, names: Names): object | undefined {
+  const id = names.entitlement(name);
+  if (id === undefined) return undefined;
+  return expiresAt === null ? { id } : { id, expiresAt: timeOf(expiresAt) };
+}
+
+/** A day lasts until its end. */
+function timeOf(text: string): string {
+  return DAY.test(text) ? `${text}T23:59:59.999Z` : text;
 }
 
 function metadataOf(value: unknown): unknown {

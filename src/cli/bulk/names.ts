@@ -14,8 +14,6 @@ export interface Names {
   entitlement(name: string): string | undefined;
   /** Code of a product or policy by id; its id when it is gone. */
   codeOf(id: string): string;
-  /** Codes that a policy gives to each of its licences. */
-  givenBy(policyId: string): readonly string[];
 }
 
 /** Reads all names of a realm. Needs `products:read`, `policies:read` and `entitlements:read`. */
@@ -25,7 +23,6 @@ export async function loadNames(client: ApiClient): Promise<Names> {
   const entitlements = await all(client, '/entitlements');
   const [productOf, policyOf, entitlementOf] = [products, policies, entitlements].map(byName);
   const codes = new Map([...products, ...policies].map((one) => [String(one['id']), String(one['code'])]));
-  const given = new Map(policies.map((one) => [String(one['id']), one['entitlements'] as string[]])); // policyAnswer
   return {
     product: (name) => idOf(productOf?.get(name)),
     policy: (name) => {
@@ -35,7 +32,6 @@ export async function loadNames(client: ApiClient): Promise<Names> {
     anyPolicy: idOf(policies[0]),
     entitlement: (name) => idOf(entitlementOf?.get(name)),
     codeOf: (id) => codes.get(id) ?? id,
-    givenBy: (policyId) => given.get(policyId) ?? [],
   };
 }
 

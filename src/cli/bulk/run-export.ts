@@ -1,8 +1,10 @@
 import { type ApiClient, ApiRefusal } from '../api-client.ts';
 import type { ActionContext } from '../resource.ts';
+import type { OwnEntitlementView } from '../../licensing/licenses/license-view.ts';
 import { maskedOrNull, maskEmail, maskName } from '../../licensing/masking.ts';
 import { type ExportOptions, type ExportRow, exportRows } from './export-rows.ts';
 import { EXPORT_COLUMNS } from './license-columns.ts';
+import { heldUntil } from './license-entitlements.ts';
 import { loadNames, type Names } from './names.ts';
 import { pagesOf, type Resource } from './pages.ts';
 import { sendPatiently } from './patience.ts';
@@ -73,14 +75,12 @@ const textOrNull = (value: unknown): string | null => (typeof value === 'string'
 
 /** A licence in the columns that an import reads. */
 function licenseRow(license: Resource, names: Names): ExportRow {
-  const policyId = String(license['policyId']);
-  const given = new Set(names.givenBy(policyId));
-  const codes = license['entitlements'] as readonly string[]; // licenseAnswer
+  const own = license['ownEntitlements'] as readonly OwnEntitlementView[]; // licenseAnswer
   const read = {
     id: license['id'],
     key: license['key'],
     product: names.codeOf(String(license['productId'])),
-    policy: names.codeOf(policyId),
+    policy: names.codeOf(String(license['policyId'])),
     name: license['name'],
     userEmail: license['userEmail'],
     userName: license['userName'],
@@ -88,7 +88,7 @@ function licenseRow(license: Resource, names: Names): ExportRow {
     expiresAt: expiryOf(license),
     maxMachines: license['maxMachinesOverride'],
     maxUses: license['maxUsesOverride'],
-    entitlements: codes.filter((code) => !given.has(code)).join(' '),
+    entitlements: own.map(({ code, expiresAt }) => heldUntil(code, expiresAt)).join(' '),
     metadata: Object.keys(license['metadata'] as object).length === 0 ? null : license['metadata'], // licenseAnswer
   };
   const rest = EXPORT_COLUMNS.filter((column) => !(column in read)).map((column) => [

@@ -3,9 +3,9 @@ import { append } from '../../ledger/append.ts';
 import type { RealmId } from '../../storage/realm-scope.ts';
 import type { RealmTx, Tx } from '../../storage/tx.ts';
 import { realmOf } from '../caller.ts';
-import { type CreateLicenseDeps, requireMayImport, TENANT_LIMIT } from '../licenses/create.ts';
+import { attachOwn, type CreateLicenseDeps, requireMayImport, TENANT_LIMIT } from '../licenses/create.ts';
 import { basisHolds } from '../licenses/license-basis-store.ts';
-import { attachToLicense, livingEntitlements } from '../licenses/license-entitlement-store.ts';
+import { livingEntitlements } from '../licenses/license-entitlement-store.ts';
 import type { LicenseView } from '../licenses/license-view.ts';
 import { insertLicense } from '../licenses/license-write-store.ts';
 import type { PreparedLicense } from '../licenses/prepare.ts';
@@ -93,15 +93,13 @@ function insertBatch(tx: Tx, permit: Permit, { id, grounds, items }: PreparedBat
 }
 
 function entitlementsLive(rows: RealmTx, items: PreparedBatch['items']): boolean {
-  const ids = [...new Set(items.flatMap(({ license }) => license.entitlementIds))];
+  const ids = [...new Set(items.flatMap(({ license }) => license.own.map(({ id }) => id)))];
   return livingEntitlements(rows, ids).length === ids.length;
 }
 
-function insertItem(rows: RealmTx, { stored, entitlementIds }: PreparedLicense, index: number): void {
-  if (!insertLicense(rows, stored)) throw faultOfItem(keyInUse(), index);
-  for (const entitlementId of entitlementIds) {
-    attachToLicense(rows, { licenseId: stored.id, entitlementId }, null);
-  }
+function insertItem(rows: RealmTx, license: PreparedLicense, index: number): void {
+  if (!insertLicense(rows, license.stored)) throw faultOfItem(keyInUse(), index);
+  attachOwn(rows, license);
 }
 
 function announce(

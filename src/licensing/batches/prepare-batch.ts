@@ -7,7 +7,12 @@ import type { RealmReader } from '../../storage/tx.ts';
 import { realmOf } from '../caller.ts';
 import { createdEntry, createdEvent, type CreateLicenseDeps, readGround } from '../licenses/create.ts';
 import type { LicenseInput } from '../licenses/license-schema.ts';
-import { type LicenseGround, prepareLicense, type PreparedLicense } from '../licenses/prepare.ts';
+import {
+  entitlementsNamed,
+  type LicenseGround,
+  prepareLicense,
+  type PreparedLicense,
+} from '../licenses/prepare.ts';
 import type { BatchInput } from './batch-schema.ts';
 import { isAboutItem, type ItemProblem } from './item-problem.ts';
 import { isKeyTaken } from './taken-key-store.ts';
@@ -88,7 +93,7 @@ function readGrounds(
   permit: Permit,
   inputs: readonly LicenseInput[],
 ): ReadonlyMap<string, LicenseGround | Fault> {
-  const entitlementIds = [...new Set(inputs.flatMap((input) => input.entitlementIds ?? []))];
+  const entitlementIds = [...new Set(inputs.flatMap(entitlementsNamed))];
   if (entitlementIds.length > ENTITLEMENTS_LIMIT) {
     const limit = String(ENTITLEMENTS_LIMIT);
     throw new Fault('VALIDATION_FAILED', `a batch names at most ${limit} different entitlements; send less`);

@@ -4,7 +4,7 @@ import { Fault } from '../../faults.ts';
 import { append } from '../../ledger/append.ts';
 import type { EpochMs } from '../../lib/clock.ts';
 import type { RealmId } from '../../storage/realm-scope.ts';
-import type { Tx } from '../../storage/tx.ts';
+import type { RealmTx, Tx } from '../../storage/tx.ts';
 import type { UnitOfWork } from '../../storage/unit-of-work.ts';
 import { holdsScope, realmOf } from '../caller.ts';
 import type { PolicyCache } from '../policies/policy-cache.ts';
@@ -15,6 +15,7 @@ import type { LicenseInput } from './license-schema.ts';
 import { licenseDecides, licenseEvent, type LicenseView } from './license-view.ts';
 import { insertLicense } from './license-write-store.ts';
 import {
+  entitlementsNamed,
   type LicenseGround,
   prepareLicense,
   type PrepareLicenseDeps,
@@ -66,19 +67,31 @@ export async function createLicense(
  * @throws Fault CONFLICT (key in use), ISSUE_LIMIT: the unit is undone
  */
 export function insertPrepared(tx: Tx, permit: Permit, prepared: PreparedLicense): Outcome<null> {
-  const { realm, basis, stored, entitlementIds } = prepared;
+  const { realm, basis, stored, own } = prepared;
   const rows = tx.in(realm);
   if (!basisHolds(rows, basis)) return STALE;
-  if (entitlementIds.length > livingEntitlements(rows, entitlementIds).length) return STALE;
+  if (
+    own.length >
+    livingEntitlements(
+      rows,
+      own.map(({ id }) => id),
+    ).length
+  )
+    return STALE;
   if (!claimTenantLicense(tx, realm)) return refusal('TENANT_LIMIT', TENANT_LIMIT);
   // From here on refusals are thrown: what the unit has counted and stored must go with it.
   if (!insertLicense(rows, stored)) throw new Fault('CONFLICT', 'this key is in use by another licence');
-  for (const entitlementId of entitlementIds) {
-    attachToLicense(rows, { licenseId: stored.id, entitlementId }, null);
-  }
+  attachOwn(rows, prepared);
   const over = countIssue(tx, permit);
   if (over !== undefined) throw over.refused;
   return { done: null };
+}
+
+/** Attaches to a licence of this unit what it carries itself. */
+export function attachOwn(rows: RealmTx, { stored, own }: PreparedLicense): void {
+  for (const { id: entitlementId, expiresAt } of own) {
+    attachToLicense(rows, { licenseId: stored.id, entitlementId }, expiresAt);
+  }
 }
 
 /** What is said when the limit of a tenant stands in the way. */
@@ -99,7 +112,7 @@ export function createdEvent({ realm, row, facets }: PreparedLicense) {
 export function readGround(
   deps: Pick<CreateLicenseDeps, 'work' | 'policies' | 'time'>,
   permit: Permit,
-  request: Pick<LicenseInput, 'productId' | 'policyId' | 'entitlementIds'>,
+  request: Pick<LicenseInput, 'productId' | 'policyId' | 'entitlementIds' | 'ownEntitlements'>,
 ): LicenseGround {
   const realm = realmOf(permit);
   const reader = deps.work.read.in(realm);
@@ -107,7 +120,7 @@ export function readGround(
   if (basis === undefined) throw notFound('policy', request.policyId);
   requireSameProduct(basis, request.productId);
   const policy = deps.policies.get(reader, policyVersion(realm, basis));
-  const entitlements = livingEntitlements(reader, request.entitlementIds ?? []);
+  const entitlements = livingEntitlements(reader, [...new Set(entitlementsNamed(request))]);
   return {
     realm,
     basis,

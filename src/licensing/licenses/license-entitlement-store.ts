@@ -2,6 +2,7 @@ import type { EpochMs } from '../../lib/clock.ts';
 import { statement } from '../../storage/statement.ts';
 import type { RealmReader, RealmTx } from '../../storage/tx.ts';
 import type { EntitlementRef } from '../policies/policy.ts';
+import type { OwnEntitlement } from './license.ts';
 
 interface Pair {
   readonly licenseId: string;
@@ -114,13 +115,13 @@ export function livingEntitlements(reader: RealmReader, ids: readonly string[]):
   );
 }
 
-/** Codes that several licences carry themselves and that hold at `now`, in one statement. */
-export function ownEntitlementCodes(
+/** What several licences carry themselves and what holds at `now`, in order of their codes, in one statement. */
+export function ownEntitlements(
   reader: RealmReader,
   licenseIds: readonly string[],
   now: EpochMs,
-): ReadonlyMap<string, string[]> {
-  const found = new Map<string, string[]>();
+): ReadonlyMap<string, readonly OwnEntitlement[]> {
+  const found = new Map<string, OwnEntitlement[]>();
   if (licenseIds.length === 0) return found;
   const rows = reader.find((db, p) =>
     db
@@ -128,11 +129,17 @@ export function ownEntitlementCodes(
       .innerJoin('entitlements as e', (join) =>
         join.onRef('e.realm_id', '=', 'le.realm_id').onRef('e.id', '=', 'le.entitlement_id'),
       )
-      .select(['le.license_id as licenseId', 'e.code as code'])
+      .select(['le.license_id as licenseId', 'e.id as id', 'e.code as code', 'le.expires_at as expiresAt'])
       .where('le.realm_id', '=', p.realm)
       .where('le.license_id', 'in', licenseIds)
-      .where((eb) => eb.or([eb('le.expires_at', 'is', null), eb('le.expires_at', '>', now)])),
+      .where('e.deleted_at', 'is', null)
+      .where((eb) => eb.or([eb('le.expires_at', 'is', null), eb('le.expires_at', '>', now)]))
+      .orderBy('e.code'),
   );
-  for (const { licenseId, code } of rows) found.set(licenseId, [...(found.get(licenseId) ?? []), code]);
+  for (const { licenseId, ...own } of rows) {
+    const known = found.get(licenseId);
+    if (known === undefined) found.set(licenseId, [own]);
+    else known.push(own);
+  }
   return found;
 }

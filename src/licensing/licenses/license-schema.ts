@@ -40,6 +40,13 @@ export const licenseInput = z.strictObject({
   key: typedKey.optional().meta({ description: 'An existing key to import; needs scope licenses:import' }),
   expiresAt: time.nullable().optional().meta({ description: 'Default: as the policy says; null: perpetual' }),
   entitlementIds: z.array(idSchema).max(ENTITLEMENTS_MAX).optional(),
+  ownEntitlements: z
+    .array(z.strictObject({ id: idSchema, expiresAt: time.nullable().optional() }))
+    .max(ENTITLEMENTS_MAX)
+    .optional()
+    .meta({
+      description: 'The same as entitlementIds, each until a time; null or none: as long as the licence',
+    }),
   ...PERSONAL,
   ...OVERRIDES,
 });
@@ -132,7 +139,12 @@ export const licenseAnswer = z.strictObject({
   maxUsesOverride: z.int().nullable(),
   userEmail: z.string().nullable(),
   userName: z.string().nullable(),
-  entitlements: z.array(z.string()),
+  entitlements: z
+    .array(z.string())
+    .meta({ description: 'Codes that hold now, of the licence or its policy' }),
+  ownEntitlements: z
+    .array(z.strictObject({ id: z.string(), code: z.string(), expiresAt: z.iso.datetime().nullable() }))
+    .meta({ description: 'Those that the licence has itself, and until when; null: as long as the licence' }),
   metadata: z.record(z.string(), z.unknown()),
   machineCount: z.int(),
   usesCount: z.int(),

@@ -7,6 +7,7 @@ import {
   type LicensePersonal,
   type LicenseSnapshot,
   type LicenseStatus,
+  type OwnEntitlement,
   statusAt,
   statusSinceAt,
 } from './license.ts';
@@ -34,6 +35,8 @@ export interface LicenseView {
   readonly userName: string | null;
   /** Codes that hold now, sorted: the union of policy and licence. */
   readonly entitlements: readonly string[];
+  /** Those of them that the licence has itself, in order of their codes, and until when. */
+  readonly ownEntitlements: readonly OwnEntitlementView[];
   readonly metadata: Metadata;
   readonly machineCount: number;
   readonly usesCount: number;
@@ -45,10 +48,19 @@ export interface LicenseView {
   readonly deletedAt?: string;
 }
 
+/** An entitlement of a licence's own as the API shows it. */
+export interface OwnEntitlementView {
+  readonly id: string;
+  readonly code: string;
+  /** null: as long as the licence. */
+  readonly expiresAt: string | null;
+}
+
 /** What a view shows beside the row itself. */
 export interface LicenseFacets {
   readonly personal: LicensePersonal;
   readonly entitlements: readonly string[];
+  readonly own: readonly OwnEntitlement[];
   /** Uses counted in memory and not yet on disk, and when the newest of them was. */
   readonly pending: { readonly uses: number; readonly at: EpochMs } | undefined;
   /** Whether the caller may see e-mail address and name in clear. */
@@ -106,6 +118,7 @@ export function licenseView(license: LicenseRow, facets: LicenseFacets): License
     userEmail: reveal ? personal.userEmail : maskedOrNull(personal.userEmail, maskEmail),
     userName: reveal ? personal.userName : maskedOrNull(personal.userName, maskName),
     entitlements: facets.entitlements,
+    ownEntitlements: facets.own.map((own) => ({ ...own, expiresAt: timeOrNull(own.expiresAt) })),
     metadata,
     machineCount: license.seats,
     usesCount: license.uses + (pending?.uses ?? 0),
@@ -118,7 +131,7 @@ export function licenseView(license: LicenseRow, facets: LicenseFacets): License
 
 /**
  * What events tell of a licence: what the API shows, with everything personal masked, and without `name` and `metadata`,
- * which are sealed at rest as an event's body is not.
+ * which are sealed at rest as an event's body is not. Codes of entitlements are enough for it: an event is small.
  */
 export function licenseEvent(
   license: LicenseRow,
@@ -126,10 +139,11 @@ export function licenseEvent(
 ): Readonly<Record<string, JsonValue>> {
   const { userEmail, userName, entitlements, ...shown } = licenseView(license, {
     ...facets,
+    own: [],
     pending: undefined,
     reveal: false,
   });
-  const { name: _name, metadata: _metadata, ...rest } = shown;
+  const { name: _name, metadata: _metadata, ownEntitlements: _own, ...rest } = shown;
   return { ...rest, userEmail, userName, entitlements: [...entitlements] };
 }
 

@@ -8,6 +8,14 @@ export const LICENSE_STATUSES = ['active', 'suspended', 'expired', 'revoked', 'b
 /** One of `LICENSE_STATUSES`. */
 export type LicenseStatus = (typeof LICENSE_STATUSES)[number];
 
+/** An entitlement that a licence carries itself, beside those of its policy. */
+export interface OwnEntitlement {
+  readonly id: string;
+  readonly code: string;
+  /** null: as long as the licence. */
+  readonly expiresAt: EpochMs | null;
+}
+
 /**
  * One living licence as a single read gives it: its own columns, its counters, and the versions of what it rests on.
  * Sealed values stay sealed (`openLicenseKey`, `openPersonal`). Times in milliseconds since the epoch.

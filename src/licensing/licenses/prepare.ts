@@ -17,7 +17,7 @@ import { indexedValues } from './license-metadata.ts';
 import { emailIndex, sealLicenseKey, sealPersonal } from './license-sealing.ts';
 import { type LicenseFacets, type LicenseRow, licenseView, type LicenseView } from './license-view.ts';
 import type { NewLicense } from './license-write-store.ts';
-import type { LicensePersonal } from './license.ts';
+import type { LicensePersonal, OwnEntitlement } from './license.ts';
 import { LATEST_EXPIRY, newTerm, type Term } from './term.ts';
 
 /** What preparing licences needs. */
@@ -48,8 +48,8 @@ export interface PreparedLicense {
   /** As it will read once it is stored. */
   readonly row: LicenseRow;
   readonly facets: LicenseFacets;
-  /** Ids of its own entitlements. */
-  readonly entitlementIds: readonly string[];
+  /** What it carries itself. */
+  readonly own: readonly OwnEntitlement[];
   /** With the key in full: shown once more, in the answer to create. */
   readonly view: LicenseView;
 }
@@ -73,15 +73,16 @@ export function prepareLicense(
   const sealed = seal(deps, { realm, id }, { key: key.text, personal });
   const names = indexedNames(basis.indexedMetadata);
   const indexed = indexedValues(deps.indexer, realm, { names, metadata: personal.metadata });
-  const { entitlementIds, codes } = entitlementsOf(ground, request);
-  const facets = { personal, entitlements: codes, pending: undefined, reveal: ground.reveal, now };
+  const own = ownEntitlementsOf(ground, request);
+  const entitlements = codesOf(ground, own);
+  const facets = { personal, entitlements, own, pending: undefined, reveal: ground.reveal, now };
   return {
     realm,
     basis,
     stored: { ...row, ...sealed, keyDigest: key.digest, indexed, now },
     row: { ...row, ...sealed },
     facets,
-    entitlementIds,
+    own,
     view: { ...licenseView(row, facets), key: key.text },
   };
 }
@@ -181,22 +182,50 @@ export function refuseOverrides(
   }
 }
 
-function entitlementsOf(ground: LicenseGround, request: LicenseInput) {
-  const entitlementIds = [...new Set(request.entitlementIds)];
-  const own = entitlementIds.map((id) => {
-    const known = ground.entitlements.get(id);
-    if (known === undefined) throw unknownEntitlement(id);
-    return known.code;
-  });
-  const inherited = ground.policy.entitlements.map(({ code }) => code);
-  return { entitlementIds, codes: [...new Set([...own, ...inherited])].sort() };
+/** Ids of all entitlements that a request names, each as often as it does. */
+export function entitlementsNamed(
+  request: Pick<LicenseInput, 'entitlementIds' | 'ownEntitlements'>,
+): string[] {
+  return [...(request.entitlementIds ?? []), ...(request.ownEntitlements ?? []).map(({ id }) => id)];
 }
 
-function unknownEntitlement(id: string): Fault {
-  const message = `there is no entitlement ${id}`;
-  return new Fault('NOT_FOUND', message, {
-    errors: [{ path: 'entitlementIds', code: 'NOT_FOUND', message }],
+/** What a request gives the licence itself, in order of the codes. @throws Fault NOT_FOUND, VALIDATION_FAILED */
+function ownEntitlementsOf(ground: LicenseGround, request: LicenseInput): OwnEntitlement[] {
+  const lasting = [...new Set(request.entitlementIds)].map((id) => {
+    return { ...knownEntitlement(ground, 'entitlementIds', id), expiresAt: null };
   });
+  const timed = (request.ownEntitlements ?? []).map(({ id, expiresAt = null }, i) => {
+    const path = `ownEntitlements.${String(i)}`;
+    return {
+      ...knownEntitlement(ground, path, id),
+      expiresAt: endOf(`${path}.expiresAt`, expiresAt, ground),
+    };
+  });
+  const own = [...lasting, ...timed];
+  refuseTwice(own);
+  return own.sort((one, other) => (one.code < other.code ? -1 : 1));
+}
+
+function knownEntitlement({ entitlements }: LicenseGround, path: string, id: string): EntitlementRef {
+  const known = entitlements.get(id);
+  if (known !== undefined) return known;
+  const message = `there is no entitlement ${id}`;
+  throw new Fault('NOT_FOUND', message, { errors: [{ path, code: 'NOT_FOUND', message }] });
+}
+
+function endOf(path: string, expiresAt: string | null, { now }: LicenseGround): EpochMs | null {
+  return expiresAt === null ? null : requireFuture(path, Date.parse(expiresAt), now);
+}
+
+/** Which of two ends would hold is not guessed. */
+function refuseTwice(own: readonly OwnEntitlement[]): void {
+  const ids = own.map(({ id }) => id);
+  const twice = ids.find((id, i) => ids.indexOf(id) !== i);
+  if (twice !== undefined) throw invalid('ownEntitlements', `entitlement ${twice} is named twice`);
+}
+
+function codesOf({ policy }: LicenseGround, own: readonly OwnEntitlement[]): string[] {
+  return [...new Set([...own, ...policy.entitlements].map(({ code }) => code))].sort();
 }
 
 function invalid(path: string, message: string): Fault {

@@ -12,7 +12,7 @@ import { notFound } from '../refusal.ts';
 import { productsWithKey } from '../products/metadata-key-store.ts';
 import { deletedShown, type Shown } from '../schema.ts';
 import type { LicenseUsage } from '../validation/license-usage.ts';
-import { ownEntitlementCodes } from './license-entitlement-store.ts';
+import { ownEntitlements } from './license-entitlement-store.ts';
 import { type DeletedLicense, deletedLicenses } from './deleted-license-store.ts';
 import {
   type CreationOrder,
@@ -25,7 +25,7 @@ import { metadataCandidates, type MetadataFilter } from './license-metadata.ts';
 import { emailCandidates, openLicenseKey, openPersonal } from './license-sealing.ts';
 import { findLicense } from './license-store.ts';
 import { type LicenseFacets, licenseView, type LicenseView } from './license-view.ts';
-import type { LicenseSnapshot } from './license.ts';
+import type { LicenseSnapshot, OwnEntitlement } from './license.ts';
 
 /** What showing licences needs. */
 export interface ReadLicenseDeps {
@@ -173,12 +173,12 @@ export function facetsNow(
   { reader, license }: { readonly reader: RealmReader; readonly license: LicenseSnapshot },
 ): LicenseFacets {
   const now = deps.time.now();
-  const own = ownEntitlementCodes(reader, [license.id], now);
+  const own = ownEntitlements(reader, [license.id], now);
   return facetsOf(deps, { ...viewer, own, inherited: ofPolicy(deps, viewer.realm, reader), now }, license);
 }
 
 interface Facing extends Viewer {
-  readonly own: ReadonlyMap<string, readonly string[]>;
+  readonly own: ReadonlyMap<string, readonly OwnEntitlement[]>;
   /** Codes that a licence has of its policy. */
   readonly inherited: (license: LicenseSnapshot) => readonly string[];
   readonly now: EpochMs;
@@ -195,7 +195,7 @@ function viewsOf(
 ): ListedLicense[] {
   const { reader, licenses, now } = page;
   const ids = licenses.map(({ id }) => id);
-  const own = ownEntitlementCodes(reader, ids, now);
+  const own = ownEntitlements(reader, ids, now);
   const viewer = viewerOf(permit);
   deps.policies.preload(
     reader,
@@ -222,11 +222,13 @@ function ofPolicy(
 }
 
 function facetsOf(deps: ReadLicenseDeps, facing: Facing, license: LicenseSnapshot): LicenseFacets {
-  const { realm, own, reveal, now } = facing;
-  const codes = [...(own.get(license.id) ?? []), ...facing.inherited(license)];
+  const { realm, reveal, now } = facing;
+  const own = facing.own.get(license.id) ?? [];
+  const codes = [...own.map(({ code }) => code), ...facing.inherited(license)];
   return {
     personal: openPersonal(deps.sealer, realm, license),
     entitlements: [...new Set(codes)].sort(),
+    own,
     pending: deps.licenseUsage.pending(realm, license.id),
     reveal,
     now,

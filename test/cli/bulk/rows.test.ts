@@ -21,7 +21,6 @@ const names: Names = {
   anyPolicy: 'pol_1',
   entitlement: (name) => ENTITLEMENTS[name],
   codeOf: (id) => id,
-  givenBy: () => [],
 };
 
 async function rowsOf(text: string, reading: Reading = CSV): Promise<Row[]> {
@@ -58,7 +57,7 @@ describe('a row', () => {
       expiresAt: '2099-01-31T23:59:59.999Z',
       maxMachinesOverride: 3,
       maxUsesOverride: 7,
-      entitlementIds: ['ent_1', 'ent_2'],
+      ownEntitlements: [{ id: 'ent_1' }, { id: 'ent_2' }],
       metadata: { n: 1, site: 'Linz' },
     });
   });
@@ -78,9 +77,29 @@ describe('a row', () => {
       policyId: 'pol_1',
       expiresAt: null,
       maxMachinesOverride: 3,
-      entitlementIds: ['ent_1'],
+      ownEntitlements: [{ id: 'ent_1' }],
       metadata: { a: [1] },
     });
+  });
+
+  it('says behind @ until when an entitlement holds; a day lasts until its end', async () => {
+    const cell = '"pro@2099-01-31;pdf@2099-06-01T12:00:00+02:00"';
+    const ends = [
+      { id: 'ent_1', expiresAt: '2099-01-31T23:59:59.999Z' },
+      { id: 'ent_2', expiresAt: '2099-06-01T12:00:00+02:00' },
+    ];
+    const [row] = await itemsOf(`policy,entitlements\ndesktop,${cell}\n`);
+    expect(row?.item?.['ownEntitlements']).toEqual(ends);
+    const array = JSON.stringify({ policy: 'desktop', entitlements: ['pro@2099-01-31', 'pdf'] });
+    expect((await itemsOf(array, JSONL))[0]?.item?.['ownEntitlements']).toEqual([ends[0], { id: 'ent_2' }]);
+    const bad = await itemsOf(
+      'policy,entitlements\ndesktop,pro@soon\ndesktop,nope@2099-01-31\ndesktop,pro@\n',
+    );
+    expect(problemsOf(bad)).toEqual([
+      [['entitlements', 'INVALID_FORMAT']],
+      [['entitlements', 'NOT_FOUND']],
+      [['entitlements', 'INVALID_FORMAT']],
+    ]);
   });
 
   it('takes product and policy from the command line unless it names them; a policy brings its own product', async () => {

@@ -16,6 +16,7 @@ import { batchRoutes } from '../../../src/licensing/batches/routes.ts';
 import { RunningBatches } from '../../../src/licensing/batches/running-batches.ts';
 import { deleteLicense } from '../../../src/licensing/licenses/delete.ts';
 import { lookupLicense } from '../../../src/licensing/licenses/lookup.ts';
+import { showLicense } from '../../../src/licensing/licenses/show.ts';
 import { updatePolicy } from '../../../src/licensing/policies/update.ts';
 import type { PolicyView } from '../../../src/licensing/policies/policy.ts';
 import { type Catalogue, openCatalogue } from '../catalogue.ts';
@@ -68,14 +69,19 @@ describe('a batch', () => {
     await using catalogue = await openCatalogue();
     const { names, create } = await plantOf(catalogue);
     const pro = await catalogue.entitlement('pro');
+    const expiresAt = '2099-01-31T12:00:00.000Z';
     const { licenses } = await create({
       items: [
         { ...names, name: 'One' },
         { ...names, name: 'Two', key: 'IMPORTED-KEY-2', entitlementIds: [pro.id] },
+        { ...names, name: 'Three', ownEntitlements: [{ id: pro.id, expiresAt }] },
       ],
     });
-    expect(licenses.map(({ name }) => name)).toEqual(['One', 'Two']);
+    expect(licenses.map(({ name }) => name)).toEqual(['One', 'Two', 'Three']);
     expect(licenses[1]).toMatchObject({ key: 'IMPORTED-KEY-2', entitlements: ['pro'] });
+    const { view } = showLicense(catalogue.deps, catalogue.operator(), licenses[2]?.id ?? '');
+    expect(view.ownEntitlements).toEqual([{ id: pro.id, code: 'pro', expiresAt }]);
+    expect(licenses[2]?.ownEntitlements).toEqual(view.ownEntitlements);
   });
 
   it('is told once, in parts that fit an event', async () => {
@@ -159,11 +165,12 @@ describe('a batch that cannot be done in full', () => {
       { ...names, key: 'IMPORTED-KEY-2' },
       { ...names, key: 'IMPORTED-KEY-2' },
       { ...names, name: '4111 1111 1111 1111' },
+      { ...names, ownEntitlements: [{ id: 'ent_none' }] },
     ];
     const refused = create({ items });
     await expect(refused).rejects.toMatchObject({
       code: 'CONFLICT',
-      message: 'items.0: this key is in use by another licence; 6 more cannot be created either',
+      message: 'items.0: this key is in use by another licence; 7 more cannot be created either',
     });
     const { errors } = (await refused.catch((error: unknown) => error)) as Fault;
     expect(errors.map(({ path, code }) => [path, code])).toEqual([
@@ -174,6 +181,7 @@ describe('a batch that cannot be done in full', () => {
       ['items.5.key', 'LICENSE_KEY'],
       ['items.7.key', 'CONFLICT'],
       ['items.8.name', 'CARD_DATA_REFUSED'],
+      ['items.9.ownEntitlements.0', 'NOT_FOUND'],
     ]);
     expect(made(catalogue)).toBe(1);
   });

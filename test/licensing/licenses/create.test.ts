@@ -4,6 +4,7 @@ import { createLicense } from '../../../src/licensing/licenses/create.ts';
 import { lookupLicense } from '../../../src/licensing/licenses/lookup.ts';
 import { revealLicense } from '../../../src/licensing/licenses/reveal.ts';
 import { showLicense, showLicenseWithKey } from '../../../src/licensing/licenses/show.ts';
+import { entitlePolicy } from '../../../src/licensing/policies/entitle.ts';
 import { updatePolicy } from '../../../src/licensing/policies/update.ts';
 import { openCatalogue } from '../catalogue.ts';
 
@@ -12,7 +13,8 @@ const PERSON = {
   name: 'Lab 3',
   userEmail: 'Jane@acme.example',
   userName: 'Jane Doe',
-  metadata: { seat: 'B2' },
+  // Longer than what ids, which are random, contain by chance.
+  metadata: { seat: 'Bay-2-North' },
 };
 
 describe('a new licence', () => {
@@ -71,7 +73,7 @@ describe('a new licence', () => {
     const { data } = catalogue.newestEvent();
     expect(data).toMatchObject({ id: created.id, userEmail: 'J•••@acme.example', userName: 'J•••' });
     expect(data['key']).toMatch(/^ACME-••••/);
-    for (const secret of [created.key, 'Jane', 'Lab 3', 'B2']) {
+    for (const secret of [created.key, 'Jane', 'Lab 3', 'Bay-2']) {
       expect(JSON.stringify(data)).not.toContain(secret);
     }
   });
@@ -85,7 +87,7 @@ describe('a new licence', () => {
       Object.values(rows[0] ?? {}).map((value) => Buffer.from(String(value), 'latin1')),
     );
     expect(rows).toHaveLength(1);
-    for (const secret of [created.key, 'Jane', 'acme.example', 'Lab 3', 'B2']) {
+    for (const secret of [created.key, 'Jane', 'acme.example', 'Lab 3', 'Bay-2']) {
       expect(bytes.includes(secret)).toBe(false);
     }
   });
@@ -98,6 +100,47 @@ describe('a new licence', () => {
     expect(entitlements).toEqual(['pro']);
     await expect(catalogue.license(policy, { entitlementIds: ['ent_none'] })).rejects.toMatchObject({
       code: 'NOT_FOUND',
+    });
+  });
+
+  it('has an entitlement until the time it is given, also one that its policy gives for good', async () => {
+    await using catalogue = await openCatalogue();
+    const { deps, operator, storage } = catalogue;
+    const policy = await catalogue.policy(await catalogue.product());
+    const [pro, base] = [await catalogue.entitlement('pro'), await catalogue.entitlement('base')];
+    await entitlePolicy(deps, operator(), { policyId: policy.id, entitlementId: base.id });
+    const expiresAt = isoTime(storage.clock.wall() + DAY);
+    const created = await catalogue.license(policy, {
+      entitlementIds: [pro.id],
+      ownEntitlements: [{ id: base.id, expiresAt }],
+    });
+    expect(created).toMatchObject({
+      entitlements: ['base', 'pro'],
+      ownEntitlements: [
+        { id: base.id, code: 'base', expiresAt },
+        { id: pro.id, code: 'pro', expiresAt: null },
+      ],
+    });
+    const shown = () => showLicense(deps, operator(), created.id).view;
+    expect(shown()).toEqual({ ...created, key: expect.anything() as unknown });
+    storage.clock.advance(DAY);
+    expect(shown()).toMatchObject({
+      entitlements: ['base', 'pro'],
+      ownEntitlements: [{ id: pro.id, code: 'pro', expiresAt: null }],
+    });
+  });
+
+  it.each([
+    ['that is over', [{ expiresAt: '2026-06-01T12:00:00Z' }], 'ownEntitlements.0.expiresAt'],
+    ['twice, as it would not be known which end holds', [{}, { expiresAt: null }], 'ownEntitlements'],
+  ])('is not given an entitlement %s', async (_, given, path) => {
+    await using catalogue = await openCatalogue();
+    const policy = await catalogue.policy(await catalogue.product());
+    const { id } = await catalogue.entitlement('pro');
+    const ownEntitlements = given.map((one) => ({ id, ...one }));
+    await expect(catalogue.license(policy, { ownEntitlements })).rejects.toMatchObject({
+      code: 'VALIDATION_FAILED',
+      errors: [{ path }],
     });
   });
 

@@ -37,7 +37,9 @@ describe('a deleted licence that is restored', () => {
     await deleteEntitlement(shop.deps, shop.operator(), { id: gone.id, ...ANY });
 
     const { view, version } = await restore(shop, license.id);
-    expect(view).toEqual({ ...before, entitlements: ['kept'], updatedAt: view.updatedAt });
+    const ownEntitlements = [{ id: kept.id, code: 'kept', expiresAt: null }];
+    const left = { entitlements: ['kept'], ownEntitlements };
+    expect(view).toEqual({ ...before, ...left, updatedAt: view.updatedAt });
     expect(version).toBe(4);
     expect(lookupLicense(shop.deps, shop.operator(), license.key).view.id).toBe(license.id);
     expect(shop.actions().at(-1)).toBe('license.restored');
