@@ -81,13 +81,15 @@ async function one(client: ApiClient, path: string): Promise<Row | null> {
   return 'refused' in data ? null : (data.answer as Row); // single resources are objects
 }
 
+interface Page<T> {
+  readonly data: readonly T[];
+  readonly pagination: { readonly hasMore: boolean };
+}
+
 async function list<T extends Row>(client: ApiClient, path: string): Promise<Shown<T>> {
   const data = await allowed(() => client.send({ method: 'GET', path }));
   if ('refused' in data) return data;
-  const { data: rows, pagination } = data.answer.body as {
-    readonly data: readonly T[];
-    readonly pagination: { readonly hasMore: boolean };
-  }; // the form of every list
+  const { data: rows, pagination } = data.answer.body as Page<T>; // the form of every list
   return { rows, more: pagination.hasMore };
 }
 

@@ -79,6 +79,10 @@ const BREAKS: readonly (readonly [string, string])[] = [
   ['an event that is no JSON object, or whose id differs from its row', "UPDATE events SET id = 'evt_2'"],
   ['a gap in the ledger', 'DELETE FROM ledger_entries WHERE position = 0'],
   ['a private part of an entry that does not exist', "INSERT INTO ledger_private VALUES (99, 0, x'', x'')"],
+  [
+    'an index row of the ledger for an entry of another realm',
+    "INSERT INTO ledger_subjects VALUES (2, 'lic_1', 0)",
+  ],
   ['a checkpoint of more entries than there are', "INSERT INTO ledger_checkpoints VALUES (99, '', 0)"],
   ['policy settings that are no JSON object', "UPDATE policies SET settings = '[]'"],
   ['a realm counter that is not the number of living rows', 'UPDATE realm_counters SET licenses = 2'],

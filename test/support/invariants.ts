@@ -97,6 +97,12 @@ const NEVER: readonly Broken[] = [
             OR l.expires_at IS NULL OR (l.expires_at - u.notice_due) NOT IN (30*86400000, 14*86400000, 7*86400000, 86400000))`,
   },
   {
+    what: 'an index row of the ledger for an entry of another realm, or of none',
+    sql: `SELECT s.realm_id, s.subject, s.position FROM ledger_subjects s
+          LEFT JOIN ledger_entries e ON e.position = s.position AND e.realm_id = s.realm_id
+          WHERE e.position IS NULL`,
+  },
+  {
     what: 'a licence that its key does not lead to',
     sql: `SELECT l.realm_id, l.id FROM licenses l
           LEFT JOIN license_directory d ON d.key_hash = l.key_hash AND d.realm_id = l.realm_id
