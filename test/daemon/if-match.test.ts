@@ -17,6 +17,7 @@ const CHANGES: Readonly<Record<string, (n: number) => unknown>> = {
   '/entitlements/{id}': (n) => ({ name: `Name ${String(n)}` }),
   '/licenses/{id}': (n) => ({ name: `Name ${String(n)}` }),
   '/machines/{id}': (n) => ({ name: `Name ${String(n)}` }),
+  '/api-keys/{id}': (n) => ({ name: `Name ${String(n)}` }),
   '/tenants/{id}': (n) => ({ name: `Name ${String(n)}` }),
 };
 
@@ -49,6 +50,7 @@ beforeAll(async () => {
   const entitlement = String((await post('/entitlements', { code: 'e', name: 'E' }))['id']);
   const license = String((await post('/licenses', { productId: product, policyId: policy }))['id']);
   const machine = String((await post(`/licenses/${license}/machines`, { fingerprint: 'machine-one' }))['id']);
+  const apiKey = String((await post('/api-keys', { name: 'K', scopes: ['licenses:read'] }))['id']);
   const [tenant] = (await ask('GET', '/tenants')).body['data'] as { id: string }[];
   ids = {
     products: product,
@@ -56,6 +58,7 @@ beforeAll(async () => {
     entitlements: entitlement,
     licenses: license,
     machines: machine,
+    'api-keys': apiKey,
     tenants: String(tenant?.id),
   };
 });
