@@ -132,6 +132,7 @@ function explainedRules({ standing, request, components, byFingerprint, now }: E
   const subject: RuleSubject = {
     ...{ facts: standing.facts, request, now },
     statusSince: statusSinceAt(standing.license, now),
+    startsOn: standing.license.startsOn,
     ...{ machineId: standing.machine?.id ?? null, byFingerprint },
     differing: components.filter(({ matches }) => !matches).map(({ name }) => name),
   };

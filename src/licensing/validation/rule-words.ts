@@ -1,5 +1,7 @@
 import { DAY, type EpochMs, isoTime, MINUTE } from '../../lib/clock.ts';
+import type { TermStart } from '../licenses/term.ts';
 import { heartbeatPatienceMs } from '../machines/heartbeat-rule.ts';
+import { licenseDurationDays } from '../policies/policy-settings.ts';
 import {
   codesAt,
   type DecisionFacts,
@@ -17,6 +19,8 @@ export interface RuleSubject {
   readonly now: EpochMs;
   /** Since when the licence has its status. */
   readonly statusSince: EpochMs;
+  /** What the term of the licence waits for; null: it runs, or there is none. */
+  readonly startsOn: TermStart | null;
   /** The machine with the fingerprint that was sent, or the one recognised by its components. */
   readonly machineId: string | null;
   readonly byFingerprint: boolean;
@@ -95,12 +99,14 @@ export const RULE_WORDS: Readonly<Record<FindingCode, RuleWords>> = {
   },
 };
 
-function noExpiry({ facts }: RuleSubject): string | null {
+/** What the licence itself waits for counts: its policy may say something else by now, or may have said so before. */
+function noExpiry({ facts, startsOn }: RuleSubject): string | null {
   if (facts.status === 'expired' || facts.expiresAt !== null) return null;
-  const begins = { FROM_FIRST_ACTIVATION: 'activation', FROM_FIRST_VALIDATION: 'validation' } as const;
-  const { expirationBasis, durationDays } = facts.policy;
-  if (expirationBasis === 'FROM_CREATION' || durationDays === null) return 'the licence never expires';
-  return `the term of ${inDays(durationDays)} begins with the first ${begins[expirationBasis]}`;
+  if (startsOn === null) return 'the licence never expires';
+  const days = licenseDurationDays(facts.policy);
+  if (days === null)
+    return `its term begins with the first ${startsOn}, and has no end: the policy gives it no days`;
+  return `the ${facts.policy.isTrial ? 'trial' : 'term'} of ${inDays(days)} begins with the first ${startsOn}`;
 }
 
 function notYetExpired({ facts, now }: RuleSubject): string {

@@ -3,6 +3,8 @@ import type { Scope } from '../../../src/access/index.ts';
 import { DAY, HOUR, isoTime, MINUTE } from '../../../src/lib/clock.ts';
 import { changeStatus } from '../../../src/licensing/licenses/transition.ts';
 import { entitleLicense } from '../../../src/licensing/licenses/entitle.ts';
+import type { PolicyPatch } from '../../../src/licensing/policies/policy-schema.ts';
+import { updatePolicy } from '../../../src/licensing/policies/update.ts';
 import { type Explanation, explainLicense } from '../../../src/licensing/validation/explain.ts';
 import type { ExplanationInput } from '../../../src/licensing/validation/explanation-schema.ts';
 import { validationRoutes } from '../../../src/licensing/validation/routes.ts';
@@ -96,6 +98,40 @@ describe('an explanation', () => {
     const over = `expired on ${expiresAt}, 5 days ago; its grace ended on ${grace}`;
     expect(said()).toEqual({ valid: false, code: 'EXPIRED', detail: over });
     expect(explain(shop, license.id).license).toMatchObject({ status: 'expired', graceUntil: grace });
+  });
+
+  it.each([
+    ['a term, and for what', { durationDays: 30 }, 'the term of 30 days begins with the first activation'],
+    [
+      'a trial',
+      { durationDays: 365, isTrial: true, trialDurationDays: 14 },
+      'the trial of 14 days begins with the first activation',
+    ],
+    ['no term', {}, 'the licence never expires'],
+  ])('says that a licence without an expiry waits for %s', async (_, settings, detail) => {
+    await using shop = await openShop();
+    const { license } = await shop.sell({ expirationBasis: 'FROM_FIRST_ACTIVATION', ...settings });
+    expect(rule(explain(shop, license.id), 'EXPIRED')).toMatchObject({ outcome: 'not_applicable', detail });
+  });
+
+  it('says what the licence waits for, not what its policy would have others wait for', async () => {
+    await using shop = await openShop();
+    const { license, policy, product } = await shop.sell({
+      expirationBasis: 'FROM_FIRST_VALIDATION',
+      durationDays: 30,
+    });
+    const names = { productId: product.id, policyId: policy.id };
+    const endless = await shop.license({ ...names, expiresAt: null });
+    const said = (id: string) => rule(explain(shop, id), 'EXPIRED')?.detail;
+    const update = (change: PolicyPatch) =>
+      updatePolicy(shop.deps, shop.operator(), { id: policy.id, change, versions: null });
+    expect(said(endless.id)).toBe('the licence never expires');
+    await update({ expirationBasis: 'FROM_CREATION', durationDays: 7 });
+    expect(said(license.id)).toBe('the term of 7 days begins with the first validation');
+    await update({ durationDays: null });
+    expect(said(license.id)).toBe(
+      'its term begins with the first validation, and has no end: the policy gives it no days',
+    );
   });
 
   it('says since when a licence has its state, and the way out', async () => {
