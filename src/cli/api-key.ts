@@ -1,5 +1,43 @@
 import { USAGE_COLUMNS, USAGE_FILTERS } from './usage.ts';
-import { column, type Resource, type ResourceAction, standardActions } from './resource.ts';
+import { column, type FieldOption, type Resource, type ResourceAction, standardActions } from './resource.ts';
+
+const SCOPES: FieldOption = {
+  flags: '--scopes <list>',
+  field: 'scopes',
+  help: 'comma-separated, e.g. licenses:read,licenses:write',
+  kind: 'list',
+};
+
+/** What a key may do, besides its scopes. */
+const MAY: readonly FieldOption[] = [
+  {
+    flags: '--allowed-cidrs <list>',
+    field: 'allowedCidrs',
+    help: 'addresses it may come from',
+    kind: 'list',
+  },
+  { flags: '--expires-at <time>', field: 'expiresAt', help: 'ISO 8601, e.g. 2027-01-31T00:00:00.000Z' },
+  { flags: '--tier <tier>', field: 'tier', help: 'free, standard (default), premium or unlimited' },
+  {
+    flags: '--issue-limit-per-day <n|none>',
+    field: 'issueLimitPerDay',
+    help: 'licences and files it may issue a day (default 1000)',
+    kind: 'no-limit',
+  },
+  {
+    flags: '--issue-limit-total <n|none>',
+    field: 'issueLimitTotal',
+    help: 'licences and files it may issue in all',
+    kind: 'no-limit',
+  },
+  {
+    flags: '--allowed-products <list>',
+    field: 'allowedProducts',
+    help: 'ids of the products it may see and touch (default: all)',
+    kind: 'list',
+  },
+  { flags: '--cascade', field: 'cascade', help: 'it ends with the key that makes it', kind: 'boolean' },
+];
 
 const CREATE: ResourceAction = {
   name: 'create',
@@ -10,27 +48,9 @@ const CREATE: ResourceAction = {
   secretOut: { field: 'key', what: 'the API key' },
   options: [
     { flags: '--name <name>', field: 'name', help: 'what it is for', required: true },
-    {
-      flags: '--scopes <list>',
-      field: 'scopes',
-      help: 'comma-separated, e.g. licenses:read,licenses:write',
-      kind: 'list',
-    },
+    SCOPES,
     { flags: '--kind <kind>', field: 'kind', help: 'sk (secret, default) or pk (publishable)' },
-    {
-      flags: '--allowed-cidrs <list>',
-      field: 'allowedCidrs',
-      help: 'addresses it may come from',
-      kind: 'list',
-    },
-    { flags: '--expires-at <time>', field: 'expiresAt', help: 'ISO 8601, e.g. 2027-01-31T00:00:00.000Z' },
-    { flags: '--tier <tier>', field: 'tier', help: 'free, standard (default), premium or unlimited' },
-    {
-      flags: '--issue-limit-per-day <n|none>',
-      field: 'issueLimitPerDay',
-      help: 'licences and files it may issue a day (default 1000)',
-      kind: 'no-limit',
-    },
+    ...MAY,
   ],
   example:
     'mintmark api-key create --name shop --scopes licenses:write,licenses:checkout --secret-out shop.key',
@@ -66,10 +86,29 @@ export const apiKeyResource: Resource = {
         {
           flags: '--exposed',
           field: 'exposed',
-          help: 'the old secret got out: it dies at once',
+          help: 'the old secret got out: it dies at once, and what was done with it is listed',
           kind: 'boolean',
         },
       ],
+      then: {
+        if: 'exposed',
+        path: '/usage?apiKeyId={id}&limit=100',
+        options: [
+          { flags: '--since <time>', field: 'since', help: 'with --exposed: since when it may be out' },
+        ],
+        title: 'What was done with it (mintmark api-key usage shows more):',
+        member: 'usage',
+        columns: USAGE_COLUMNS,
+      },
+      example: 'mintmark api-key rotate key_01J… --exposed --since 2026-11-20T00:00:00Z --secret-out new.key',
+    },
+    {
+      name: 'update',
+      help: 'change what a key may do; tier and limits are raised by the local operator only',
+      args: ['id'],
+      method: 'PATCH',
+      path: '/api-keys/{id}',
+      options: [{ flags: '--name <name>', field: 'name', help: 'what it is for' }, SCOPES, ...MAY],
     },
     {
       name: 'usage',

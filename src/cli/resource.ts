@@ -34,7 +34,23 @@ export interface ResourceAction {
   /** Members of the answer that are secrets, and the option that names the 0600 file to put them in. */
   readonly secretOut?: { readonly field: string; readonly what: string };
   readonly columns?: readonly Column[];
+  /** What is listed behind the answer when an option is given. */
+  readonly then?: FollowUp;
   readonly example?: string;
+}
+
+/** A list that is read once an action is done, and shown behind its answer. */
+export interface FollowUp {
+  /** The option (as `field`) that asks for it. */
+  readonly if: string;
+  /** Below `/api/v1`, with `{arg}` for the positional arguments. */
+  readonly path: string;
+  /** Options that travel in its query, and not in the request of the action. */
+  readonly options: readonly FieldOption[];
+  readonly title: string;
+  /** Member of the answer under `--json`. */
+  readonly member: string;
+  readonly columns: readonly Column[];
 }
 
 /** A resource of the API as a command with sub-commands. */
@@ -131,7 +147,7 @@ function addAction(group: Command, action: ResourceAction, withClient: WithClien
   const command = group.command(action.name).description(action.help);
   const own = `id of the ${NOUNS[group.name()] ?? group.name()}: \`mintmark ${group.name()} list\` shows it`;
   for (const arg of action.args) command.argument(`<${arg}>`, ARGUMENTS[arg] ?? own);
-  for (const option of action.options ?? []) {
+  for (const option of [...(action.options ?? []), ...(action.then?.options ?? [])]) {
     if (option.required === true) command.requiredOption(option.flags, `${option.help} (required)`);
     else command.option(option.flags, option.help);
   }
@@ -162,7 +178,36 @@ async function runAction(
   const answer = body as Record<string, unknown>; // JSON of a 2xx is always an object here
   const shown =
     action.secretOut === undefined ? answer : keepSecret(action.secretOut, answer, options['secretOut']);
-  out.result(shown, () => render(action, shown));
+  const more = await followUp(action.then, { command, client, members });
+  out.result({ ...shown, ...more.members }, () => `${render(action, shown)}${more.text}`);
+}
+
+/**
+ * Reads the list behind an answer, if it was asked for. What went wrong with it is said there: the answer, which may hold what
+ * is shown once, must be shown whatever becomes of the list.
+ */
+async function followUp(
+  then: FollowUp | undefined,
+  given: {
+    readonly command: Command;
+    readonly client: ApiClient;
+    readonly members: Readonly<Record<string, unknown>>;
+  },
+): Promise<{ readonly members: Record<string, unknown>; readonly text: string }> {
+  if (then === undefined || given.members[then.if] !== true) return { members: {}, text: '' };
+  const { command, client } = given;
+  const path = then.path.replace('{id}', encodeURIComponent(command.args[0] ?? ''));
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(membersOf(then.options, command.opts())))
+    query.set(name, String(value));
+  try {
+    const { body } = await client.send({ method: 'GET', path: `${path}&${query.toString()}` });
+    const { data } = body as { readonly data: Record<string, unknown>[] }; // a list of the API
+    return { members: { [then.member]: data }, text: `\n\n${then.title}\n${table(then.columns, data)}` };
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    return { members: { [then.member]: null }, text: `\n\n${then.title}\ncannot be read: ${reason}` };
+  }
 }
 
 function requestOf(

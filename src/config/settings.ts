@@ -110,6 +110,18 @@ export const SETTINGS = {
       'Connections at a time from one address, so that one client cannot take them all.',
     ),
   },
+  apiKeys: {
+    rotationReminderDays: setting(
+      z.int().min(1).max(3650),
+      90,
+      'Age of a secret at which an event asks for another one, and how long until it asks again.',
+    ),
+    maxAgeDays: setting(
+      z.int().min(1).max(3650).nullable(),
+      null,
+      'Age at which a secret is no longer accepted; announced 30, 14, 7 and 1 days before. Null: none, keys live until they expire.',
+    ),
+  },
   limits: {
     free: setting(tierOf(FREE), FREE, 'Requests of the tier free; docs/http.md says what each number is.'),
     standard: setting(

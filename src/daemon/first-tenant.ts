@@ -119,6 +119,8 @@ export function makeKeys(parts: Parts, realm: RealmId, keys: readonly FirstKey[]
         expiresAt: null,
         tier,
         issueLimitPerDay,
+        issueLimitTotal: null,
+        allowedProducts: [],
       } as const;
       return makeApiKey(deps, tx, { realm, environment, kind, name, authority: given }).text;
     }),

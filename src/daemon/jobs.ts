@@ -10,7 +10,7 @@ import {
   validationJobs,
 } from '../licensing/index.ts';
 import type { Job } from '../jobs/schedule.ts';
-import { SECOND } from '../lib/clock.ts';
+import { DAY, SECOND } from '../lib/clock.ts';
 import { PURGE_EVERY_MS, purgeExpired } from '../storage/idempotency-store.ts';
 import { SYSTEM_REALM } from '../storage/realm-scope.ts';
 import type { FeatureDeps } from './features.ts';
@@ -23,6 +23,8 @@ export function allJobs(parts: Parts, deps: FeatureDeps): Job[] {
     ...ledgerJobs({ ...deps, ...parts, checkpointSeconds: parts.config.ledger.checkpointSeconds }),
     ...accessJobs({
       ...deps,
+      realms,
+      keyNotices: { ...deps, rules: keyRules(parts) },
       usagePurge: {
         work: parts.work,
         realms: () => [SYSTEM_REALM, ...realms()],
@@ -40,6 +42,14 @@ export function allJobs(parts: Parts, deps: FeatureDeps): Job[] {
     ...storageJobs(parts, deps),
     loadJob(parts, deps),
   ];
+}
+
+function keyRules({ config: { apiKeys } }: Parts): { reminderMs: number; maxAgeMs: number | null } {
+  const { rotationReminderDays, maxAgeDays } = apiKeys;
+  return {
+    reminderMs: rotationReminderDays * DAY,
+    maxAgeMs: maxAgeDays === null ? null : maxAgeDays * DAY,
+  };
 }
 
 /** How often the load is looked at. */

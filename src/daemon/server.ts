@@ -13,6 +13,7 @@ import { addressRanges } from '../http/address-ranges.ts';
 import { standingHeaders } from '../http/headers.ts';
 import { createServer, type HttpServer } from '../http/server.ts';
 import { isWeakGuess, licenseKeyForms } from '../licensing/index.ts';
+import { DAY } from '../lib/clock.ts';
 import type { Tx } from '../storage/tx.ts';
 import type { FeatureDeps } from './features.ts';
 import type { Parts } from './parts.ts';
@@ -45,6 +46,7 @@ export function buildServer(parts: Parts, deps: FeatureDeps): HttpServer {
     realms,
     failures: deps.failures,
     proven: deps.proven,
+    maxKeyAgeMs: config.apiKeys.maxAgeDays === null ? null : config.apiKeys.maxAgeDays * DAY,
     licenseKeyForms,
     isWeakGuess,
     used: (use: Parameters<typeof deps.keyUsage.note>[0]) => {

@@ -69,9 +69,21 @@ export const EVENTS = {
   'validation.success': later('A validation found a licence valid.', '`licenseId`, `machineId`, `code`'),
   'validation.failed': later('A validation found a licence not valid.', '`licenseId`, `machineId`, `code`'),
   'key.created': emitted('An API key was created.', KEY),
+  'key.updated': emitted('What an API key may do was changed.', KEY),
   'key.rotated': emitted('An API key got a successor; the old one ends with the overlap.', KEY),
   'key.revoked': emitted('An API key was revoked.', KEY),
-  'key.expiring_soon': later('An API key will expire within days.', KEY),
+  'key.expiring_soon': emitted(
+    'An API key will expire, or become older than `apiKeys.maxAgeDays`: told 30, 14, 7 and 1 days before, each once.',
+    `${KEY}; \`withinDays\`: which of them, \`endsAt\`, \`because\`: \`expiry\` or \`age\``,
+  ),
+  'key.rotation_due': emitted(
+    'The secret of an API key is 90 days old (`apiKeys.rotationReminderDays`), and again each time after as long.',
+    KEY,
+  ),
+  'key.issue_limit_near': emitted(
+    'An API key has issued 80 % of what it may; told once a day for the limit of a day, once for the limit in all.',
+    `${KEY}; \`limit\`: \`day\` or \`total\`, \`issued\` of \`allowed\``,
+  ),
   'signing_key.created': later('A signing key was made by its custodian.', SIGNING_KEY),
   'signing_key.activated': later('A signing key signs from now on.', SIGNING_KEY),
   'signing_key.retired': later('A signing key signs no more; what it signed stays valid.', SIGNING_KEY),

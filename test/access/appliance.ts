@@ -69,6 +69,7 @@ export interface KeyToMake {
   readonly expiresAt?: number | null;
   readonly issueLimitPerDay?: number | null;
   readonly tier?: Tier;
+  readonly allowedProducts?: readonly string[];
 }
 
 /** A server with an API door and an operator's socket. */
@@ -103,6 +104,7 @@ export interface AccessChoices {
   readonly limits?: Partial<LimitTable>;
   readonly overload?: Overload;
   readonly rooms?: AnswerRooms;
+  readonly maxKeyAgeMs?: number;
 }
 
 const ROOM = { answers: 100_000, bytes: 100_000_000 };
@@ -155,6 +157,7 @@ export async function openAccess(choices: AccessChoices = {}): Promise<TestAcces
     realms,
     failures,
     proven,
+    maxKeyAgeMs: choices.maxKeyAgeMs ?? null,
     licenseKeyForms,
     isWeakGuess,
     used: (use: Parameters<KeyUsage['note']>[0]) => usage.note(use),
@@ -249,8 +252,17 @@ export async function serveKeys(access: TestAccess): Promise<TestServer> {
 
 function makeKey(storage: TestStorage, deps: ApiKeyRoutesDeps, made: KeyToMake): Promise<string> {
   const { realm, kind = 'sk', scopes = [], allowedCidrs = [], expiresAt = null, tier = 'standard' } = made;
+  const { allowedProducts = [] } = made;
   const issueLimitPerDay = made.issueLimitPerDay === undefined ? 1000 : made.issueLimitPerDay;
-  const authority = { scopes, allowedCidrs, expiresAt, tier, issueLimitPerDay } as const;
+  const authority = {
+    scopes,
+    allowedCidrs,
+    expiresAt,
+    tier,
+    issueLimitPerDay,
+    issueLimitTotal: null,
+    allowedProducts,
+  } as const;
   const environment = deps.environmentOf(realm);
   return storage.work.run(storage.authority(realm), (tx) =>
     makeApiKey(deps, tx, { realm, environment, kind, name: 'test', authority }).text.expose(),

@@ -5,6 +5,8 @@ import { TIERS } from './api-key.ts';
 
 const CIDRS = 64;
 const NAME_CHARACTERS = 255;
+/** A key for more products than these is a key for all. */
+const PRODUCTS = 100;
 /** Beyond a billion a day nobody counts. */
 const ISSUE_LIMIT_MAX = 1_000_000_000;
 /** A week: a secret that is never replaced is not rotated. */
@@ -15,6 +17,13 @@ const cidr = z
   .string()
   .max(64)
   .refine((text) => parseCidr(text) !== undefined, 'must be an address or a range such as 10.20.0.0/16');
+
+const limit = z.int().min(0).max(ISSUE_LIMIT_MAX).nullable().optional();
+const products = z
+  .array(z.string().regex(/^prod_[0-9A-HJKMNP-TV-Z]{26}$/))
+  .max(PRODUCTS)
+  .optional()
+  .meta({ description: 'Ids of the products it may see and touch; none: all.' });
 
 /** Body of `POST /api-keys`. */
 export const apiKeyInput = z
@@ -31,13 +40,12 @@ export const apiKeyInput = z
       .meta({ description: 'Addresses it may come from; none: any.' }),
     expiresAt: time.nullable().optional(),
     tier: z.enum(TIERS).optional(),
-    issueLimitPerDay: z
-      .int()
-      .min(0)
-      .max(ISSUE_LIMIT_MAX)
-      .nullable()
-      .optional()
-      .meta({ description: 'Licences, files and imports a day; null (local operator only): no limit.' }),
+    issueLimitPerDay: limit.meta({
+      description: 'Licences, files and imports a day; null (local operator only): no limit.',
+    }),
+    issueLimitTotal: limit.meta({ description: 'Licences, files and imports in all; null: no limit.' }),
+    allowedProducts: products,
+    cascade: z.boolean().default(false).meta({ description: 'Whether it ends with the key that makes it.' }),
   })
   .refine(({ kind, scopes }) => kind === 'sk' || scopes.length === 0, {
     path: ['scopes'],
@@ -47,6 +55,19 @@ export const apiKeyInput = z
     path: ['scopes'],
     message: 'must name at least one: a secret key without scopes may do nothing',
   });
+
+/** Body of `PATCH /api-keys/{id}`; what is left out stays. */
+export const apiKeyPatch = z.strictObject({
+  name: z.string().min(1).max(NAME_CHARACTERS).optional(),
+  scopes: z.array(z.enum(API_KEY_SCOPES)).max(API_KEY_SCOPES.length).optional(),
+  allowedCidrs: z.array(cidr).max(CIDRS).optional(),
+  expiresAt: time.nullable().optional(),
+  tier: z.enum(TIERS).optional().meta({ description: 'Raised by the local operator only.' }),
+  issueLimitPerDay: limit.meta({ description: 'Raised by the local operator only; null: no limit.' }),
+  issueLimitTotal: limit.meta({ description: 'Raised by the local operator only; null: no limit.' }),
+  allowedProducts: products,
+  cascade: z.boolean().optional(),
+});
 
 /** Body of `POST /api-keys/{id}/rotate`. */
 export const rotateInput = z.strictObject({
@@ -67,7 +88,10 @@ export const apiKeyAnswer = z.strictObject({
   allowedCidrs: z.array(z.string()),
   tier: z.enum(TIERS),
   issueLimitPerDay: z.int().nullable(),
+  issueLimitTotal: z.int().nullable(),
+  allowedProducts: z.array(z.string()),
   createdBy: z.string(),
+  cascade: z.boolean(),
   expiresAt: z.iso.datetime().nullable(),
   revokedAt: z.iso.datetime().nullable(),
   rotatedAt: z.iso.datetime(),

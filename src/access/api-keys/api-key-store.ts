@@ -22,6 +22,9 @@ const COLUMNS = [
   'index_version as indexVersion',
   'last_four as lastFour',
   'issue_limit_per_day as issueLimitPerDay',
+  'issue_limit_total as issueLimitTotal',
+  'allowed_products as allowedProducts',
+  'cascade',
   'created_by as createdBy',
   'expires_at as expiresAt',
   'revoked_at as revokedAt',
@@ -46,7 +49,16 @@ const PAGE = statement<{ before: number; limit: number }>()((db, p) =>
     .limit(p.limit),
 );
 
-const INSERT = statement<Omit<ApiKey, 'scopes' | 'allowedCidrs' | 'version'> & Texts>()((db, p) =>
+const CASCADING = statement<{ maker: string }>()((db, p) =>
+  db
+    .selectFrom('api_keys')
+    .select(COLUMNS)
+    .where('realm_id', '=', p.realm)
+    .where('created_by', '=', p.maker)
+    .where('cascade', '=', 1),
+);
+
+const INSERT = statement<Omit<ApiKey, keyof Texts | 'version'> & Texts>()((db, p) =>
   db.insertInto('api_keys').values({
     realm_id: p.realm,
     id: p.id,
@@ -62,6 +74,9 @@ const INSERT = statement<Omit<ApiKey, 'scopes' | 'allowedCidrs' | 'version'> & T
     index_version: p.indexVersion,
     last_four: p.lastFour,
     issue_limit_per_day: p.issueLimitPerDay,
+    issue_limit_total: p.issueLimitTotal,
+    allowed_products: p.allowedProducts,
+    cascade: p.cascade,
     created_by: p.createdBy,
     expires_at: p.expiresAt,
     revoked_at: p.revokedAt,
@@ -71,10 +86,19 @@ const INSERT = statement<Omit<ApiKey, 'scopes' | 'allowedCidrs' | 'version'> & T
   }),
 );
 
-const UPDATE = statement<Changed & { relied: number }>()((db, p) =>
+const UPDATE = statement<Omit<Changed, keyof Texts> & Texts & { relied: number }>()((db, p) =>
   db
     .updateTable('api_keys')
     .set((eb) => ({
+      name: p.name,
+      scopes: p.scopes,
+      allowed_cidrs: p.allowedCidrs,
+      tier: p.tier,
+      issue_limit_per_day: p.issueLimitPerDay,
+      issue_limit_total: p.issueLimitTotal,
+      allowed_products: p.allowedProducts,
+      cascade: p.cascade,
+      expires_at: p.expiresAt,
       secret_hash: p.secretHash,
       previous_secret_hash: p.previousSecretHash,
       previous_valid_until: p.previousValidUntil,
@@ -109,37 +133,73 @@ const NOTE_USE = statement<{ id: string; at: EpochMs; from: Buffer }>()((db, p) 
     ),
 );
 
-const BEGIN_COUNT = statement<{ id: string; day: number; count: number }>()((db, p) =>
+const BEGIN_COUNT = statement<Issued>()((db, p) =>
   db
     .insertInto('api_key_usage')
-    .values({ realm_id: p.realm, api_key_id: p.id, issued_day: p.day, issued_count: p.count })
+    .values({
+      realm_id: p.realm,
+      api_key_id: p.id,
+      issued_day: p.day,
+      issued_count: p.count,
+      issued_total: p.count,
+    })
     .onConflict((conflict) =>
       conflict
         .columns(['realm_id', 'api_key_id'])
-        .doUpdateSet({ issued_day: p.day, issued_count: p.count })
-        .where('api_key_usage.issued_day', '!=', p.day),
+        .doUpdateSet((eb) => ({
+          issued_day: p.day,
+          issued_count: p.count,
+          issued_total: eb('api_key_usage.issued_total', '+', p.count),
+        }))
+        .where('api_key_usage.issued_day', '!=', p.day)
+        .where('api_key_usage.issued_total', '<=', p.total),
     ),
 );
 
-const COUNT = statement<{ id: string; day: number; count: number; limit: number }>()((db, p) =>
+const COUNT = statement<Issued>()((db, p) =>
   db
     .updateTable('api_key_usage')
-    .set((eb) => ({ issued_count: eb('issued_count', '+', p.count) }))
+    .set((eb) => ({
+      issued_count: eb('issued_count', '+', p.count),
+      issued_total: eb('issued_total', '+', p.count),
+    }))
     .where('realm_id', '=', p.realm)
     .where('api_key_id', '=', p.id)
     .where('issued_day', '=', p.day)
-    .where('issued_count', '<=', p.limit),
+    .where('issued_count', '<=', p.limit)
+    .where('issued_total', '<=', p.total),
 );
 
+/** What a key issues at once, and what it may in a day and in all. */
+export interface Issued {
+  readonly id: string;
+  readonly day: number;
+  readonly count: number;
+  readonly limit: number;
+  readonly total: number;
+}
+
+/** Members that are stored in another form. */
 interface Texts {
   readonly scopes: string;
   readonly allowedCidrs: string;
+  readonly allowedProducts: string;
+  readonly cascade: number;
 }
 
-/** What rotating and revoking change. */
+/** What changing, rotating and revoking change. */
 export type Changed = Pick<
   ApiKey,
   | 'id'
+  | 'name'
+  | 'scopes'
+  | 'allowedCidrs'
+  | 'tier'
+  | 'issueLimitPerDay'
+  | 'issueLimitTotal'
+  | 'allowedProducts'
+  | 'cascade'
+  | 'expiresAt'
   | 'secretHash'
   | 'previousSecretHash'
   | 'previousValidUntil'
@@ -174,6 +234,11 @@ export function findKey(reader: RealmReader, id: string): ApiKey | undefined {
   return row === undefined ? undefined : keyOf(row);
 }
 
+/** Keys that a key made and that end with it, revoked ones too. */
+export function cascadingFrom(reader: RealmReader, id: string): ApiKey[] {
+  return reader.all(CASCADING, { maker: `api-key:${id}` }).map(keyOf);
+}
+
 /** Keys of a realm, newest first, made before `before` (a sequence number). */
 export function pageOfKeys(
   reader: RealmReader,
@@ -184,17 +249,21 @@ export function pageOfKeys(
 
 /** Stores a new key and the way to it. */
 export function insertKey(tx: RealmTx, indexer: Indexer, key: Omit<ApiKey, 'version'>): void {
-  tx.run(INSERT, {
-    ...key,
-    scopes: JSON.stringify(key.scopes),
-    allowedCidrs: JSON.stringify(key.allowedCidrs),
-  });
+  tx.run(INSERT, { ...key, ...textsOf(key) });
   insertInDirectory(tx, indexer.digest(SYSTEM_REALM, LOOKUP, key.publicId), key.id);
 }
 
 /** Changes a key while it has the version relied on. False: it has another. */
 export function updateKey(tx: RealmTx, changed: Changed, relied: number): boolean {
-  return tx.run(UPDATE, { ...changed, relied }).changes === 1;
+  const { id, name, tier, issueLimitPerDay, issueLimitTotal, expiresAt, revokedAt } = changed;
+  const { secretHash, previousSecretHash, previousValidUntil, indexVersion, lastFour } = changed;
+  const { rotatedAt, updatedAt } = changed;
+  const values = {
+    ...{ id, name, tier, issueLimitPerDay, issueLimitTotal, expiresAt, revokedAt },
+    ...{ secretHash, previousSecretHash, previousValidUntil, indexVersion, lastFour },
+    ...{ rotatedAt, updatedAt, relied },
+  };
+  return tx.run(UPDATE, { ...values, ...textsOf(changed) }).changes === 1;
 }
 
 /** When and from where a key was last used. */
@@ -221,24 +290,32 @@ export function noteUse(
 }
 
 /**
- * Counts what a key issues on a day (days since the epoch) against its limit, by one conditional statement. False: the
- * limit would be passed, and nothing was counted.
+ * Counts what a key issues on a day (days since the epoch) against its limits of a day and in all, by one conditional
+ * statement. False: one of them would be passed, and nothing was counted.
  */
-export function countIssued(
-  tx: RealmTx,
-  issued: { readonly id: string; readonly day: number; readonly count: number; readonly limit: number },
-): boolean {
-  const { id, day, count, limit } = issued;
-  if (count > limit) return false;
-  if (tx.run(BEGIN_COUNT, { id, day, count }).changes === 1) return true;
-  return tx.run(COUNT, { id, day, count, limit: limit - count }).changes === 1;
+export function countIssued(tx: RealmTx, issued: Issued): boolean {
+  const { id, day, count, limit, total } = issued;
+  if (count > limit || count > total) return false;
+  const left = { id, day, count, limit: limit - count, total: total - count };
+  if (tx.run(BEGIN_COUNT, left).changes === 1) return true;
+  return tx.run(COUNT, left).changes === 1;
 }
 
 function useCell(at: { readonly realm: RealmId; readonly id: string }): Parameters<Sealer['seal']>[0] {
   return { realm: at.realm, table: 'api_key_usage', column: 'last_used_from', row: at.id };
 }
 
-type Row = Omit<ApiKey, 'scopes' | 'allowedCidrs' | 'tier'> & Texts & { readonly tier: string };
+function textsOf(key: Pick<ApiKey, keyof Texts>): Texts {
+  const { scopes, allowedCidrs, allowedProducts, cascade } = key;
+  return {
+    scopes: JSON.stringify(scopes),
+    allowedCidrs: JSON.stringify(allowedCidrs),
+    allowedProducts: JSON.stringify(allowedProducts),
+    cascade: cascade ? 1 : 0,
+  };
+}
+
+type Row = Omit<ApiKey, keyof Texts | 'tier'> & Texts & { readonly tier: string };
 
 function keyOf(row: Row): ApiKey {
   return {
@@ -246,6 +323,8 @@ function keyOf(row: Row): ApiKey {
     // Written by insertKey from values the schema had checked.
     scopes: JSON.parse(row.scopes) as Scope[],
     allowedCidrs: JSON.parse(row.allowedCidrs) as string[], // the same
+    allowedProducts: JSON.parse(row.allowedProducts) as string[], // the same
+    cascade: row.cascade === 1,
     tier: row.tier as Tier, // the same
   };
 }

@@ -31,8 +31,14 @@ export interface ApiKey {
   readonly lastFour: string;
   /** Null: none. */
   readonly issueLimitPerDay: number | null;
+  /** Licences, files and imports in all. Null: no limit. */
+  readonly issueLimitTotal: number | null;
+  /** Ids of the products it may see and touch; empty: all. */
+  readonly allowedProducts: readonly string[];
   /** Kind and id of who made it. */
   readonly createdBy: string;
+  /** Whether it ends with the key that made it. */
+  readonly cascade: boolean;
   readonly expiresAt: EpochMs | null;
   readonly revokedAt: EpochMs | null;
   readonly rotatedAt: EpochMs;
@@ -59,7 +65,10 @@ export interface ApiKeyView {
   readonly allowedCidrs: readonly string[];
   readonly tier: Tier;
   readonly issueLimitPerDay: number | null;
+  readonly issueLimitTotal: number | null;
+  readonly allowedProducts: readonly string[];
   readonly createdBy: string;
+  readonly cascade: boolean;
   readonly expiresAt: string | null;
   readonly revokedAt: string | null;
   readonly rotatedAt: string;
@@ -78,6 +87,9 @@ export function apiKeyDecides(key: ApiKey): DecidingColumns {
     ...{ id, kind, tier, publicId, issueLimitPerDay, expiresAt, revokedAt, previousValidUntil },
     scopes: key.scopes.join(' '),
     allowedCidrs: key.allowedCidrs.join(' '),
+    issueLimitTotal: key.issueLimitTotal,
+    allowedProducts: key.allowedProducts.join(' '),
+    cascade: key.cascade,
     secretHash: key.secretHash.toString('base64'),
     previousSecretHash: key.previousSecretHash?.toString('base64') ?? null,
   };
@@ -89,11 +101,12 @@ export function apiKeyView(
   environment: KeyEnvironment,
   use: ApiKeyUse = NEVER_USED,
 ): ApiKeyView {
-  const { id, kind, name, scopes, allowedCidrs, tier, issueLimitPerDay, createdBy } = key;
+  const { id, kind, name, scopes, allowedCidrs, tier, createdBy, cascade } = key;
+  const { issueLimitPerDay, issueLimitTotal, allowedProducts } = key;
   return {
     ...{ id, kind, environment, name },
     masked: `${kind}_${environment}_mm…${key.lastFour}`,
-    ...{ scopes, allowedCidrs, tier, issueLimitPerDay, createdBy },
+    ...{ scopes, allowedCidrs, tier, issueLimitPerDay, issueLimitTotal, allowedProducts, createdBy, cascade },
     expiresAt: timeOrNull(key.expiresAt),
     revokedAt: timeOrNull(key.revokedAt),
     rotatedAt: isoTime(key.rotatedAt),

@@ -1,8 +1,9 @@
 import { Fault } from '../../faults.ts';
 import { DAY, type EpochMs } from '../../lib/clock.ts';
 import { invariant } from '../../lib/invariant.ts';
-import type { Tx } from '../../storage/tx.ts';
+import type { RealmTx, Tx } from '../../storage/tx.ts';
 import type { Permit } from '../permit.ts';
+import type { ApiKey } from './api-key.ts';
 import { countIssued, findKey } from './api-key-store.ts';
 
 /** Keys that make keys that make keys: a chain longer than this issues nothing. */
@@ -27,12 +28,23 @@ export function countIssue(tx: Tx, permit: Permit, count = 1): { readonly refuse
       key !== undefined,
       'a key that was let in, or made another, exists: keys are revoked, not deleted',
     );
-    const limit = key.issueLimitPerDay;
-    if (limit !== null && !countIssued(rows, { id, day, count, limit })) return exhausted(limit, tx.now, day);
+    if (!isWithin(rows, key, { day, count })) return exhausted(key, tx.now, day);
     id = makerOf(key.createdBy);
     if (id === undefined) return undefined;
   }
-  return exhausted(0, tx.now, day);
+  return { refused: new Fault('ISSUE_LIMIT', 'the key comes from too long a chain of keys; make another') };
+}
+
+function isWithin(
+  rows: RealmTx,
+  key: ApiKey,
+  issued: { readonly day: number; readonly count: number },
+): boolean {
+  const { id, issueLimitPerDay, issueLimitTotal } = key;
+  if (issueLimitPerDay === null && issueLimitTotal === null) return true;
+  const limit = issueLimitPerDay ?? Number.MAX_SAFE_INTEGER;
+  const total = issueLimitTotal ?? Number.MAX_SAFE_INTEGER;
+  return countIssued(rows, { id, ...issued, limit, total });
 }
 
 /** The id of the key that made a key; undefined when an operator did. */
@@ -41,7 +53,9 @@ function makerOf(createdBy: string): string | undefined {
   return kind === 'api-key' ? id : undefined;
 }
 
-function exhausted(limit: number, now: EpochMs, day: number): { readonly refused: Fault } {
-  const message = `the key, or one it comes from, may issue ${limit} a day, and has; it goes on at midnight UTC`;
+function exhausted(key: ApiKey, now: EpochMs, day: number): { readonly refused: Fault } {
+  const { issueLimitPerDay: perDay, issueLimitTotal: total } = key;
+  const limits = [perDay === null ? [] : `${perDay} a day`, total === null ? [] : `${total} in all`].flat();
+  const message = `the key, or one it comes from, may issue ${limits.join(', ')}, and has; a day begins at midnight UTC`;
   return { refused: new Fault('ISSUE_LIMIT', message, { retryAfterMs: (day + 1) * DAY - now }) };
 }

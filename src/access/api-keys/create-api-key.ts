@@ -37,6 +37,8 @@ export interface ApiKeyDeps extends MakeApiKeyDeps {
 export interface CreateApiKey extends Wanted {
   readonly kind: ApiKeyKind;
   readonly name: string;
+  /** Whether it ends with the key that makes it. */
+  readonly cascade: boolean;
 }
 
 /** A key with its text, which is shown this once. */
@@ -61,8 +63,8 @@ export async function createApiKey(
     const authority = authorityFor(giver, request);
     const refused = refuseWider(giver, authority) ?? refusePast(tx, authority.expiresAt);
     if (refused !== undefined) return { refused };
-    const { kind, name } = request;
-    const shown = makeApiKey(deps, tx, { realm, environment, kind, name, authority });
+    const { kind, name, cascade } = request;
+    const shown = makeApiKey(deps, tx, { realm, environment, kind, name, cascade, authority });
     permit.remember(tx, shown);
     return { done: shown };
   });
@@ -76,17 +78,18 @@ export interface ApiKeyToMake {
   readonly environment: KeyEnvironment;
   readonly kind: ApiKeyKind;
   readonly name: string;
+  readonly cascade?: boolean;
   readonly authority: Authority;
 }
 
 /** Makes a key inside a unit, in the name of whoever runs it: row, directory, ledger entry, event. Asks nobody. */
 export function makeApiKey(deps: MakeApiKeyDeps, tx: Tx, made: ApiKeyToMake): ShownApiKey {
-  const { realm, environment, kind, name, authority } = made;
+  const { realm, environment, kind, name, cascade = false, authority } = made;
   const { actor } = tx.authority;
   const text = newApiKeyText({ kind, environment }, deps.random);
   const key: ApiKey = {
     id: newId('apiKey', tx.now, deps.random),
-    ...{ kind, name, ...authority },
+    ...{ kind, name, cascade, ...authority },
     ...storedText(deps.indexer, text),
     ...{ previousSecretHash: null, previousValidUntil: null },
     createdBy: `${actor.kind}:${actor.id}`,

@@ -5,7 +5,16 @@ import type { Scope } from '../scopes.ts';
 import { type ApiKey, DEFAULT_ISSUE_LIMIT, type Tier, TIERS } from './api-key.ts';
 
 /** What a key may do, and until when and from where. */
-export type Authority = Pick<ApiKey, 'scopes' | 'allowedCidrs' | 'expiresAt' | 'tier' | 'issueLimitPerDay'>;
+export type Authority = Pick<
+  ApiKey,
+  | 'scopes'
+  | 'allowedCidrs'
+  | 'expiresAt'
+  | 'tier'
+  | 'issueLimitPerDay'
+  | 'issueLimitTotal'
+  | 'allowedProducts'
+>;
 
 /** Whoever gives: the local operator, who may give all that a key can carry, or another key. */
 export type Giver = { readonly operator: true } | { readonly operator: false; readonly key: ApiKey };
@@ -18,6 +27,9 @@ export interface Wanted {
   readonly tier: Tier | undefined;
   /** Null: none. */
   readonly issueLimitPerDay: number | null | undefined;
+  /** Null: none. */
+  readonly issueLimitTotal: number | null | undefined;
+  readonly allowedProducts: readonly string[] | undefined;
 }
 
 /** What a new key gets: as asked, and where nothing was asked, no more than its giver has. */
@@ -32,6 +44,9 @@ export function authorityFor(giver: Giver, wanted: Wanted): Authority {
       wanted.issueLimitPerDay === undefined
         ? Math.min(DEFAULT_ISSUE_LIMIT, from?.issueLimitPerDay ?? DEFAULT_ISSUE_LIMIT)
         : wanted.issueLimitPerDay,
+    issueLimitTotal:
+      wanted.issueLimitTotal === undefined ? (from?.issueLimitTotal ?? null) : wanted.issueLimitTotal,
+    allowedProducts: wanted.allowedProducts ?? from?.allowedProducts ?? [],
   };
 }
 
@@ -62,11 +77,26 @@ export function refuseWider(giver: Giver, given: Authority): Fault | undefined {
   if (TIERS.indexOf(given.tier) > TIERS.indexOf(key.tier)) {
     return refusal('tier', `must not be above ${key.tier}, the tier of the key that gives it`);
   }
-  const limit = key.issueLimitPerDay;
-  if (limit !== null && (given.issueLimitPerDay === null || given.issueLimitPerDay > limit)) {
-    return refusal('issueLimitPerDay', `must not be above ${limit}, the limit of the key that gives it`);
+  return refuseMore(key, given);
+}
+
+function refuseMore(key: ApiKey, given: Authority): Fault | undefined {
+  for (const name of ['issueLimitPerDay', 'issueLimitTotal'] as const) {
+    const limit = key[name];
+    if (limit !== null && isAbove(given[name], limit)) {
+      return refusal(name, `must not be above ${limit}, the limit of the key that gives it`);
+    }
   }
-  return undefined;
+  if (key.allowedProducts.length === 0) return undefined;
+  const { allowedProducts } = given;
+  const within = allowedProducts.every((id) => key.allowedProducts.includes(id));
+  if (allowedProducts.length > 0 && within) return undefined;
+  return refusal('allowedProducts', 'must be products of the key that gives them');
+}
+
+/** Null is no limit: above every other. */
+export function isAbove(limit: number | null, other: number | null): boolean {
+  return other !== null && (limit === null || limit > other);
 }
 
 function refusal(path: string, message: string, code: FaultCode = 'VALIDATION_FAILED'): Fault {

@@ -21,6 +21,8 @@ export interface KeyProofDeps {
   readonly time: { now(): EpochMs };
   readonly realms: Pick<RealmDirectory, 'standing'>;
   readonly proven: Pick<ProvenKeys, 'find' | 'keep'>;
+  /** Age at which a secret is no longer accepted, milliseconds; null: none. */
+  readonly maxKeyAgeMs: number | null;
   /** Told of every use of a key; must not wait. */
   readonly used: (use: {
     readonly realm: RealmId;
@@ -53,7 +55,8 @@ export function proveApiKey(deps: KeyProofDeps, shown: ShownKey): Proof {
   const proof = known !== undefined && isGood(known, at) ? known : proveSecret(deps, shown.text, at);
   if ('fault' in proof) return proof;
   const { realm, key, who } = proof;
-  const refused = refuse(key, { at, address: shown.address, tenant: deps.realms.standing(realm).status });
+  const tenant = deps.realms.standing(realm).status;
+  const refused = refuse(key, { at, address: shown.address, tenant, maxAgeMs: deps.maxKeyAgeMs });
   if (refused !== undefined) return refused;
   deps.used({ realm, id: key.id, at, from: shown.address });
   return { who };
@@ -105,11 +108,19 @@ function whichSecret(
 
 function refuse(
   key: ApiKey,
-  now: { readonly at: EpochMs; readonly address: string; readonly tenant: string },
+  now: {
+    readonly at: EpochMs;
+    readonly address: string;
+    readonly tenant: string;
+    readonly maxAgeMs: number | null;
+  },
 ): Proof | undefined {
   if (key.revokedAt !== null) return refusal('key.revoked', 'the API key is revoked; use another one');
   if (key.expiresAt !== null && key.expiresAt <= now.at) {
     return refusal('key.expired', 'the API key has expired; use another one');
+  }
+  if (now.maxAgeMs !== null && now.at >= key.rotatedAt + now.maxAgeMs) {
+    return refusal('key.age', 'the secret of the API key is older than allowed; have the key rotated');
   }
   if (now.tenant !== 'active')
     return refusal('tenant.suspended', 'the tenant is suspended; ask its operator');

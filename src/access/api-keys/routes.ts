@@ -1,13 +1,22 @@
 import { z } from 'zod';
-import { etagOf } from '../../http/etag.ts';
+import { etagOf, versionsMatching } from '../../http/etag.ts';
 import { decodeSequence, listAnswer, oneAnswer, PAGE_QUERY, pageOf } from '../../http/list.ts';
 import { type Answer, type Route, routeOf } from '../../http/route.ts';
+import type { EpochMs } from '../../lib/clock.ts';
 import type { Demand, Permit } from '../permit.ts';
 import type { ApiKeyView } from './api-key.ts';
-import { apiKeyAnswer, apiKeyInput, apiKeyParams, rotateInput, shownApiKeyAnswer } from './api-key-schema.ts';
+import {
+  apiKeyAnswer,
+  apiKeyInput,
+  apiKeyParams,
+  apiKeyPatch,
+  rotateInput,
+  shownApiKeyAnswer,
+} from './api-key-schema.ts';
 import { type ApiKeyDeps, createApiKey, type ShownApiKey } from './create-api-key.ts';
 import { revokeApiKey } from './revoke-api-key.ts';
 import { DEFAULT_OVERLAP_HOURS, rotateApiKey } from './rotate-api-key.ts';
+import { updateApiKey } from './update-api-key.ts';
 import { listApiKeys, showApiKey, type ShowApiKeyDeps } from './show-api-key.ts';
 
 /** What the routes of keys need. */
@@ -26,7 +35,18 @@ const write: Demand = { scope: 'api-keys:write', also: [] };
 
 /** `/api/v1/api-keys`: create, list, show, rotate, revoke. */
 export function apiKeyRoutes(deps: ApiKeyRoutesDeps): Route<Permit, Demand>[] {
-  return [createRoute(deps), listRoute(deps), showRoute(deps), rotateRoute(deps), revokeRoute(deps)];
+  return [
+    createRoute(deps),
+    listRoute(deps),
+    showRoute(deps),
+    updateRoute(deps),
+    rotateRoute(deps),
+    revokeRoute(deps),
+  ];
+}
+
+function timeOf(text: string | null | undefined): EpochMs | null | undefined {
+  return typeof text === 'string' ? Date.parse(text) : text;
 }
 
 function createRoute(deps: ApiKeyRoutesDeps): Route<Permit, Demand> {
@@ -42,9 +62,10 @@ function createRoute(deps: ApiKeyRoutesDeps): Route<Permit, Demand> {
     idempotent: 'without-secret',
     present,
     handle: async ({ permit, body }) => {
-      const { expiresAt, allowedCidrs, tier, issueLimitPerDay, ...named } = body;
-      const end = typeof expiresAt === 'string' ? Date.parse(expiresAt) : expiresAt;
-      const wanted = { ...named, expiresAt: end, allowedCidrs, tier, issueLimitPerDay };
+      const { expiresAt, allowedCidrs, tier, issueLimitPerDay, issueLimitTotal, allowedProducts, ...named } =
+        body;
+      const limits = { tier, issueLimitPerDay, issueLimitTotal };
+      const wanted = { ...named, ...limits, expiresAt: timeOf(expiresAt), allowedCidrs, allowedProducts };
       return present(await createApiKey(deps, permit, wanted));
     },
   });
@@ -83,6 +104,26 @@ function showRoute(deps: ApiKeyRoutesDeps): Route<Permit, Demand> {
     answers: { 200: oneAnswer(apiKeyAnswer) },
     handle: ({ permit, params }) => {
       const { view, version } = showApiKey(deps, permit, params);
+      return { status: 200, body: { data: view }, headers: { ETag: etagOf(deps.branch(), version) } };
+    },
+  });
+}
+
+function updateRoute(deps: ApiKeyRoutesDeps): Route<Permit, Demand> {
+  return route({
+    method: 'PATCH',
+    path: `${PATH}/{id}`,
+    summary: 'Change what an API key may do; nobody gives what he does not have',
+    tag: TAG,
+    demand: write,
+    params: apiKeyParams,
+    body: apiKeyPatch,
+    answers: { 200: oneAnswer(apiKeyAnswer) },
+    handle: async (call) => {
+      const { expiresAt, ...change } = call.body;
+      const versions = versionsMatching(call.header('if-match'), deps.branch());
+      const request = { id: call.params.id, versions, change: { ...change, expiresAt: timeOf(expiresAt) } };
+      const { view, version } = await updateApiKey(deps, call.permit, request);
       return { status: 200, body: { data: view }, headers: { ETag: etagOf(deps.branch(), version) } };
     },
   });

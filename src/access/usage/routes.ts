@@ -36,7 +36,7 @@ const usageQuery = z
     ...filters,
     apiKeyId: id('key').optional().meta({ description: 'Only what this API key asked for.' }),
     licenseId: id('lic').optional().meta({ description: 'Only requests with this licence in the path.' }),
-    machineId: id('mac').optional().meta({ description: 'Only requests with this machine in the path.' }),
+    machineId: id('mach').optional().meta({ description: 'Only requests with this machine in the path.' }),
   })
   .refine(({ licenseId, machineId }) => licenseId === undefined || machineId === undefined, {
     path: ['machineId'],

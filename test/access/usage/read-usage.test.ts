@@ -154,6 +154,8 @@ describe('who asked for what', () => {
     const path = `/api/v1/usage?licenseId=${LICENSE}&machineId=${machine}`;
     const answer = await ask(door.url, { path, key: auditor });
     expect([answer.status, answer.code]).toEqual([422, 'VALIDATION_FAILED']);
+    expect(answer.body['errors']).toMatchObject([{ path: 'machineId', code: 'CUSTOM' }]);
+    expect(await usage(`machineId=${machine}`)).toEqual([]);
   });
 
   it('without a credential is counted, for the operator alone', async () => {
