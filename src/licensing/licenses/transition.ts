@@ -8,6 +8,7 @@ import type { RealmReader, Tx } from '../../storage/tx.ts';
 import type { UnitOfWork } from '../../storage/unit-of-work.ts';
 import { realmOf } from '../caller.ts';
 import { refuseCardData } from '../metadata.ts';
+import { bookAnew } from '../machines/book-heartbeats.ts';
 import { notFound, type Outcome, type Refusal, requireVersion, settle, STALE } from '../refusal.ts';
 import type { Guarded, Shown } from '../schema.ts';
 import { basisHolds, type IssueBasis } from './license-basis-store.ts';
@@ -128,6 +129,7 @@ export function moved(
   if (!moveLicense(rows, { ...from, to: status, ...term, now: tx.now })) return STALE;
   rebookNotice(tx, realm, { license, to });
   const after = present(findLicense(rows, license.id), 'a licence moved in this unit is there');
+  if (basis !== undefined) rebookHeartbeats(deps, tx, { realm, license: after });
   append(tx, {
     realm,
     action: ENTRIES[action],
@@ -139,6 +141,17 @@ export function moved(
   const facets = facetsNow(deps, viewer, { reader: rows, license: after });
   deps.outbox.emit(tx, { type: TRANSITIONS[action].event, realm, data: licenseEvent(after, facets) });
   return { view: licenseView(after, facets), version: after.version };
+}
+
+/** Under another policy heartbeats may be due earlier than they are booked. */
+function rebookHeartbeats(
+  { policies }: TransitionDeps,
+  tx: Tx,
+  { realm, license }: { readonly realm: RealmId; readonly license: LicenseSnapshot },
+): void {
+  const { policyId: id, policyVersion: version, seats } = license;
+  const { settings } = policies.get(tx.in(realm), { realm, id, version });
+  if (settings.requireHeartbeat && seats > 0) bookAnew(tx, realm);
 }
 
 /** A new term has its notices anew, and so has a licence that is active again; one that rests or ended has none. */

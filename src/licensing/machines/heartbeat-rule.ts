@@ -1,8 +1,12 @@
 import { type EpochMs, MINUTE } from '../../lib/clock.ts';
+import type { PolicySettings } from '../policies/policy-settings.ts';
 
 /** A machine is given this much beyond its interval, or a tenth of the interval if that is more. */
 const LEAST_SLACK_MS = 60_000;
 const SLACK_SHARE = 10;
+
+/** What a policy says about heartbeats. */
+type HeartbeatTerms = Pick<PolicySettings, 'requireHeartbeat' | 'heartbeatIntervalMinutes'>;
 
 /** What the rule looks at. Times in milliseconds since the epoch, trusted time. */
 export interface HeartbeatFacts {
@@ -17,6 +21,12 @@ export interface HeartbeatFacts {
 export function heartbeatPatienceMs(intervalMinutes: number): number {
   const interval = intervalMinutes * MINUTE;
   return interval + Math.max(LEAST_SLACK_MS, interval / SLACK_SHARE);
+}
+
+/** Whether heartbeats are due earlier under one policy than under another, or at all. */
+export function asksEarlier(policy: HeartbeatTerms, than: HeartbeatTerms): boolean {
+  if (!policy.requireHeartbeat) return false;
+  return !than.requireHeartbeat || policy.heartbeatIntervalMinutes < than.heartbeatIntervalMinutes;
 }
 
 /** Whether a machine counts as dead at `now`: `now − max(last heartbeat, ready at) > interval + slack`. */

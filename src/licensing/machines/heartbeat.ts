@@ -5,7 +5,7 @@ import { append } from '../../ledger/append.ts';
 import { type EpochMs, isoTime } from '../../lib/clock.ts';
 import { present } from '../../lib/invariant.ts';
 import type { RealmId } from '../../storage/realm-scope.ts';
-import type { Tx } from '../../storage/tx.ts';
+import type { Reader, Tx } from '../../storage/tx.ts';
 import type { UnitOfWork } from '../../storage/unit-of-work.ts';
 import { holdsScope, realmOf } from '../caller.ts';
 import { findLicense } from '../licenses/license-store.ts';
@@ -58,17 +58,26 @@ export async function takeHeartbeat(
   const realm = realmOf(permit);
   const machine = ownMachine(deps.work.read.in(realm), permit, id);
   const at = deps.time.now();
-  const policy = policyOf(deps, realm, machine);
+  const policy = policyOf(deps, deps.work.read, { realm, machine });
   if (components !== undefined) requireAgreement(deps, realm, { machine, policy, components });
-  const due = policy.requireHeartbeat ? at + heartbeatPatienceMs(policy.heartbeatIntervalMinutes) : null;
+  const due = dueAfter(policy, at);
   deps.machineUsage.add(realm, id, { heartbeat: { at, due }, validatedAt: null });
-  const now = machine.alive === 1 ? machine : await revive(deps, permit, { machine, due });
+  const now = machine.alive === 1 ? machine : await revive(deps, permit, machine);
   const view = machineView(deps, now, { realm, reveal: holdsScope(permit, 'licenses:reveal') });
   return { view, version: now.version, heartbeatDueAt: due === null ? null : isoTime(due) };
 }
 
-function policyOf(deps: HeartbeatDeps, realm: RealmId, machine: MachineSnapshot): PolicySettings {
-  const reader = deps.work.read.in(realm);
+/** When the next heartbeat is due; null: none is asked for. */
+function dueAfter(policy: PolicySettings, at: EpochMs): EpochMs | null {
+  return policy.requireHeartbeat ? at + heartbeatPatienceMs(policy.heartbeatIntervalMinutes) : null;
+}
+
+function policyOf(
+  deps: HeartbeatDeps,
+  source: Reader,
+  { realm, machine }: { readonly realm: RealmId; readonly machine: MachineSnapshot },
+): PolicySettings {
+  const reader = source.in(realm);
   const license = present(findLicense(reader, machine.licenseId), 'a living machine has a living licence');
   return deps.policies.settings(reader, { realm, id: license.policyId, version: license.policyVersion });
 }
@@ -86,27 +95,27 @@ function requireAgreement(deps: HeartbeatDeps, realm: RealmId, { machine, policy
   throw new Fault('FINGERPRINT_NOT_FOUND', `these are not the components of machine ${machine.id}`);
 }
 
-interface Revival {
-  readonly machine: MachineSnapshot;
-  readonly due: EpochMs | null;
+async function revive(
+  deps: HeartbeatDeps,
+  permit: Permit,
+  machine: MachineSnapshot,
+): Promise<MachineSnapshot> {
+  return deps.work.run(permit, (tx) => reviveIn(deps, tx, { realm: realmOf(permit), machine }));
 }
 
-async function revive(deps: HeartbeatDeps, permit: Permit, revival: Revival): Promise<MachineSnapshot> {
-  return deps.work.run(permit, (tx) => reviveIn(deps, tx, { permit, ...revival }));
-}
-
+/** By the policy as it is in this unit: it may have changed since the heartbeat came. */
 function reviveIn(
-  { outbox }: HeartbeatDeps,
+  deps: HeartbeatDeps,
   tx: Tx,
-  { permit, machine, due }: Revival & { readonly permit: Permit },
+  { realm, machine }: { readonly realm: RealmId; readonly machine: MachineSnapshot },
 ): MachineSnapshot {
-  const realm = realmOf(permit);
   const { id } = machine;
-  bookHeartbeat(tx.in(realm), id, { at: tx.now, due });
   if (!storeAlive(tx.in(realm), { id, alive: true }, tx.now)) return machine;
+  const due = dueAfter(policyOf(deps, tx, { realm, machine }), tx.now);
+  bookHeartbeat(tx.in(realm), id, { at: tx.now, due });
   const after = machineNow(tx, realm, id);
   const [was, is] = [machineDecides(machine), machineDecides(after)];
   append(tx, { action: 'machine.revived', target: { kind: 'machine', id }, before: was, after: is });
-  outbox.emit(tx, { type: 'machine.heartbeat', realm, data: machineEvent(after) });
+  deps.outbox.emit(tx, { type: 'machine.heartbeat', realm, data: machineEvent(after) });
   return after;
 }

@@ -172,7 +172,16 @@ const BEAT = statement<{ id: string; at: EpochMs; due: EpochMs | null }>()((db, 
     .updateTable('machine_usage')
     .set({ last_heartbeat_at: p.at, heartbeat_due: p.due })
     .where('realm_id', '=', p.realm)
-    .where('machine_id', '=', p.id),
+    .where('machine_id', '=', p.id)
+    // Written behind, it may come after the machine was removed: of that one nothing is waited for any more.
+    .where('machine_id', 'in', (eb) =>
+      eb
+        .selectFrom('machines')
+        .select('id')
+        .where('realm_id', '=', p.realm)
+        .where('id', '=', p.id)
+        .where('deleted_at', 'is', null),
+    ),
 );
 
 const VALIDATED = statement<{ id: string; at: EpochMs }>()((db, p) =>

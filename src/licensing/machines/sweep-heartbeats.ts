@@ -11,6 +11,7 @@ import type { UnitOfWork } from '../../storage/unit-of-work.ts';
 import { findLicense } from '../licenses/license-store.ts';
 import type { PolicySettings } from '../policies/policy-settings.ts';
 import type { PolicySource } from '../validation/standing.ts';
+import { bookHeartbeats } from './book-heartbeats.ts';
 import { machineEvent } from './machine-event.ts';
 import { endMachine, machineNow } from './end-machine.ts';
 import { heartbeatPatienceMs, isDead } from './heartbeat-rule.ts';
@@ -55,6 +56,7 @@ export async function sweepHeartbeats(deps: SweepDeps, holds: SweepHolds): Promi
   let dead = 0;
   let held = 0;
   for (const realm of deps.realms()) {
+    await bookHeartbeats(deps, realm);
     const found = await findDead(deps, realm);
     const living = livingMachines(deps.work.read.in(realm));
     if (await holdSweep(deps, holds, { realm, dead: found.length, living })) held += 1;

@@ -1,4 +1,5 @@
 import type { EpochMs } from '../../lib/clock.ts';
+import { readJobState, writeJobState } from '../../storage/job-state-store.ts';
 import { statement } from '../../storage/statement.ts';
 import type { Reader, RealmReader, RealmTx, Tx } from '../../storage/tx.ts';
 
@@ -10,6 +11,16 @@ export interface OverdueMachine {
   readonly due: EpochMs | null;
   readonly policyId: string;
   readonly policyVersion: number;
+}
+
+/** When the heartbeat of a machine is booked to be due, and the policy it stands under now. */
+export interface BookedMachine {
+  readonly id: string;
+  /** null: none is waited for. */
+  readonly due: EpochMs | null;
+  /** Alive and not removed: a heartbeat of it can be waited for. */
+  readonly waits: boolean;
+  readonly policy: { readonly id: string; readonly version: number };
 }
 
 const OVERDUE = statement<{ now: EpochMs; due: EpochMs; id: string; limit: number }>()((db, p) =>
@@ -91,15 +102,25 @@ const LIVING = statement()((db, p) =>
   db.selectFrom('realm_counters').select('machines').where('realm_id', '=', p.realm),
 );
 
-const STATE = statement<{ job: string }>()((db, p) =>
-  db.selectFrom('job_state').select('state').where('job', '=', p.job),
-);
-
-const SET_STATE = statement<{ job: string; state: string; now: EpochMs }>()((db, p) =>
+const BOOKED = statement<{ after: string; last: string; limit: number }>()((db, p) =>
   db
-    .insertInto('job_state')
-    .values({ job: p.job, state: p.state, updated_at: p.now })
-    .onConflict((conflict) => conflict.column('job').doUpdateSet({ state: p.state, updated_at: p.now })),
+    .selectFrom('machine_usage as u')
+    .innerJoin('machines as m', (join) =>
+      join.onRef('m.realm_id', '=', 'u.realm_id').onRef('m.id', '=', 'u.machine_id'),
+    )
+    .innerJoin('licenses as l', (join) =>
+      join.onRef('l.realm_id', '=', 'm.realm_id').onRef('l.id', '=', 'm.license_id'),
+    )
+    .innerJoin('policies as pol', (join) =>
+      join.onRef('pol.realm_id', '=', 'l.realm_id').onRef('pol.id', '=', 'l.policy_id'),
+    )
+    .select(['u.machine_id as id', 'u.heartbeat_due as due', 'm.alive as alive', 'm.deleted_at as deletedAt'])
+    .select(['pol.id as policyId', 'pol.version as policyVersion'])
+    .where('u.realm_id', '=', p.realm)
+    .where('u.machine_id', '>', p.after)
+    .where('u.machine_id', '<=', p.last)
+    .orderBy('u.machine_id')
+    .limit(p.limit),
 );
 
 /** Living machines whose heartbeat was due before `now`, after the given place; the longest overdue first. */
@@ -133,6 +154,17 @@ export function overdueOf(
   return found.map(({ id }) => id);
 }
 
+/** Machines with an id behind `after` and up to `last`, gone ones too, with what is booked of them. */
+export function bookedMachines(
+  reader: RealmReader,
+  asked: { readonly after: string; readonly last: string; readonly limit: number },
+): BookedMachine[] {
+  return reader.all(BOOKED, asked).map(({ id, due, alive, deletedAt, policyId, policyVersion }) => {
+    const policy = { id: policyId, version: policyVersion };
+    return { id, due, waits: alive === 1 && deletedAt === null, policy };
+  });
+}
+
 /** Books when a machine is to be looked at again; null: its policy asks for no heartbeat. */
 export function rescheduleHeartbeat(tx: RealmTx, id: string, due: EpochMs | null): void {
   tx.run(RESCHEDULE, { id, due });
@@ -145,10 +177,10 @@ export function livingMachines(reader: RealmReader): number {
 
 /** What a job remembered; undefined: nothing. */
 export function jobState(reader: Reader, job: string): string | undefined {
-  return reader.get(STATE, { job })?.state;
+  return readJobState(reader, job);
 }
 
 /** Lets a job remember something across restarts. */
 export function setJobState(tx: Tx, job: string, state: string): void {
-  tx.run(SET_STATE, { job, state, now: tx.now });
+  writeJobState(tx, job, state);
 }

@@ -6,6 +6,8 @@ import type { RealmId } from '../../storage/realm-scope.ts';
 import type { RealmReader } from '../../storage/tx.ts';
 import type { UnitOfWork } from '../../storage/unit-of-work.ts';
 import { realmOf } from '../caller.ts';
+import { bookAnew } from '../machines/book-heartbeats.ts';
+import { asksEarlier } from '../machines/heartbeat-rule.ts';
 import { openMetadata, refuseCardData, sealMetadata } from '../metadata.ts';
 import { notFound, requireVersion, settle, STALE } from '../refusal.ts';
 import type { Guarded, Shown } from '../schema.ts';
@@ -13,7 +15,14 @@ import type { PolicyCache } from './policy-cache.ts';
 import type { PolicyPatch } from './policy-schema.ts';
 import { checkPolicyOverrides, policyOverridesOf } from './policy-settings.ts';
 import { entitlementsOfPolicies, findPolicy, updatePolicy as store } from './policy-store.ts';
-import { type Policy, policyDecides, policyView, type PolicyView, storedOverrides } from './policy.ts';
+import {
+  type Policy,
+  policyDecides,
+  policyView,
+  type PolicyView,
+  settingsOf,
+  storedOverrides,
+} from './policy.ts';
 
 /** What changing a policy needs. */
 export interface UpdatePolicyDeps {
@@ -50,6 +59,7 @@ export async function updatePolicy(
     const view = { view: viewOf(deps, realm, { policy: after, change, reader }), version: after.version };
     return deps.work.run(permit, (tx) => {
       if (!store(tx.in(realm), after, policy.version)) return STALE;
+      if (asksEarlier(settingsOf(after), settingsOf(policy))) bookAnew(tx, realm);
       const target = { kind: 'policy', id };
       append(tx, {
         action: 'policy.updated',
