@@ -20,6 +20,8 @@ export type Principal =
       readonly scopes: ReadonlySet<Scope>;
       /** How much the key may ask for. */
       readonly tier: Tier;
+      /** Ids of the products the key is limited to; absent or empty: none, it is for all. */
+      readonly products?: readonly string[];
     }
   | { readonly kind: 'license'; readonly actor: Actor; readonly realm: RealmId; readonly licenseId: string }
   | { readonly kind: 'anonymous'; readonly actor: Actor; readonly realm: null };

@@ -1,6 +1,7 @@
 import {
   apiKeyRoutes,
   type Demand,
+  limitProducts,
   type Permit,
   scopeOf,
   SECURITY_SCHEMES,
@@ -28,6 +29,7 @@ import type { Activity } from '../states.ts';
 import { countsReads } from './bulk-read-routes.ts';
 import type { FeatureDeps } from './features.ts';
 import type { Parts } from './parts.ts';
+import { PRODUCT_RULES } from './product-rules.ts';
 import { VERSION } from './status.ts';
 import { sweepRoutes } from './sweep-routes.ts';
 import { systemRoutes } from './system-routes.ts';
@@ -52,12 +54,9 @@ export function allRoutes(parts: Parts, deps: FeatureDeps): Route<Permit, Demand
   ].map(gate);
   // These say by themselves what they are: validation, heartbeat, activation, checkout.
   const own = [...validationRoutes(deps), ...machineRoutes(deps), ...issuingRoutes(deps)];
-  const routes: Route<Permit, Demand>[] = [
-    ...features,
-    ...own,
-    ...systemRoutes(parts),
-    ...sweepRoutes(parts),
-  ].map(countsReads(deps.bulkReads));
+  const routes: Route<Permit, Demand>[] = [...features, ...own, ...systemRoutes(parts), ...sweepRoutes(parts)]
+    .map(limitProducts(deps.productScope, PRODUCT_RULES))
+    .map(countsReads(deps.bulkReads));
   // Made when somebody first asks: the document lists the routes that serve it, too.
   const document = once(() =>
     openApiDocument(all, { version: VERSION, securitySchemes: SECURITY_SCHEMES, securityOf, scopeOf }),

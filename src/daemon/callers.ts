@@ -3,6 +3,7 @@ import {
   FailureLimiter,
   findLicenseRealms,
   KeyUsage,
+  type ProductScopeDeps,
   ProvenKeys,
   RateLimits,
   type RateLimitsDeps,
@@ -10,7 +11,7 @@ import {
   WEAK_GUESS_POINTS,
 } from '../access/index.ts';
 import { Overload } from '../http/overload.ts';
-import { isWeakGuess, licenseKeyForms } from '../licensing/index.ts';
+import { isWeakGuess, licenseKeyForms, productOf } from '../licensing/index.ts';
 import { QUEUE_UNITS } from '../storage/unit-of-work.ts';
 import type { Parts } from './parts.ts';
 
@@ -22,6 +23,7 @@ export function callerMemory(parts: Parts) {
   return {
     failures,
     proven: new ProvenKeys(random),
+    productScope: productScope(parts),
     bulkReads: new BulkReads({ work, random, time }),
     keyUsage: new KeyUsage({ work, sealer }),
     usageLog: new UsageLog({ work, sealer, indexer, time }),
@@ -34,6 +36,21 @@ export function callerMemory(parts: Parts) {
       const limited = await failures.charge(address, isWeakGuess(typed) ? WEAK_GUESS_POINTS : 1);
       if (limited !== undefined) throw limited;
     },
+  };
+}
+
+/** As long as any licence key may be guessed at. */
+const NO_KEY_BYTES = 32;
+
+function productScope({ work, custody, random }: Parts): ProductScopeDeps {
+  return {
+    productOf: (realm, id) => productOf(work.read.in(realm), id),
+    productOfKey: (realm, typed) => {
+      const found = findLicenseRealms(work.read, custody.indexer, licenseKeyForms(typed));
+      const here = found.find((license) => license.realm === realm);
+      return here === undefined ? undefined : productOf(work.read.in(realm), here.licenseId);
+    },
+    noKey: random.bytes(NO_KEY_BYTES).toString('hex'),
   };
 }
 

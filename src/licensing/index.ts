@@ -53,4 +53,5 @@ export { policyRoutes, type PolicyRoutesDeps } from './policies/routes.ts';
 export { purgeJobs } from './purge/jobs.ts';
 export { PURGE_SWEEPS } from './purge/purge-kinds.ts';
 export { productJobs } from './products/jobs.ts';
+export { productOf } from './products/product-of-store.ts';
 export { productRoutes, type ProductRoutesDeps } from './products/routes.ts';

@@ -136,7 +136,14 @@ function principalOf(key: ApiKey, realm: RealmId): Principal {
     id: key.id,
     via: key.kind === 'sk' ? 'secret-key' : 'publishable-key',
   } as const;
-  return { kind: actor.via, actor, realm, scopes: scopeSet(key.scopes), tier: key.tier };
+  return {
+    kind: actor.via,
+    actor,
+    realm,
+    scopes: scopeSet(key.scopes),
+    tier: key.tier,
+    products: key.allowedProducts,
+  };
 }
 
 const scopeSets = new Map<string, ReadonlySet<Scope>>();

@@ -32,8 +32,10 @@ afterAll(async () => {
 
 const post = (path: string, body: unknown, key: string): Promise<Answered> =>
   ask(door.url, { method: 'POST', path, key, body });
-const patch = (id: string, body: unknown, key: string, headers = {}): Promise<Answered> =>
-  ask(door.url, { method: 'PATCH', path: `${PATH}/${id}`, key, body, headers });
+const patch = (id: string, body: unknown, by: string | { key: string; match: string }): Promise<Answered> => {
+  const { key, match } = typeof by === 'string' ? { key: by, match: '*' } : by;
+  return ask(door.url, { method: 'PATCH', path: `${PATH}/${id}`, key, body, headers: { 'if-match': match } });
+};
 const operator = (method: string, path: string, body?: unknown): Promise<Answered> =>
   askSocket(door.socket, { method, path, body, headers: { 'x-mintmark-tenant': 'acme' } });
 
@@ -68,11 +70,11 @@ describe('changing a key', () => {
     const admin = await made();
     const other = await made({ scopes: ['api-keys:read'] });
     const shown = await ask(door.url, { path: `${PATH}/${other.id}`, key: admin.key });
-    const match = { 'if-match': shown.headers.get('etag') ?? '' };
-    const first = await patch(other.id, { name: 'one' }, admin.key, match);
+    const by = { key: admin.key, match: shown.headers.get('etag') ?? '' };
+    const first = await patch(other.id, { name: 'one' }, by);
     expect(first.status).toBe(200);
-    expect(first.headers.get('etag')).not.toBe(match['if-match']);
-    expect((await patch(other.id, { name: 'two' }, admin.key, match)).code).toBe('PRECONDITION_FAILED');
+    expect(first.headers.get('etag')).not.toBe(by.match);
+    expect((await patch(other.id, { name: 'two' }, by)).code).toBe('PRECONDITION_FAILED');
   });
 
   it('raises tier and issue limits for the local operator alone', async () => {

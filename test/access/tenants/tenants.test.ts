@@ -105,7 +105,7 @@ describe('a tenant', () => {
 
   it('is for the local operator alone', async () => {
     for (const key of [daemon.live.secretKey, daemon.live.publishableKey]) {
-      expect((await ask(daemon.url, { path: PATH, key })).code).toBe('INSUFFICIENT_SCOPE');
+      expect((await ask(daemon.url, { path: PATH, key })).code).toBe('OPERATOR_ONLY');
     }
     expect((await ask(daemon.url, { path: PATH })).code).toBe('UNAUTHENTICATED');
     expect((await ask(daemon.url, { path: PATH, headers: { 'x-mintmark-tenant': 'dev' } })).status).toBe(401);

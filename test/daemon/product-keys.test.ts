@@ -1,0 +1,257 @@
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { API_KEY_SCOPES } from '../../src/access/index.ts';
+import { allRoutes } from '../../src/daemon/all-routes.ts';
+import { PRODUCT_RULES } from '../../src/daemon/product-rules.ts';
+import {
+  type Answered,
+  dataOf,
+  type RunningDaemon,
+  send,
+  startDaemon,
+  temporaryDirectory,
+} from '../support/daemon.ts';
+import { sendAsOperator } from '../support/operator-socket.ts';
+
+/** What there is of one product. */
+interface Shelf {
+  readonly product: string;
+  readonly policy: string;
+  readonly license: string;
+  readonly licenseKey: string;
+  readonly machine: string;
+}
+
+/** Bodies with which each route would succeed with ids of its own product. */
+const BODIES: Readonly<Record<string, (of: Shelf) => unknown>> = {
+  'POST /policies': ({ product }) => ({ productId: product, name: 'New', template: 'desktop_app' }),
+  'POST /licenses': ({ product, policy }) => ({ productId: product, policyId: policy }),
+  'POST /licenses/batch': ({ product, policy }) => ({ items: [{ productId: product, policyId: policy }] }),
+  'PATCH /products/{id}': () => ({ name: 'Other' }),
+  'PATCH /policies/{id}': () => ({ maxMachines: 9 }),
+  'PATCH /licenses/{id}': () => ({ name: 'Other' }),
+  'PATCH /machines/{id}': () => ({ name: 'Other' }),
+  'PUT /licenses/{id}/entitlements/{entitlementId}': () => ({}),
+  'POST /licenses/{id}/suspend': () => ({ reason: 'x' }),
+  'POST /licenses/{id}/renew': () => ({ days: 1 }),
+  'POST /licenses/{id}/transfer': ({ policy }) => ({ policyId: policy }),
+  'POST /licenses/{id}/revoke': () => ({ reason: 'x' }),
+  'POST /licenses/{id}/ban': () => ({ reason: 'x' }),
+  'POST /licenses/{id}/validate': () => ({ fingerprint: 'product-machine' }),
+  'POST /licenses/{id}/machines': () => ({ fingerprint: 'another-machine' }),
+  'POST /machines/{id}/rekey': () => ({ publicKey: null }),
+};
+
+const directory = temporaryDirectory();
+let daemon: RunningDaemon;
+let own: Shelf;
+let foreign: Shelf;
+let entitlement: string;
+/** A key with every scope, limited to one product. */
+let limited: { url: string; key: string };
+
+beforeAll(async () => {
+  daemon = await startDaemon(join(directory.path, 'appliance'));
+  const owner = { url: daemon.url, key: daemon.live.secretKey };
+  own = await stock(owner, 'own');
+  foreign = await stock(owner, 'foreign');
+  const made = send(owner, { method: 'POST', path: '/entitlements', body: { code: 'x', name: 'X' } });
+  entitlement = String((await dataOf(made))['id']);
+  limited = { url: daemon.url, key: await keyFor({ scopes: API_KEY_SCOPES }) };
+});
+
+afterAll(async () => {
+  await daemon.stop();
+  directory[Symbol.dispose]();
+});
+
+async function stock(target: { url: string; key: string }, code: string): Promise<Shelf> {
+  const post = (path: string, body: unknown): Promise<Record<string, unknown>> =>
+    dataOf(send(target, { method: 'POST', path, body }));
+  const product = String((await post('/products', { name: code, code }))['id']);
+  const policy = String(
+    (await post('/policies', { productId: product, name: code, template: 'desktop_app' }))['id'],
+  );
+  const license = await post('/licenses', { productId: product, policyId: policy });
+  const id = String(license['id']);
+  const machine = await post(`/licenses/${id}/machines`, { fingerprint: 'product-machine' });
+  return { product, policy, license: id, licenseKey: String(license['key']), machine: String(machine['id']) };
+}
+
+/** A key for the products of `own`, made at the operator's socket. */
+async function keyFor(more: Record<string, unknown>): Promise<string> {
+  const body = {
+    name: 'limited',
+    allowedProducts: [own.product],
+    tier: 'unlimited',
+    issueLimitPerDay: null,
+    ...more,
+  };
+  const data = join(daemon.dir, 'data');
+  const headers = { 'x-mintmark-tenant': daemon.tenant };
+  return String(
+    (await dataOf(sendAsOperator(data, { method: 'POST', path: '/api-keys', body, headers })))['key'],
+  );
+}
+
+const ask = (method: string, path: string, body?: unknown): Promise<Answered> =>
+  send(limited, { method, path, ...(body !== undefined && { body }) });
+
+/** The routes of a tenant, below `/api/v1`. */
+const ROUTES = allRoutes({} as never, {} as never)
+  .filter(({ path, demand }) => path.startsWith('/api/v1/') && demand.operatorOnly !== true)
+  .map(({ method, path }) => ({ method, path: path.slice('/api/v1'.length) }));
+
+function filled(path: string, of: Shelf): string {
+  const noun = /^\/([a-z-]+)/.exec(path)?.[1] ?? '';
+  const ids: Readonly<Record<string, string>> = {
+    products: of.product,
+    policies: of.policy,
+    licenses: of.license,
+    machines: of.machine,
+    entitlements: entitlement,
+  };
+  return path
+    .replace('{entitlementId}', entitlement)
+    .replace('{code}', daemon.tenant)
+    .replace('{id}', ids[noun] ?? 'none');
+}
+
+describe('a key that is limited to a product', () => {
+  it('answers 404 to every id of another, whatever is asked', async () => {
+    const withIds = ROUTES.filter(({ method, path }) => PRODUCT_RULES[`${method} /api/v1${path}`] === 'ids');
+    expect(withIds.length).toBeGreaterThan(30);
+    const wrong: string[] = [];
+    for (const { method, path } of withIds) {
+      const body =
+        method === 'GET' || method === 'DELETE' ? undefined : (BODIES[`${method} ${path}`]?.(foreign) ?? {});
+      const answer = await ask(method, filled(path, foreign), body);
+      if (answer.status !== 404 || answer.body['code'] !== 'NOT_FOUND') {
+        wrong.push(`${method} ${path}: ${String(answer.status)} ${JSON.stringify(answer.body)}`);
+      }
+    }
+    expect(wrong).toEqual([]);
+    const owner = { url: daemon.url, key: daemon.live.secretKey };
+    const license = await dataOf(send(owner, { method: 'GET', path: `/licenses/${foreign.license}` }));
+    expect(license).toMatchObject({ status: 'active', machineCount: 1 });
+  });
+
+  it('is refused every route that nobody gave a rule', async () => {
+    const without = ROUTES.filter(
+      ({ method, path }) => !(`${method} /api/v1${path}` in PRODUCT_RULES),
+    ).filter(({ path }) => path !== '/openapi.json');
+    expect(without.map(({ path }) => path)).toEqual(
+      expect.arrayContaining(['/analytics', '/events', '/audit', '/usage', '/products', '/entitlements']),
+    );
+    const bodies: Readonly<Record<string, unknown>> = {
+      'POST /products': { name: 'New', code: 'new' },
+      'POST /entitlements': { name: 'New', code: 'new' },
+    };
+    for (const { method, path } of without) {
+      const body = method === 'GET' || method === 'DELETE' ? undefined : (bodies[`${method} ${path}`] ?? {});
+      const at = path.replace('{id}', path.startsWith('/api-keys') ? `key_${'0'.repeat(26)}` : entitlement);
+      const answer = await ask(method, at, body);
+      expect([method, path, answer.status]).toEqual([method, path, 403]);
+    }
+  });
+
+  it('works with what is of its own', async () => {
+    expect((await ask('GET', `/products/${own.product}`)).status).toBe(200);
+    expect((await ask('GET', `/licenses/${own.license}`)).status).toBe(200);
+    expect((await ask('POST', '/licenses', { productId: own.product, policyId: own.policy })).status).toBe(
+      201,
+    );
+    const items = [{ productId: own.product, policyId: own.policy }];
+    expect((await ask('POST', '/licenses/batch', { items })).status).toBe(201);
+    expect((await ask('POST', `/machines/${own.machine}/heartbeat`, {})).status).toBe(200);
+    expect((await ask('POST', `/machines/${own.machine}/checkout`, {})).status).toBe(200);
+    const valid = await ask('POST', '/licenses/validate-key', {
+      key: own.licenseKey,
+      fingerprint: 'product-machine',
+    });
+    expect(valid.body['data']).toMatchObject({ valid: true });
+  });
+
+  it('cannot get at another product by a policy, a member of a batch, or a filter', async () => {
+    const { product, policy } = own;
+    const bodies = [
+      { productId: product, policyId: foreign.policy },
+      { productId: foreign.product, policyId: policy },
+    ];
+    for (const body of bodies) {
+      expect((await ask('POST', '/licenses', body)).status).toBe(404);
+      const items = [{ productId: product, policyId: policy }, body];
+      expect((await ask('POST', '/licenses/batch', { items })).status).toBe(404);
+    }
+    expect((await ask('GET', `/licenses?productId=${foreign.product}`)).status).toBe(404);
+    expect((await ask('GET', `/machines?licenseId=${foreign.license}`)).status).toBe(404);
+    expect(
+      (await ask('POST', `/licenses/${own.license}/transfer`, { policyId: foreign.policy })).status,
+    ).toBe(404);
+  });
+
+  it('sees in lists only what is of its own', async () => {
+    for (const path of ['/products', '/policies', '/licenses', '/machines']) {
+      const { status, body } = await ask('GET', `${path}?limit=100`);
+      expect(status, path).toBe(200);
+      const text = JSON.stringify(body['data']);
+      expect(text.length, path).toBeGreaterThan(10);
+      for (const id of [foreign.product, foreign.policy, foreign.license, foreign.machine]) {
+        expect(text, path).not.toContain(id);
+      }
+    }
+  });
+
+  it('finds a licence key of another product as little as one that does not exist', async () => {
+    const lookup = async (key: string): Promise<unknown> => {
+      const { status, body } = await ask('POST', '/licenses/lookup', { key });
+      return [status, body['code'], body['detail']];
+    };
+    expect(await lookup(foreign.licenseKey)).toEqual(await lookup('OWN-0000-0000-0000-0000'));
+    expect((await ask('POST', '/licenses/lookup', { key: own.licenseKey })).status).toBe(200);
+    const validated = await ask('POST', '/licenses/validate-key', { key: foreign.licenseKey });
+    expect(validated.body['data']).toMatchObject({ valid: false, code: 'NOT_FOUND' });
+    const input = { key: foreign.licenseKey, fingerprint: 'yet-another-machine' };
+    expect((await ask('POST', '/machines', input)).status).toBe(404);
+  });
+
+  it('may be publishable, and then validates and activates for its product alone', async () => {
+    const pk = await keyFor({ kind: 'pk' });
+    const headers = { 'x-publishable-key': pk };
+    const validate = (key: string): Promise<Answered> =>
+      send({ url: daemon.url }, { method: 'POST', path: '/licenses/validate-key', body: { key }, headers });
+    expect((await validate(foreign.licenseKey)).body['data']).toMatchObject({ code: 'NOT_FOUND' });
+    expect((await validate(own.licenseKey)).body['data']).not.toMatchObject({ code: 'NOT_FOUND' });
+    const activate = (key: string): Promise<Answered> =>
+      send(
+        { url: daemon.url },
+        { method: 'POST', path: '/machines', body: { key, fingerprint: 'by-publishable' }, headers },
+      );
+    expect((await activate(foreign.licenseKey)).status).toBe(404);
+    expect((await activate(own.licenseKey)).status).not.toBe(404);
+  });
+
+  it('makes keys for its product, and for no other', async () => {
+    const child = await ask('POST', '/api-keys', { name: 'child', scopes: ['licenses:read'] });
+    expect(child.body['data']).toMatchObject({ allowedProducts: [own.product] });
+    const key = (child.body['data'] as { key: string }).key;
+    const read = (id: string): Promise<Answered> =>
+      send({ url: daemon.url, key }, { method: 'GET', path: `/licenses/${id}` });
+    expect([(await read(own.license)).status, (await read(foreign.license)).status]).toEqual([200, 404]);
+    const wider = {
+      name: 'wider',
+      scopes: ['licenses:read'],
+      allowedProducts: [own.product, foreign.product],
+    };
+    expect((await ask('POST', '/api-keys', wider)).status).toBe(422);
+  });
+});
+
+describe('the rules', () => {
+  it('are for routes that there are', () => {
+    const actions = new Set(
+      allRoutes({} as never, {} as never).map(({ method, path }) => `${method} ${path}`),
+    );
+    expect(Object.keys(PRODUCT_RULES).filter((action) => !actions.has(action))).toEqual([]);
+  });
+});
