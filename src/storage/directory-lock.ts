@@ -1,41 +1,28 @@
-import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import BetterSqlite3 from 'better-sqlite3';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { Fault } from '../faults.ts';
 import type { DataPaths } from './data-paths.ts';
+import { FileLock } from './file-lock.ts';
 
-/**
- * The operating system's lock on a data directory. Node has no flock; SQLite's EXCLUSIVE lock on a file of its own is
- * one, and the kernel releases it whatever ends the process.
- */
+/** The lock on a data directory: one process at a time serves it. */
 export class DirectoryLock {
-  readonly #db: BetterSqlite3.Database;
+  readonly #lock: FileLock;
   readonly #owner: string;
 
   /** @throws Fault DATA_DIRECTORY_IN_USE, naming the process that has it when that can be known. */
   constructor(paths: DataPaths) {
+    const lock = FileLock.take(paths.lock);
+    if (lock === undefined) throw inUse(paths);
+    this.#lock = lock;
     this.#owner = paths.lockOwner;
-    this.#db = new BetterSqlite3(paths.lock, { timeout: 0 });
-    try {
-      this.#db.exec('BEGIN EXCLUSIVE');
-    } catch (error) {
-      this.#db.close();
-      throw isBusy(error) ? inUse(paths) : error;
-    }
-    chmodSync(paths.lock, 0o600);
     writeFileSync(this.#owner, `${String(process.pid)}\n`, { mode: 0o600 });
   }
 
   /** Lets the next process in. */
   release(): void {
-    if (!this.#db.open) return;
+    if (!this.#lock.held) return;
     rmSync(this.#owner, { force: true });
-    this.#db.exec('ROLLBACK');
-    this.#db.close();
+    this.#lock.release();
   }
-}
-
-function isBusy(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && /^SQLITE_(BUSY|LOCKED)/.test(String(error.code));
 }
 
 function inUse(paths: DataPaths): Fault {

@@ -53,19 +53,14 @@ interface Running {
   readonly stderr: () => string;
 }
 
-function start({ name, environment }: Load): Running {
-  const state = desk.at(`${name}.csv.import-state`);
-  const resume = existsSync(state) ? ['--resume'] : [];
-  const options = [
-    '--environment',
-    environment,
-    '--policy',
-    'desktop',
-    '--keys-out',
-    desk.at(`${name}-keys.csv`),
-    ...resume,
-  ];
-  const command = ['--data-dir', desk.made.data, 'license', 'import', desk.at(`${name}.csv`), ...options];
+function importing({ name, environment }: Load, ...more: string[]): string[] {
+  const to = ['--environment', environment, '--policy', 'desktop', '--keys-out', desk.at(`${name}-keys.csv`)];
+  return ['license', 'import', desk.at(`${name}.csv`), ...to, ...more];
+}
+
+function start(load: Load): Running {
+  const resume = existsSync(desk.at(`${load.name}.csv.import-state`)) ? ['--resume'] : [];
+  const command = ['--data-dir', desk.made.data, ...importing(load, ...resume)];
   const child = spawn(PROGRAM, command, { env: cleanEnvironment(), stdio: ['ignore', 'ignore', 'pipe'] });
   let text = '';
   child.stderr.setEncoding('utf8').on('data', (part: string) => (text += part));
@@ -109,6 +104,31 @@ describe('an import that is killed again and again', () => {
     }
     await expectEachOnce(load, await running.ended);
     expect(running.stderr()).toBe('');
+  });
+
+  it('is alone with its state: a second one is refused, and the first goes on', async () => {
+    const load = prepared({ name: 'two', environment: 'test', rows: 3000, firstKey: 700_000 });
+    const first = start(load);
+    await written(load, first, 2);
+    first.child.kill('SIGSTOP');
+    const [second, anew] = [start(load), await desk.run(importing(load))];
+    expect([await second.ended, anew.code, anew.stdout]).toEqual([EXIT.refused, EXIT.refused, '']);
+    for (const said of [second.stderr(), anew.stderr]) {
+      expect(said).toContain(`another import is going on from ${desk.at('two.csv.import-state')} right now`);
+      expect(said).toMatch(/Wait until it has ended \(fuser \S+\.lock names its process\); then resume\./);
+    }
+    first.child.kill('SIGCONT');
+    await expectEachOnce(load, await first.ended);
+  });
+
+  it('that was killed keeps nobody out', async () => {
+    const load = prepared({ name: 'dead', environment: 'test', rows: 3000, firstKey: 900_000 });
+    const first = start(load);
+    await written(load, first, 2);
+    first.child.kill('SIGKILL');
+    await first.ended;
+    expect(existsSync(desk.at('dead.csv.import-state.lock'))).toBe(true);
+    await expectEachOnce(load, await finish(load));
   });
 
   it('stops behind its batch when it is asked to, and goes on', async () => {

@@ -11,6 +11,7 @@ import { importLicenses } from './import-licenses.ts';
 import { planImport } from './import-plan.ts';
 import { type ImportState, readState, writeState } from './import-state.ts';
 import { type ImportOptions, settingsDigest, type Wish } from './import-wish.ts';
+import { lockState } from './import-lock.ts';
 import { type Input, openInput } from './input-file.ts';
 import { hasKey, KeyList, KEYS_HEADER } from './key-list.ts';
 import { isGood } from './license-batch-request.ts';
@@ -97,6 +98,17 @@ const ticker = (input: Input, progress: Progress) => (): void => {
 };
 
 async function realRun(around: Around, reading: ItemReading): Promise<void> {
+  const { wish, input } = around;
+  // Without a state nothing is resumed, and nothing is there that two could write.
+  const lock = input.digest === null ? undefined : lockState(wish.statePath);
+  try {
+    await lockedRun(around, reading);
+  } finally {
+    lock?.release();
+  }
+}
+
+async function lockedRun(around: Around, reading: ItemReading): Promise<void> {
   const { client, out, wish, input, progress } = around;
   const { allowWeak = false, skipErrors = false } = wish.options;
   const begun = await begin(around, reading);
