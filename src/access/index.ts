@@ -28,7 +28,6 @@ export {
   prepareTenant,
   storeTenant,
 } from './tenants/create-tenant.ts';
-export { limitProducts, type ProductRule, type ProductScopeDeps } from './product-scope/limit-products.ts';
 export { RateLimits, type RateLimitsDeps } from './rate-limits/rate-limits.ts';
 export type { LimitTable } from './rate-limits/tier-limits.ts';
 export { RealmDirectory } from './tenants/realm-directory.ts';

@@ -1,7 +1,6 @@
 import {
   apiKeyRoutes,
   type Demand,
-  limitProducts,
   type Permit,
   scopeOf,
   SECURITY_SCHEMES,
@@ -29,6 +28,7 @@ import type { Activity } from '../states.ts';
 import { countsReads } from './bulk-read-routes.ts';
 import type { FeatureDeps } from './features.ts';
 import type { Parts } from './parts.ts';
+import { limitProducts } from './limit-products.ts';
 import { PRODUCT_RULES } from './product-rules.ts';
 import { VERSION } from './status.ts';
 import { sweepRoutes } from './sweep-routes.ts';

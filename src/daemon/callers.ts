@@ -3,7 +3,6 @@ import {
   FailureLimiter,
   findLicenseRealms,
   KeyUsage,
-  type ProductScopeDeps,
   ProvenKeys,
   RateLimits,
   type RateLimitsDeps,
@@ -13,6 +12,7 @@ import {
 import { Overload } from '../http/overload.ts';
 import { isWeakGuess, licenseKeyForms, productOf } from '../licensing/index.ts';
 import { QUEUE_UNITS } from '../storage/unit-of-work.ts';
+import type { ProductScopeDeps } from './limit-products.ts';
 import type { Parts } from './parts.ts';
 
 /** What is kept in memory of callers: how much they asked for, how often they failed, when their keys were used. */

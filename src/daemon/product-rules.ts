@@ -1,4 +1,4 @@
-import type { ProductRule } from '../access/index.ts';
+import type { ProductRule } from './limit-products.ts';
 
 /**
  * What a key that is limited to products may do (access.md, API keys). A route that does not stand here is refused to it:

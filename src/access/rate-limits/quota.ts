@@ -1,5 +1,4 @@
 import { SECOND } from '../../lib/clock.ts';
-import type { HeaderList } from '../../http/headers.ts';
 
 /** What one policy has left for a caller. */
 export interface Allowance {
@@ -19,7 +18,7 @@ export interface Allowance {
  * draft-ietf-httpapi-ratelimit-headers-11 §3 and §4 for all, and the older `X-RateLimit-*` for the first. Times are seconds
  * from now, rounded up: there is no clock that both sides share.
  */
-export function quotaHeaders(allowances: readonly [Allowance, ...Allowance[]]): HeaderList {
+export function quotaHeaders(allowances: readonly [Allowance, ...Allowance[]]): string[] {
   const [first] = allowances;
   return [
     'RateLimit-Policy',

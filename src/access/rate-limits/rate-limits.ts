@@ -1,5 +1,3 @@
-import type { CountedRequest, Quota } from '../../http/quota.ts';
-import type { LimitClass } from '../../http/route.ts';
 import { Fault } from '../../faults.ts';
 import { MINUTE, SECOND } from '../../lib/clock.ts';
 import type { Random } from '../../lib/random.ts';
@@ -7,6 +5,7 @@ import type { RealmId } from '../../storage/realm-scope.ts';
 import { type Tier, TIERS } from '../api-keys/api-key.ts';
 import type { FailureLimiter } from '../failure-limiter.ts';
 import type { Principal } from '../principal.ts';
+import type { CountedRequest, LimitClass, Quota } from './counted-request.ts';
 import { Places } from './places.ts';
 import { type Allowance, isExceeded, quotaHeaders } from './quota.ts';
 import { type LimitTable, limitsOf, QUIET_ACTIVATIONS, type TierLimits } from './tier-limits.ts';
@@ -36,7 +35,7 @@ const STRICTEST = TIERS[0];
 
 /** A request on its way through the counters. */
 interface Counting {
-  readonly request: CountedRequest<Principal>;
+  readonly request: CountedRequest;
   readonly limits: TierLimits;
 }
 
@@ -63,7 +62,7 @@ export class RateLimits {
   }
 
   /** Counts a request; undefined: nothing limits it. */
-  async count(request: CountedRequest<Principal>): Promise<Quota | undefined> {
+  async count(request: CountedRequest): Promise<Quota | undefined> {
     const { who, class: name } = request;
     if (who.kind === 'operator' || !isCounted(name)) return undefined;
     // Whoever shows nothing is refused anyway: there is nobody to count it for.
@@ -126,7 +125,7 @@ export class RateLimits {
     return quotaOf([{ policy: 'activate', limit: limits.activate, windowMs: MINUTE, ...counted }]);
   }
 
-  #isOfRealm({ who, license }: CountedRequest<Principal>, realm: RealmId): boolean {
+  #isOfRealm({ who, license }: CountedRequest, realm: RealmId): boolean {
     return who.kind !== 'publishable-key' || (license !== undefined && this.#leadsTo(license, realm));
   }
 
@@ -142,11 +141,11 @@ export class RateLimits {
     return limitsOf(table, TIERS[Math.max(0, ...tiers)] ?? STRICTEST);
   }
 
-  #placeOf(request: CountedRequest<Principal>): string {
+  #placeOf(request: CountedRequest): string {
     return this.#places.of(this.#licenseIn(request), request.machine ?? `from ${request.address}`);
   }
 
-  #licenseIn({ who, license }: CountedRequest<Principal>): string {
+  #licenseIn({ who, license }: CountedRequest): string {
     if (who.kind === 'license') return who.licenseId;
     return license === undefined ? '' : this.#deps.formOfKey(license);
   }

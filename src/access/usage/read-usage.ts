@@ -2,7 +2,7 @@ import type { Indexer, Sealer } from '../../custody/sealer.ts';
 import { addressPrefix } from '../../ledger/index.ts';
 import { type EpochMs, HOUR, isoTime } from '../../lib/clock.ts';
 import { present } from '../../lib/invariant.ts';
-import { type RealmId, SYSTEM_REALM } from '../../storage/realm-scope.ts';
+import type { RealmId } from '../../storage/realm-scope.ts';
 import type { RealmReader } from '../../storage/tx.ts';
 import type { UnitOfWork } from '../../storage/unit-of-work.ts';
 import type { Permit } from '../permit.ts';
@@ -10,6 +10,7 @@ import {
   openAddress,
   type StoredUse,
   subjectCandidates,
+  systemRealm,
   totalsBefore,
   type UsagePlace,
   usesAbout,
@@ -122,7 +123,7 @@ function shownIn(deps: ReadUsageDeps, permit: Permit, realm: RealmId): (row: Sto
 }
 
 function realmOf(permit: Permit, part: UsagePart): RealmId {
-  if (part === 'system') return SYSTEM_REALM;
+  if (part === 'system') return systemRealm();
   return present(permit.realm, 'a permit for the usage of a realm names its realm');
 }
 

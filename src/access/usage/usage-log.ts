@@ -3,8 +3,16 @@ import { DAY, type EpochMs, HOUR } from '../../lib/clock.ts';
 import type { RealmId } from '../../storage/realm-scope.ts';
 import type { Tx } from '../../storage/tx.ts';
 import type { UnitOfWork } from '../../storage/unit-of-work.ts';
-import { addTotal, countRows, insertUse, type SealedUse, sealAddress, subjectDigest } from './usage-store.ts';
-import { namedCaller, NOBODY, realmOfUse, type UsedRequest, type UseRow, type UseTotal } from './use.ts';
+import {
+  addTotal,
+  countRows,
+  insertUse,
+  type SealedUse,
+  sealAddress,
+  subjectDigest,
+  systemRealm,
+} from './usage-store.ts';
+import { namedCaller, NOBODY, type UsedRequest, type UseRow, type UseTotal } from './use.ts';
 
 /** Rows that may wait: several seconds of the highest rate of different requests. Beyond them only numbers are kept. */
 const ROWS_WAITING = 20_000;
@@ -59,7 +67,7 @@ export class UsageLog {
       return;
     }
     const { action, status, address, subject = '' } = use;
-    const realm = realmOfUse(use.who);
+    const realm = use.who?.realm ?? systemRealm();
     const key = `${realm} ${principal} ${action} ${status} ${address} ${subject}`;
     const known = this.#rows.get(key);
     if (known !== undefined) known.count++;
@@ -107,7 +115,7 @@ export class UsageLog {
   }
 
   #count({ who, action: route, status }: UsedRequest, principal: string): void {
-    const realm = realmOfUse(who);
+    const realm = who?.realm ?? systemRealm();
     const hour = Math.floor(this.#deps.time.now() / HOUR);
     const key = `${realm} ${hour} ${principal} ${route} ${status}`;
     const known = this.#totals.get(key);

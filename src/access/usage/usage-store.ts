@@ -1,6 +1,6 @@
 import type { Indexer, Sealer } from '../../custody/sealer.ts';
 import type { EpochMs } from '../../lib/clock.ts';
-import type { RealmId } from '../../storage/realm-scope.ts';
+import { type RealmId, SYSTEM_REALM } from '../../storage/realm-scope.ts';
 import { statement } from '../../storage/statement.ts';
 import type { RealmReader, RealmTx } from '../../storage/tx.ts';
 import type { UseRow, UseTotal } from './use.ts';
@@ -172,6 +172,11 @@ export function openAddress(
   address: Buffer,
 ): string {
   return sealer.open(addressCell(of), address).toString('utf8');
+}
+
+/** The realm of the appliance itself: what belongs to no tenant is kept there. */
+export function systemRealm(): RealmId {
+  return SYSTEM_REALM;
 }
 
 /** Adds a row to the log; `countRows` is to be told of it in the same unit. */

@@ -1,5 +1,5 @@
 import type { EpochMs } from '../../lib/clock.ts';
-import { type RealmId, SYSTEM_REALM } from '../../storage/realm-scope.ts';
+import type { RealmId } from '../../storage/realm-scope.ts';
 import type { Principal } from '../principal.ts';
 
 /** One answered request, as the HTTP server tells of it. */
@@ -45,9 +45,4 @@ export const NOBODY = 'anonymous:-';
 /** Whose name a request is kept under; undefined: it is only counted. */
 export function namedCaller(who: Principal | null): string | undefined {
   return who === null || who.kind === 'anonymous' ? undefined : `${who.actor.kind}:${who.actor.id}`;
-}
-
-/** Where a request is kept: in the realm of its caller, else in the appliance's own. */
-export function realmOfUse(who: Principal | null): RealmId {
-  return who?.realm ?? SYSTEM_REALM;
 }

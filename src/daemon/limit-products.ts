@@ -1,8 +1,8 @@
-import { Fault } from '../../faults.ts';
-import type { Answer, Call, Route } from '../../http/route.ts';
-import { present } from '../../lib/invariant.ts';
-import type { RealmId } from '../../storage/realm-scope.ts';
-import type { Demand, Permit } from '../permit.ts';
+import { Fault } from '../faults.ts';
+import type { Answer, Call, Route } from '../http/route.ts';
+import { present } from '../lib/invariant.ts';
+import type { RealmId } from '../storage/realm-scope.ts';
+import type { Demand, Permit } from '../access/index.ts';
 
 /**
  * What a route shows of products to a key that is for some of them only. A route without a rule is not for such keys.
