@@ -118,12 +118,18 @@ export function floorAsking(path: string, body: (i: number) => object): Asking {
   };
 }
 
-/** A licence of the floor. */
-export async function floorLicense(stage: Pick<Stage, 'floorUrl'>): Promise<Issued> {
+/** Licences of the floor. */
+export async function floorLicenses(stage: Pick<Stage, 'floorUrl'>, count: number): Promise<Issued[]> {
   const made: Issued[] = [];
   const check: Asking['check'] = (i, answer) => made.push(issuedIn(dataIn(200, i, answer)));
-  await loadFloor(stage, { ...floorAsking('/license', () => ({ name: 'Bench' })), check }, { requests: 1 });
-  const [license] = made;
+  const asking = { ...floorAsking('/license', () => ({ name: 'Bench' })), check };
+  await loadFloor(stage, asking, { requests: count, connections: Math.min(count, CONNECTIONS) });
+  return made;
+}
+
+/** One licence of the floor. */
+export async function floorLicense(stage: Pick<Stage, 'floorUrl'>): Promise<Issued> {
+  const [license] = await floorLicenses(stage, 1);
   if (license === undefined) throw new Error('the floor made no licence');
   return license;
 }

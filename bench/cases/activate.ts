@@ -4,7 +4,7 @@ import type { BenchRow } from '../report.ts';
 import {
   createPolicy,
   floorAsking,
-  floorLicense,
+  floorLicenses,
   issue,
   type Issued,
   loadFloor,
@@ -72,8 +72,7 @@ async function demandFull(stage: Stage, licenses: readonly Issued[]): Promise<vo
 }
 
 async function floorActivations(stage: Stage, licenses: number): ReturnType<typeof loadFloor> {
-  const bare: Issued[] = [];
-  while (bare.length < licenses) bare.push(await floorLicense(stage));
+  const bare = await floorLicenses(stage, licenses);
   const body = (i: number) => ({ license: bare[i % licenses]?.id ?? '', fingerprint: `bench-machine-${i}` });
   return loadFloor(stage, floorAsking('/machine', body), { requests: stage.sizes.many });
 }

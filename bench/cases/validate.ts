@@ -42,11 +42,12 @@ function demandValid(i: number, answer: LoadAnswer): void {
 
 /** Tells the floor what it answers from now on. */
 async function sameAnswer(stage: Stage, answer: string): Promise<void> {
+  const same = JSON.parse(answer) as object; // answers of validations are objects
   await loadFloor(
     stage,
-    floorAsking('/same', () => JSON.parse(answer) as object),
+    floorAsking('/same', () => same),
     { requests: 1 },
-  ); // checked before
+  );
 }
 
 interface Exchanged {

@@ -94,6 +94,11 @@ function times(work: () => void): number[] {
   });
 }
 
+interface Outer {
+  readonly enc: string;
+  readonly signature: string;
+}
+
 /** What cannot be avoided for a file of this length, by the runtime: two layers of base64, a signature, AES-GCM, JSON. */
 function bareVerification(characters: number): () => void {
   const bytes = Math.floor((characters * 9) / 16);
@@ -108,10 +113,7 @@ function bareVerification(characters: number): () => void {
   const signature = sign(null, Buffer.from(enc), privateKey).toString('base64');
   const file = Buffer.from(JSON.stringify({ enc, signature })).toString('base64');
   return () => {
-    const outer = JSON.parse(Buffer.from(file, 'base64').toString('utf8')) as Record<
-      'enc' | 'signature',
-      string
-    >; // made above
+    const outer = JSON.parse(Buffer.from(file, 'base64').toString('utf8')) as Outer; // made above
     const signer = createPublicKey({ key: spki, format: 'der', type: 'spki' });
     const good = verify(null, Buffer.from(outer.enc), signer, Buffer.from(outer.signature, 'base64'));
     const decipher = createDecipheriv('aes-256-gcm', key, iv, { authTagLength: 16 }).setAuthTag(tag);

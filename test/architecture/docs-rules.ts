@@ -20,7 +20,7 @@ const PATH =
 const ROOT_FILE = /^`(?:\.\/)?([\w.-]+\.(?:md|json|ts|js|toml))`$/;
 
 /** Files that come into being while Mintmark runs or is built. */
-const PRODUCED = new Set(['bench/results.json']);
+const PRODUCED = new Set(['bench/results.json', 'bench/results-growth.json']);
 
 const LINK = /\]\(([^()\s]+)\)/g;
 const NPM_RUN = /\bnpm run (?:--?[\w-]+ )*([\w:-]+)/g;
