@@ -111,13 +111,18 @@ describe('an import that is killed again and again', () => {
     const first = start(load);
     await written(load, first, 2);
     first.child.kill('SIGSTOP');
-    const [second, anew] = [start(load), await desk.run(importing(load))];
-    expect([await second.ended, anew.code, anew.stdout]).toEqual([EXIT.refused, EXIT.refused, '']);
-    for (const said of [second.stderr(), anew.stderr]) {
-      expect(said).toContain(`another import is going on from ${desk.at('two.csv.import-state')} right now`);
-      expect(said).toMatch(/Wait until it has ended \(fuser \S+\.lock names its process\); then resume\./);
+    try {
+      const [second, anew] = [start(load), await desk.run(importing(load))];
+      expect([await second.ended, anew.code, anew.stdout]).toEqual([EXIT.refused, EXIT.refused, '']);
+      for (const said of [second.stderr(), anew.stderr]) {
+        expect(said).toContain(
+          `another import is going on from ${desk.at('two.csv.import-state')} right now`,
+        );
+        expect(said).toMatch(/Wait until it has ended \(fuser \S+\.lock names its process\); then resume\./);
+      }
+    } finally {
+      first.child.kill('SIGCONT');
     }
-    first.child.kill('SIGCONT');
     await expectEachOnce(load, await first.ended);
   });
 

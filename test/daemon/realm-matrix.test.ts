@@ -30,6 +30,7 @@ const BODIES: Readonly<Record<string, (ids: Ids) => unknown>> = {
   'POST /machines/{id}/checkout': () => ({}),
   'POST /machines/{id}/heartbeat': () => ({}),
   'POST /machines/{id}/rekey': () => ({ publicKey: null }),
+  'PATCH /api-keys/{id}': () => ({ name: 'Taken over' }),
   'POST /api-keys/{id}/rotate': () => ({}),
   'POST /api-keys/{id}/revoke': () => ({}),
   'POST /system/sweeps/{job}/release': () => ({}),
