@@ -332,6 +332,24 @@ describe('a checkout', () => {
     expect(shop.actions()).toContain('machine.seat_released');
   });
 
+  it('gives one floating seat to no second machine while a file of the first is outstanding', async () => {
+    await using shop = await openShop();
+    const { license } = await shop.sell({ maxMachines: 1, floating: true });
+    const asked = { licenseId: license.id, components: undefined, ...PLAIN };
+    const permit = shop.holder(license.id);
+    const issued = await checkoutLicense(shop.deps, permit, { ...asked, fingerprint: PRINT });
+    const id = issued.machineId ?? '';
+    const { freesAt } = await deactivateMachine(shop.deps, permit, { id, versions: null, signed: null });
+    expect(freesAt).toBe(issued.expiresAt);
+    const second = { ...asked, fingerprint: 'machine-two' };
+    await expect(checkoutLicense(shop.deps, permit, second)).rejects.toMatchObject({
+      code: 'MACHINE_LIMIT_EXCEEDED',
+    });
+    shop.clock.advance(14 * DAY);
+    expect((await checkoutLicense(shop.deps, permit, second)).machineId).not.toBe(id);
+    expect(shop.row('SELECT seats FROM license_seats')).toEqual({ seats: 1 });
+  });
+
   it('frees no seat because a machine with an outstanding file was removed, came back and was removed again', async () => {
     await using shop = await openShop();
     const { license } = await shop.sell({ maxMachines: 1 });

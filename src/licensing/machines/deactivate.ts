@@ -37,8 +37,8 @@ export interface DeactivateMachine extends Guarded {
 }
 
 /**
- * Removes a machine and says when its seat is free: at once under a floating policy or without an outstanding file,
- * else when the newest file of the machine expires. A licence holder may where the policy lets him
+ * Removes a machine and says when its seat is free: at once without an outstanding file, else when the newest file of
+ * the machine expires. A licence holder may where the policy lets him
  * (`licenseHolderMayDeactivate`), or with the machine's own signature where machines may change
  * (`floating`, `allowMachineTransfer`).
  * @throws Fault NOT_FOUND, PRECONDITION_FAILED, CONFLICT; MACHINE_SIGNATURE_REQUIRED, INSUFFICIENT_SCOPE
@@ -56,9 +56,8 @@ export async function deactivateMachine(
     const machine = ownMachine(reader, permit, request.id);
     requireSameSigner(permit, machine, seen);
     requireVersion(`machine ${machine.id}`, machine.version, request.versions);
-    const policy = policyOf(deps, permit, machine);
-    requireHolderMay(permit, machine, policy);
-    const ending = { realm, machine, reason: 'deactivated', freeAtOnce: policy.floating } as const;
+    requireHolderMay(permit, machine, policyOf(deps, permit, machine));
+    const ending = { realm, machine, reason: 'deactivated' } as const;
     return deps.work.run(permit, (tx) => {
       if (findMachine(tx.in(realm), machine.id)?.version !== machine.version) return STALE;
       const freesAt = present(endMachine(deps, tx, ending), 'a machine that was just read is alive');

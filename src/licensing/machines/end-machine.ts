@@ -14,18 +14,17 @@ import { uncountTenantMachine } from './tenant-limit-store.ts';
 /** Why a machine's life ends. */
 export type EndReason = 'deactivated' | 'dead' | 'license_deleted';
 
-/** Which machine ends, and how its seat is given back. */
+/** Which machine ends, and why. */
 export interface Ending {
   readonly realm: RealmId;
   readonly machine: MachineSnapshot;
   readonly reason: EndReason;
-  /** True: the seat is free at once. False: when the newest file of the machine expires. */
-  readonly freeAtOnce: boolean;
 }
 
 /**
  * Ends a machine's life inside a unit of the caller, with its ledger entry and event. Without an outstanding file the
- * seat is free at once; with one the machine can still run, so its seat stays taken until that file expires.
+ * seat is free at once; with one the machine can still run, so its seat stays taken until that file expires, under a
+ * floating policy too: else one seat would give a file to any number of machines.
  * @returns when another machine can have the seat; undefined: the machine was gone already
  */
 export function endMachine(
@@ -35,9 +34,9 @@ export function endMachine(
 ): EpochMs | undefined {
   const { realm, machine, reason } = ending;
   const rows = tx.in(realm);
-  const newest = ending.freeAtOnce ? undefined : newestFileExpiry(rows, machine);
-  const heldUntil = newest !== undefined && newest > tx.now ? newest : null;
   const withLicense = reason === 'license_deleted';
+  const newest = withLicense ? undefined : newestFileExpiry(rows, machine);
+  const heldUntil = newest !== undefined && newest > tx.now ? newest : null;
   if (!removeMachine(rows, machine.id, { now: tx.now, heldUntil, withLicense })) return undefined;
   if (heldUntil === null) releaseSeat(rows, machine);
   uncountTenantMachine(rows, { dead: machine.alive === 0 });
@@ -69,7 +68,7 @@ export function endMachinesOf(
   for (;;) {
     const machines = machinesOfLicense(tx.in(realm), id, SLICE);
     for (const machine of machines) {
-      endMachine(deps, tx, { realm, machine, reason: 'license_deleted', freeAtOnce: true });
+      endMachine(deps, tx, { realm, machine, reason: 'license_deleted' });
     }
     ended += machines.length;
     if (machines.length < SLICE) return ended;

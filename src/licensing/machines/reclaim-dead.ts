@@ -85,5 +85,5 @@ function isReclaimable(deps: ReclaimDeps, tx: Tx, { of, machine }: Suspect): boo
 function end(deps: ReclaimDeps, tx: Tx, { of, machine }: Suspect): void {
   const { realm } = of;
   deps.outbox.emit(tx, { type: 'machine.dead', realm, data: { ...machineEvent(machine), status: 'dead' } });
-  endMachine(deps, tx, { realm, machine, reason: 'dead', freeAtOnce: false });
+  endMachine(deps, tx, { realm, machine, reason: 'dead' });
 }

@@ -144,7 +144,7 @@ function endIfDead(deps: SweepDeps, tx: Tx, { realm, id }: Suspect): boolean {
   if (!policy.requireHeartbeat || !isDead(facts, tx.now)) return false;
   deps.outbox.emit(tx, { type: 'machine.dead', realm, data: { ...machineEvent(machine), status: 'dead' } });
   if (policy.heartbeatCullStrategy === 'KEEP_DEAD') return markDead(tx, { realm, machine });
-  return endMachine(deps, tx, { realm, machine, reason: 'dead', freeAtOnce: policy.floating }) !== undefined;
+  return endMachine(deps, tx, { realm, machine, reason: 'dead' }) !== undefined;
 }
 
 function policyOf(

@@ -16,7 +16,11 @@ export const POLICY_FIELDS = {
   maxMachines: count()
     .nullable()
     .describe('Seats; null (unlimited) only together with allowUnlimitedActivations: true'),
-  floating: z.boolean().describe('A deactivated seat can be used by another machine at once'),
+  floating: z
+    .boolean()
+    .describe(
+      'A deactivated seat can be used by another machine: at once, or when the newest file of the removed one expires',
+    ),
   maxUses: count().nullable().describe('Cap on successful validations'),
   maxUniqueFingerprints: count()
     .nullable()

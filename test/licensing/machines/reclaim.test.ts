@@ -115,6 +115,9 @@ describe('a dead machine keeps its seat', () => {
     await checkoutLicense(shop.deps, shop.operator(), { ...asked, ...file });
     shop.clock.advance(PATIENCE + 1);
     expect(await outcomeOf(shop.activate(license.id, pod(2)))).toBe('MACHINE_LIMIT_EXCEEDED');
+    // The sweep ends it, and its seat stays taken, floating or not.
+    expect(await sweepHeartbeats(shop.deps, { job: SWEEP_JOB })).toEqual({ dead: 1, held: 0 });
+    expect(await outcomeOf(shop.activate(license.id, pod(2)))).toBe('MACHINE_LIMIT_EXCEEDED');
     shop.clock.advance(3600 * SECOND);
     expect(await outcomeOf(shop.activate(license.id, pod(2)))).toBe('done');
   });
