@@ -93,7 +93,8 @@ function commit(deps: CommitCheckoutDeps, tx: Tx, { permit, signed }: Committing
     signingKey: signingKeyVersion(tx, signingKid),
   };
   if (!sameVersions(prepared.versions, now)) return STALE;
-  // What has no version (uses, heartbeats, time) is decided again.
+  // What has no version (uses, heartbeats, time) is decided again: what has ended while it was signed is made anew.
+  if (prepared.terms.expiresAt <= tx.now) return STALE;
   const fault = whyNot(standing, request, tx.now);
   if (fault !== null) return { refused: fault };
   const refused = activate(deps, tx, { prepared, standing });

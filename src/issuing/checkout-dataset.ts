@@ -1,7 +1,6 @@
 import type { Sealer } from '../custody/sealer.ts';
 import { type EpochMs, MINUTE, SECOND } from '../lib/clock.ts';
 import {
-  isHeldAt,
   openFingerprint,
   openMachinePersonal,
   openMetadata,
@@ -10,6 +9,7 @@ import {
   type Standing,
   statusAt,
 } from '../licensing/index.ts';
+import { isCarried } from './checkout-terms.ts';
 import type { EntitlementFacts, HeartbeatFacts, LicenseFacts, MachineFacts } from './file-resources.ts';
 
 interface SealerDeps {
@@ -43,19 +43,28 @@ export function licenseFacts(
   };
 }
 
-/** What the licence holds at `now`, each entitlement once, in the order of their codes. @throws Fault SEALED */
+/** What the licence holds until `fileEndsAt`, each entitlement once, in the order of their codes. @throws Fault SEALED */
 export function entitlementFacts(
   { sealer }: SealerDeps,
   standing: Standing,
-  now: EpochMs,
+  fileEndsAt: EpochMs,
 ): EntitlementFacts[] {
-  const held = standing.entitlements.filter((entitlement) => isHeldAt(entitlement, now));
+  const held = standing.entitlements.filter((entitlement) => isCarried(entitlement, fileEndsAt));
   const once = new Map(held.map((entitlement) => [entitlement.code, entitlement]));
   const sorted = [...once.values()].sort((a, b) => (a.code < b.code ? -1 : 1));
   return sorted.map(({ id, code, name, metadata, createdAt, updatedAt }) => {
     const cell = { realm: standing.realm, table: 'entitlements', row: id };
     return { id, code, name, metadata: openMetadata(sealer, cell, metadata), createdAt, updatedAt };
   });
+}
+
+/** When what the licence holds at `now` ends, as far as it ends; held twice, an entitlement ends with the later. */
+export function entitlementEnds({ entitlements }: Standing, now: EpochMs): EpochMs[] {
+  const ends = new Map<string, EpochMs>();
+  for (const { code, expiresAt } of entitlements) {
+    ends.set(code, Math.max(ends.get(code) ?? 0, expiresAt ?? Number.POSITIVE_INFINITY));
+  }
+  return [...ends.values()].filter((end) => end > now && Number.isFinite(end));
 }
 
 /** The machine a file is bound to: the one that is there, or the one the commit will activate; null: none. */

@@ -50,7 +50,7 @@ function encodeFile(deps: EncodeDeps, given: ToEncode): PreparedFile {
   const { standing, tenantId, meta, machine } = given;
   const input = {
     license: licenseFacts(deps, standing, { tenantId, now: meta.issuedAt }),
-    entitlements: entitlementFacts(deps, standing, meta.issuedAt),
+    entitlements: entitlementFacts(deps, standing, meta.expiresAt),
     meta,
     protection: protectionOf(deps, given),
     signingKey: refOf(given),
@@ -104,7 +104,7 @@ function signable(prepared: Pick<PreparedFile, 'signingInput' | 'finish'>, algor
 }
 
 function codesOf(deps: EncodeDeps, { standing, meta }: ToEncode): string[] {
-  return entitlementFacts(deps, standing, meta.issuedAt).map(({ code }) => code);
+  return entitlementFacts(deps, standing, meta.expiresAt).map(({ code }) => code);
 }
 
 function refOf({ key }: ToEncode): SigningKeyRef {

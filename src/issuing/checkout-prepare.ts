@@ -23,9 +23,9 @@ import type { RealmId } from '../storage/realm-scope.ts';
 import type { RealmReader } from '../storage/tx.ts';
 import type { UnitOfWork } from '../storage/unit-of-work.ts';
 import type { PreparedFile } from './certificate.ts';
-import { machineFacts, type MachineInFile } from './checkout-dataset.ts';
+import { entitlementEnds, machineFacts, type MachineInFile } from './checkout-dataset.ts';
 import { type CheckoutForm, encodeCheckout } from './checkout-encode.ts';
-import { type Terms, termsOf } from './checkout-terms.ts';
+import { type Terms, type TermsBasis, termsOf } from './checkout-terms.ts';
 import type { FileMeta, LedgerAnchor } from './file-meta.ts';
 import { signingKeyVersion } from './issued-files-store.ts';
 
@@ -123,7 +123,7 @@ export function prepareCheckout(
   const activation = activationOf(deps, realm, { request, standing });
   const key = signingKeyOf(deps, standing);
   const begun = withTermBegun({ standing, from: issuedAt }, beginsTerm(standing, activation));
-  const terms = termsOf({ ...termsBasis(begun, request), now: issuedAt });
+  const terms = termsOf(termsBasis(begun, request, issuedAt));
   const place = { realm, standing: begun, activation, key, terms };
   return { ...numbered(deps, place, request), versions: versionsOf(deps, standing) };
 }
@@ -197,10 +197,12 @@ function signingKeyOf(deps: PrepareCheckoutDeps, { license }: Standing): Signing
   throw new Fault('SIGNER_UNAVAILABLE', `signing key ${license.signingKid} of the product is not known`);
 }
 
-function termsBasis({ policy, license }: Standing, { ttlSeconds }: CheckoutRequest) {
+function termsBasis(standing: Standing, { ttlSeconds }: CheckoutRequest, now: EpochMs): TermsBasis {
+  const { policy, license } = standing;
   const ends = policy.expirationStrategy !== 'ALLOW_ACCESS' && license.expiresAt !== null;
   const licenseEndsAt = ends ? present(license.expiresAt, 'looked at above') + policy.graceDays * DAY : null;
-  return { ttlSeconds, offlineMaxDays: policy.offlineMaxDays, licenseEndsAt };
+  const { offlineMaxDays } = policy;
+  return { now, ttlSeconds, offlineMaxDays, licenseEndsAt, entitlementEnds: entitlementEnds(standing, now) };
 }
 
 /** The versions a standing shows, with that of the key that signs for its product. */

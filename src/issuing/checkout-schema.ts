@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { componentsSchema, fingerprintSchema, userEmailSchema } from '../licensing/index.ts';
+import { BOUNDS } from './checkout-terms.ts';
 
 const TTL_MAX_SECONDS = 3650 * 86_400;
 
@@ -44,7 +45,7 @@ const issued = {
   expiresAt: z.iso.datetime(),
   fileId: z.string(),
   licenseId: z.string(),
-  bound: z.enum(['ttl', 'offlineMaxDays', 'licenseExpiry']).meta({ description: 'What decided expiresAt' }),
+  bound: z.enum(BOUNDS).meta({ description: 'What decided expiresAt' }),
 };
 
 /** Answer of both checkouts. */

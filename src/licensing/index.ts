@@ -34,7 +34,7 @@ export { PolicyCache } from './policies/policy-cache.ts';
 export { findPolicy } from './policies/policy-store.ts';
 export { notFound, type Outcome, type Refusal, refusal, settle, STALE } from './refusal.ts';
 export { idParams, NEWEST_FIRST } from './schema.ts';
-export { decide, type DecisionFacts, isHeldAt } from './validation/decide.ts';
+export { decide, type DecisionFacts } from './validation/decide.ts';
 export { Decoy } from './validation/decoy.ts';
 export { validationJobs } from './validation/jobs.ts';
 export { createLicenseUsage, type LicenseUsage } from './validation/license-usage.ts';
