@@ -1,4 +1,5 @@
 import type { Permit } from '../../access/index.ts';
+import { Fault } from '../../faults.ts';
 import { append } from '../../ledger/append.ts';
 import type { Tx } from '../../storage/tx.ts';
 import type { UnitOfWork } from '../../storage/unit-of-work.ts';
@@ -12,7 +13,13 @@ import { openFingerprint } from './machine-sealing.ts';
 import { findMachine, storeMachineKey } from './machine-store.ts';
 import { machineView, type MachineView, type MachineViewDeps } from './machine-view.ts';
 import { machineDecides, type MachineSnapshot } from './machine.ts';
-import { ownMachine, requireMachineSignature, requireSameSigner, type SignedRequest } from './own-machine.ts';
+import {
+  holderOf,
+  ownMachine,
+  requireMachineSignature,
+  requireSameSigner,
+  type SignedRequest,
+} from './own-machine.ts';
 
 /** What giving a machine another key needs. */
 export interface RekeyDeps extends MachineViewDeps {
@@ -29,8 +36,10 @@ export interface RekeyMachine extends Guarded {
 }
 
 /**
- * Gives a machine another key. The publisher may always; the holder of the licence with a signature by the old key.
- * @throws Fault NOT_FOUND, PRECONDITION_FAILED, CONFLICT, MACHINE_SIGNATURE_REQUIRED, VALIDATION_FAILED
+ * Gives a machine another key. The publisher may always; the holder of the licence with a signature by the old key, and
+ * so never a machine that has none: with the licence key alone he would take it over.
+ * @throws Fault NOT_FOUND, PRECONDITION_FAILED, CONFLICT, MACHINE_SIGNATURE_REQUIRED, INSUFFICIENT_SCOPE,
+ *   VALIDATION_FAILED
  */
 export async function rekeyMachine(
   deps: RekeyDeps,
@@ -40,14 +49,24 @@ export async function rekeyMachine(
   const realm = realmOf(permit);
   const reader = deps.work.read.in(realm);
   const found = ownMachine(reader, permit, request.id);
+  requireOldKey(permit, found);
   const seen = requireMachineSignature(deps, permit, { machine: found, signed: request.signed });
   const publicKey = provenKey(openFingerprint(deps.sealer, realm, found), request);
   return settle(`machine ${request.id}`, async () => {
     const machine = ownMachine(reader, permit, request.id);
+    requireOldKey(permit, machine);
     requireSameSigner(permit, machine, seen);
     requireVersion(`machine ${machine.id}`, machine.version, request.versions);
     return deps.work.run(permit, (tx) => store(deps, tx, { permit, machine, publicKey }));
   });
+}
+
+function requireOldKey(permit: Permit, { id, publicKey }: MachineSnapshot): void {
+  if (holderOf(permit) === null || publicKey !== null) return;
+  throw new Fault(
+    'INSUFFICIENT_SCOPE',
+    `machine ${id} has no key that could agree to another: have the publisher give it one`,
+  );
 }
 
 function provenKey(fingerprint: string, { publicKey, proof }: RekeyMachine): Buffer | null {
@@ -65,6 +84,7 @@ function store(
   const { permit, machine, publicKey } = given;
   const realm = realmOf(permit);
   const { id } = machine;
+  // The same version has the same key: who may was decided on what is written over.
   if (findMachine(tx.in(realm), id)?.version !== machine.version) return STALE;
   storeMachineKey(tx.in(realm), { id, publicKey }, tx.now);
   const after = machineNow(tx, realm, id);

@@ -80,6 +80,29 @@ describe('the signature of a machine', () => {
     expect(await outcomeOf(second)).toBe('MACHINE_SIGNATURE_REQUIRED');
   });
 
+  it('cannot be given where there is no key: the holder gives a bare machine none', async () => {
+    await using shop = await openShop();
+    const { license } = await shop.sell();
+    const { machine } = await shop.activate(license.id, PRINT);
+    const asked = { id: machine.id, versions: null, ...newKey(), signed: null };
+    const rekey = () => outcomeOf(rekeyMachine(shop.deps, shop.holder(license.id), asked));
+    expect(await rekey()).toBe('INSUFFICIENT_SCOPE');
+    expect(shop.row('SELECT public_key, version FROM machines')).toEqual({ public_key: null, version: 1 });
+  });
+
+  it('gives no key to a machine whose key the publisher took away in between', async () => {
+    await using shop = await openShop();
+    const { license, machine, old, next } = await withKey(shop);
+    const { id } = machine;
+    const signed = signedBy(shop, id, old.privateKey);
+    const none = { publicKey: null, proof: null, signed: null };
+    const taken = rekeyMachine(shop.deps, shop.operator(), { id, versions: null, ...none });
+    const given = rekeyMachine(shop.deps, shop.holder(license.id), { id, versions: null, ...next, signed });
+    await taken;
+    expect(await outcomeOf(given)).toBe('INSUFFICIENT_SCOPE');
+    expect(shop.row('SELECT public_key FROM machines')).toEqual({ public_key: null });
+  });
+
   it('is good for what was only edited in between', async () => {
     await using shop = await openShop();
     const { license, machine, old } = await withKey(shop);
