@@ -119,11 +119,11 @@ export class Exchange {
     if (response.headersSent || response.destroyed) return;
     const list = this.#standing.slice();
     list.push('X-Request-Id', this.requestId);
-    if (this.quota !== undefined) list.push(...this.quota);
     if (what.bytes !== undefined)
       list.push('Content-Type', what.type, 'Content-Length', lengthOf(what.bytes));
     const own = what.headers === undefined ? this.headers : { ...this.headers, ...what.headers };
     const headers = own === undefined ? list : withHeaders(list, own);
+    if (this.quota !== undefined) headers.push(...this.quota);
     const body = this.request.method === 'HEAD' ? undefined : what.bytes;
     if (this.#bodyWillNotEnd()) this.#linger(status, [...headers, 'Connection', 'close'], body);
     else response.writeHead(status, headers).end(body);
