@@ -142,7 +142,9 @@ export class RateLimits {
   }
 
   #placeOf(request: CountedRequest): string {
-    return this.#places.of(this.#licenseIn(request), request.machine ?? `from ${request.address}`);
+    // Tenants may have imported the same key: each counts its own.
+    const realm = String(request.who.realm);
+    return this.#places.of(realm, this.#licenseIn(request), request.machine ?? `from ${request.address}`);
   }
 
   #licenseIn({ who, license }: CountedRequest): string {
