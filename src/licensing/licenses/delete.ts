@@ -27,7 +27,7 @@ export interface DeleteLicense extends Guarded {
 }
 
 /**
- * Deletes a licence with its machines. Its key stays reserved and validates as `NOT_FOUND`. Until it is purged it can be
+ * Deletes a licence with its machines; their seats stay taken while files of them are outstanding. Its key stays reserved and validates as `NOT_FOUND`. Until it is purged it can be
  * restored.
  * @throws Fault NOT_FOUND, PRECONDITION_FAILED, CONFLICT
  */

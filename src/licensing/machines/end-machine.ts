@@ -35,7 +35,7 @@ export function endMachine(
   const { realm, machine, reason } = ending;
   const rows = tx.in(realm);
   const withLicense = reason === 'license_deleted';
-  const newest = withLicense ? undefined : newestFileExpiry(rows, machine);
+  const newest = newestFileExpiry(rows, machine);
   const heldUntil = newest !== undefined && newest > tx.now ? newest : null;
   if (!removeMachine(rows, machine.id, { now: tx.now, heldUntil, withLicense })) return undefined;
   if (heldUntil === null) releaseSeat(rows, machine);
@@ -55,7 +55,8 @@ export function endMachine(
 const SLICE = 500;
 
 /**
- * Ends every machine of a licence that is being deleted, inside the unit that deletes it.
+ * Ends every machine of a licence that is being deleted, inside the unit that deletes it. Seats stay taken while files are
+ * outstanding: the licence may be restored, and must not come back with free seats then.
  * @returns how many
  */
 export function endMachinesOf(

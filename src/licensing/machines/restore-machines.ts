@@ -29,8 +29,8 @@ export interface ComingBack {
 const REMEDY = 'restore it without its machines ("machines": false), and activate those that are needed';
 
 /**
- * Brings back the machines that went with a licence, inside the unit that restores it: all of them, or none. Each takes a
- * seat again, by the limits of now.
+ * Brings back the machines that went with a licence, inside the unit that restores it: all of them, or none. One that held
+ * its seat for an outstanding file comes back to it; the others take seats again, by the limits of now.
  * @returns how many
  * @throws Fault MACHINE_LIMIT_EXCEEDED, TENANT_LIMIT, FINGERPRINT_TAKEN: the unit is undone, and the licence stays deleted
  */
@@ -39,12 +39,17 @@ export function restoreMachines(deps: { readonly outbox: Outbox }, tx: Tx, back:
   for (const [before, machine] of machines.entries()) {
     const refused = obstacle(tx, back, machine);
     if (refused !== null) throw refused;
-    if (!claimSeat(tx.in(back.realm), machine, seatLimit(back))) {
+    if (!hasSeat(tx, back, machine)) {
       throw noSeats(back, { wanted: machines.length, had: before });
     }
     revive(deps, tx, { ...back, machine });
   }
   return machines.length;
+}
+
+/** A seat that was held is counted already. */
+function hasSeat(tx: Tx, back: ComingBack, machine: MachineSnapshot): boolean {
+  return machine.seatHeldUntil !== null || claimSeat(tx.in(back.realm), machine, seatLimit(back));
 }
 
 function obstacle(tx: Tx, { realm, license, policy }: ComingBack, machine: MachineSnapshot): Fault | null {

@@ -25,6 +25,7 @@ const REVIVE = statement<{ id: string; now: EpochMs }>()((db, p) =>
     .set((eb) => ({
       deleted_at: null,
       deleted_with_license: null,
+      seat_held_until: null,
       updated_at: p.now,
       version: eb('version', '+', 1),
     }))
@@ -49,7 +50,7 @@ export function machinesGoneWith(reader: RealmReader, licenseId: string): Machin
   return reader.all(GONE_WITH, { licenseId });
 }
 
-/** Brings a machine back. Its seat was claimed in the same unit. False: it is not there to be brought back. */
+/** Brings a machine back. It has its seat: held until now, or claimed in the same unit. False: it is not there to be brought back. */
 export function reviveMachine(tx: RealmTx, id: string, now: EpochMs): boolean {
   return tx.run(REVIVE, { id, now }).changes === 1;
 }

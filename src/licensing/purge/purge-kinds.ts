@@ -1,6 +1,8 @@
 import type { EpochMs } from '../../lib/clock.ts';
 import type { RealmReader, RealmTx } from '../../storage/tx.ts';
 import { countTenantLicenses } from '../licenses/tenant-license-store.ts';
+import { dueHoldersOf, endHold } from '../machines/held-seat-store.ts';
+import { releaseSeat } from '../machines/seat-store.ts';
 import { livingMachines } from '../machines/sweep-store.ts';
 import {
   dueEntitlements,
@@ -122,6 +124,7 @@ function purgeLicense(tx: RealmTx, id: string, { now }: PurgeTime): boolean {
 function takeAway(tx: RealmTx, id: string, { now }: PurgeTime): boolean {
   const last = lastFileExpiry(tx, id) ?? now;
   const kept = last > now;
+  if (!kept && giveBackSeats(tx, id, now) === HANGING) return false;
   const machines = machinesOfDeleted(tx, id, { limit: HANGING, blanked: !kept });
   for (const machine of machines) {
     if (kept) blankMachine(tx, machine, now);
@@ -132,6 +135,16 @@ function takeAway(tx: RealmTx, id: string, { now }: PurgeTime): boolean {
   else if (!removeHanging(tx, id)) return false;
   else removeLicense(tx, id);
   return true;
+}
+
+/** Seats that the files of a deleted licence held, all of them due by now, also count for its product. @returns how many */
+function giveBackSeats(tx: RealmTx, licenseId: string, now: EpochMs): number {
+  const holders = dueHoldersOf(tx, licenseId, { now, limit: HANGING });
+  for (const holder of holders) {
+    endHold(tx, holder.id, now);
+    releaseSeat(tx, holder);
+  }
+  return holders.length;
 }
 
 /** False: there is more. */

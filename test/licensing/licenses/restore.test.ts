@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { checkoutLicense } from '../../../src/issuing/checkout.ts';
 import { deleteEntitlement } from '../../../src/licensing/entitlements/delete.ts';
 import { deleteLicense } from '../../../src/licensing/licenses/delete.ts';
 import { entitleLicense } from '../../../src/licensing/licenses/entitle.ts';
@@ -88,6 +89,27 @@ describe('a deleted licence that is restored', () => {
     await remove(shop, license.id);
     expect((await restore(shop, license.id)).view.machineCount).toBe(1);
   });
+
+  it.each([[false], [true]])(
+    'has the seats of outstanding files still taken, machines %s',
+    async (machines) => {
+      await using shop = await openShop();
+      const { license } = await shop.sell({ maxMachines: 1, floating: true });
+      const file = { ttlSeconds: 86_400, encrypt: true, signed: null, raw: false, form: 'file' } as const;
+      const asked = { licenseId: license.id, components: undefined, ...file };
+      await checkoutLicense(shop.deps, shop.operator(), { ...asked, fingerprint: 'machine-one' });
+      await remove(shop, license.id);
+      expect((await restore(shop, license.id, machines)).view.machineCount).toBe(1);
+      const second = { ...asked, fingerprint: 'machine-two' };
+      expect(await outcomeOf(checkoutLicense(shop.deps, shop.operator(), second))).toBe(
+        'MACHINE_LIMIT_EXCEEDED',
+      );
+      // The machine itself has its seat, as before.
+      expect((await shop.activate(license.id, 'machine-one')).created).toBe(!machines);
+      expect(shop.row('SELECT seats FROM license_seats')).toEqual({ seats: 1 });
+      expect(shop.rows('SELECT id FROM machines WHERE seat_held_until IS NOT NULL')).toEqual([]);
+    },
+  );
 
   it('is refused when one of its machines is active under another licence by now', async () => {
     await using shop = await openShop();

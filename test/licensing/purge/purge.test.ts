@@ -136,6 +136,7 @@ describe('what was deleted', () => {
 
     shop.clock.advance(60 * DAY);
     await purge(shop);
+    expect(shop.row('SELECT seats FROM product_seats')).toEqual({ seats: 0 });
     expect([count(shop, 'licenses'), count(shop, 'machines'), count(shop, 'issued_files')]).toEqual([
       0, 0, 0,
     ]);
