@@ -9,8 +9,8 @@ import { machineEvent } from './machine-event.ts';
 import { findMachine, newestFileExpiry } from './machine-store.ts';
 import type { MachineUsage } from './machine-usage.ts';
 import { lastSeenAt, type MachineSnapshot } from './machine.ts';
-import { isHeldIn, mostAtOnce, SWEEP_JOB } from './sweep-hold.ts';
-import { livingMachines, overdueExceed, overdueOf } from './sweep-store.ts';
+import { HoldCount, isHeldIn, mostAtOnce, SWEEP_JOB } from './sweep-hold.ts';
+import { livingMachines, overdueInRealm, overdueOf } from './sweep-store.ts';
 
 /** What reclaiming needs. */
 export interface ReclaimDeps {
@@ -32,7 +32,7 @@ export interface Reclaiming {
 
 /** Overdue machines that one activation looks at; the sweep of the next minute finds the rest. */
 const LOOKED_AT = 16;
-/** Overdue heartbeats that are counted at most: with more, the sweep and an operator decide. */
+/** Overdue heartbeats that are looked at, at most: with more, the sweep of the next minute decides. */
 const COUNTED_MOST = 1000;
 
 /**
@@ -62,8 +62,11 @@ export function reclaimDead(
 
 function mayReclaim({ mayEnd }: ReclaimDeps, tx: Tx, realm: RealmId): boolean {
   if (!mayEnd() || isHeldIn(tx, { job: SWEEP_JOB }, realm)) return false;
-  const most = Math.min(mostAtOnce(livingMachines(tx.in(realm))), COUNTED_MOST);
-  return !overdueExceed(tx.in(realm), most, tx.now);
+  const overdue = overdueInRealm(tx.in(realm), { now: tx.now, limit: COUNTED_MOST + 1 });
+  if (overdue.length > COUNTED_MOST) return false;
+  const count = new HoldCount();
+  for (const licenseId of overdue) count.add(licenseId);
+  return count.counted <= mostAtOnce(livingMachines(tx.in(realm)));
 }
 
 interface Suspect {

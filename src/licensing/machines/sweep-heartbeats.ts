@@ -18,7 +18,7 @@ import { heartbeatPatienceMs, isDead } from './heartbeat-rule.ts';
 import { findMachine, storeAlive } from './machine-store.ts';
 import type { MachineUsage } from './machine-usage.ts';
 import { lastSeenAt, machineDecides, type MachineSnapshot } from './machine.ts';
-import { holdSweep, SWEEP_JOB, type SweepHolds } from './sweep-hold.ts';
+import { HoldCount, holdSweep, SWEEP_JOB, type SweepHolds } from './sweep-hold.ts';
 import { livingMachines, type OverdueMachine, overdueMachines, rescheduleHeartbeat } from './sweep-store.ts';
 
 /** What the sweep needs. */
@@ -49,7 +49,8 @@ const PER_UNIT = 50;
 /**
  * Ends (`DEACTIVATE_DEAD`) or marks (`KEEP_DEAD`) the machines that have not sent their heartbeat. Idempotent: each is
  * judged again in the unit that changes it. A sweep that would hit more than 5 % and more than 20 machines of a realm is
- * held instead, until an operator releases it: so many do not die at once, something else is wrong.
+ * held instead, until an operator releases it: so many do not die at once, something else is wrong. Of one licence only a
+ * few count.
  */
 export async function sweepHeartbeats(deps: SweepDeps, holds: SweepHolds): Promise<Swept> {
   await deps.machineUsage.flush();
@@ -59,15 +60,22 @@ export async function sweepHeartbeats(deps: SweepDeps, holds: SweepHolds): Promi
     await bookHeartbeats(deps, realm);
     const found = await findDead(deps, realm);
     const living = livingMachines(deps.work.read.in(realm));
-    if (await holdSweep(deps, holds, { realm, dead: found.length, living })) held += 1;
-    else dead += await endAll(deps, realm, found);
+    const { counted } = found.count;
+    if (await holdSweep(deps, holds, { realm, dead: found.ids.length, counted, living })) held += 1;
+    else dead += await endAll(deps, realm, found.ids);
   }
   return { dead, held };
 }
 
-/** Ids of the dead; whoever is only overdue by an older rule is booked anew. */
-async function findDead(deps: SweepDeps, realm: RealmId): Promise<string[]> {
-  const dead: string[] = [];
+interface Dead {
+  readonly ids: readonly string[];
+  readonly count: HoldCount;
+}
+
+/** The dead; whoever is only overdue by an older rule is booked anew. */
+async function findDead(deps: SweepDeps, realm: RealmId): Promise<Dead> {
+  const ids: string[] = [];
+  const count = new HoldCount();
   const now = deps.time.now();
   let after = { due: 0, id: '' };
   for (;;) {
@@ -75,9 +83,13 @@ async function findDead(deps: SweepDeps, realm: RealmId): Promise<string[]> {
     const judged = page.map((machine) => ({ machine, due: dueNow(deps, realm, machine) }));
     const alive = judged.filter(({ due }) => due === null || due >= now);
     await reschedule(deps, realm, alive);
-    dead.push(...judged.filter(({ due }) => due !== null && due < now).map(({ machine }) => machine.id));
+    for (const { machine, due } of judged) {
+      if (due === null || due >= now) continue;
+      ids.push(machine.id);
+      count.add(machine.licenseId);
+    }
     const last = page.at(-1);
-    if (last === undefined || page.length < PAGE) return dead;
+    if (last === undefined || page.length < PAGE) return { ids, count };
     after = { due: present(last.due, 'an overdue heartbeat was due'), id: last.id };
   }
 }

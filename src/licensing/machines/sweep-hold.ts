@@ -19,6 +19,29 @@ const SHARE = 0.05;
 /** … and more than this many machines of a realm at once is held. */
 const ROWS = 20;
 
+/** Machines of one licence that count towards a hold: its holder makes and kills as many as he likes, and must not stop
+ * the sweep of everybody with them. */
+const PER_LICENSE = 5;
+
+/** Counts machines towards a hold, those of one licence up to a few. */
+export class HoldCount {
+  readonly #ofLicense = new Map<string, number>();
+  #counted = 0;
+
+  /** One more machine of a licence. */
+  add(licenseId: string): void {
+    const before = this.#ofLicense.get(licenseId) ?? 0;
+    if (before >= PER_LICENSE) return;
+    this.#ofLicense.set(licenseId, before + 1);
+    this.#counted += 1;
+  }
+
+  /** What counts of all that were added. */
+  get counted(): number {
+    return this.#counted;
+  }
+}
+
 /** How many of so many living machines one sweep may hit. */
 export function mostAtOnce(living: number): number {
   return Math.max(ROWS, Math.floor(living * SHARE));
@@ -31,6 +54,8 @@ type HoldState = 'running' | 'held' | 'released';
 export interface Reach {
   readonly realm: RealmId;
   readonly dead: number;
+  /** How many of them count towards a hold; default: all. */
+  readonly counted?: number;
   readonly living: number;
 }
 
@@ -52,9 +77,9 @@ interface HoldDeps {
  * is told in the ledger and as an event. A hold ends when fewer would be hit, or for one run when it was released.
  */
 export async function holdSweep(deps: HoldDeps, { job }: SweepHolds, reach: Reach): Promise<boolean> {
-  const { realm, dead, living } = reach;
+  const { realm, dead, counted = dead, living } = reach;
   const state = stateOf(deps, job, realm);
-  const tooMany = dead > mostAtOnce(living);
+  const tooMany = counted > mostAtOnce(living);
   if (!tooMany || state === 'released') {
     if (state !== 'running') await tell(deps, job, { ...reach, state: 'running' });
     return false;

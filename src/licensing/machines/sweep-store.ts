@@ -6,6 +6,7 @@ import type { Reader, RealmReader, RealmTx, Tx } from '../../storage/tx.ts';
 /** A machine whose heartbeat is overdue, and the policy it stands under now. */
 export interface OverdueMachine {
   readonly id: string;
+  readonly licenseId: string;
   readonly createdAt: EpochMs;
   readonly lastHeartbeatAt: EpochMs | null;
   readonly due: EpochMs | null;
@@ -37,6 +38,7 @@ const OVERDUE = statement<{ now: EpochMs; due: EpochMs; id: string; limit: numbe
     )
     .select([
       'm.id as id',
+      'm.license_id as licenseId',
       'm.created_at as createdAt',
       'u.last_heartbeat_at as lastHeartbeatAt',
       'u.heartbeat_due as due',
@@ -57,7 +59,7 @@ const OVERDUE = statement<{ now: EpochMs; due: EpochMs; id: string; limit: numbe
 const OVERDUE_IN_REALM = statement<{ now: EpochMs; limit: number }>()((db, p) =>
   db
     .selectFrom('machine_usage')
-    .select('machine_id as id')
+    .select('license_id as licenseId')
     .where('realm_id', '=', p.realm)
     .where('heartbeat_due', '<', p.now)
     .limit(p.limit),
@@ -132,9 +134,12 @@ export function overdueMachines(
   return reader.all(OVERDUE, { now, limit, due: after.due, id: after.id });
 }
 
-/** Whether more than `most` heartbeats of the realm were due before `now`, as they are booked. */
-export function overdueExceed(reader: RealmReader, most: number, now: EpochMs): boolean {
-  return reader.all(OVERDUE_IN_REALM, { now, limit: most + 1 }).length > most;
+/** Whose machines' heartbeats were due before `now`, as they are booked: a licence for each machine, at most `limit`. */
+export function overdueInRealm(
+  reader: RealmReader,
+  { now, limit }: { readonly now: EpochMs; readonly limit: number },
+): string[] {
+  return reader.all(OVERDUE_IN_REALM, { now, limit }).map(({ licenseId }) => licenseId);
 }
 
 /**

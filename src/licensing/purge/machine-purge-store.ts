@@ -1,6 +1,9 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { EpochMs } from '../../lib/clock.ts';
+import { present } from '../../lib/invariant.ts';
 import { statement } from '../../storage/statement.ts';
 import type { RealmReader, RealmTx } from '../../storage/tx.ts';
+import { HoldCount } from '../machines/sweep-hold.ts';
 import type { Part } from './part.ts';
 
 const DUE = statement<{ cutoff: EpochMs } & Part>()((db, p) =>
@@ -15,6 +18,23 @@ const DUE = statement<{ cutoff: EpochMs } & Part>()((db, p) =>
     .orderBy('deleted_at')
     .limit(p.limit)
     .offset(p.skip),
+);
+
+const DUE_LICENSES = statement<{ cutoff: EpochMs; after: EpochMs; afterId: string; limit: number }>()(
+  (db, p) =>
+    db
+      .selectFrom('machines')
+      .select(['id', 'license_id as licenseId', 'deleted_at as deletedAt'])
+      .where('realm_id', '=', p.realm)
+      .where('deleted_at', '<=', p.cutoff)
+      .where('deleted_at', '>=', p.after)
+      .where((eb) => eb.or([eb('deleted_at', '>', p.after), eb('id', '>', p.afterId)]))
+      .where('deleted_at', 'is not', null)
+      .where('purged_at', 'is', null)
+      .where('deleted_with_license', 'is', null)
+      .orderBy('deleted_at')
+      .orderBy('id')
+      .limit(p.limit),
 );
 
 const UNBLANKED = statement<{ licenseId: string; limit: number }>()((db, p) =>
@@ -104,6 +124,27 @@ const NOTHING = Buffer.alloc(0);
 /** Machines removed by `cutoff` and not purged, the longest removed first; not those that went with their licence. */
 export function dueMachines(reader: RealmReader, due: Part & { readonly cutoff: EpochMs }): string[] {
   return reader.all(DUE, due).map(({ id }) => id);
+}
+
+/** Machines read at a time to count them. */
+const PAGE = 500;
+
+/** Whether more than `most` machines removed by `cutoff` are due, of each licence only those that count towards a hold. */
+export async function tooManyMachinesDue(
+  reader: RealmReader,
+  { cutoff, most }: { readonly cutoff: EpochMs; readonly most: number },
+): Promise<boolean> {
+  const count = new HoldCount();
+  let place = { after: 0, afterId: '' };
+  for (;;) {
+    const page = reader.all(DUE_LICENSES, { cutoff, ...place, limit: PAGE });
+    for (const { licenseId } of page) count.add(licenseId);
+    const last = page.at(-1);
+    if (count.counted > most) return true;
+    if (last === undefined || page.length < PAGE) return false;
+    place = { after: present(last.deletedAt, 'a removed machine was removed'), afterId: last.id };
+    await nextTurn();
+  }
 }
 
 /** Machines of a deleted licence: all, or those that still say something. */

@@ -31,6 +31,7 @@ import {
   isSpokenOf,
   machinesOfDeleted,
   removeMachineRow,
+  tooManyMachinesDue,
 } from './machine-purge-store.ts';
 import type { Part } from './part.ts';
 
@@ -58,6 +59,8 @@ export interface PurgeKind {
   readonly counted: string;
   /** Ids of a part of the rows that are to go. */
   due(reader: RealmReader, asked: PurgeTime & Part): string[];
+  /** Whether more than `most` are to go; default: as many as `due` says. Where some of them do not count. */
+  tooMany?(reader: RealmReader, asked: PurgeTime & { readonly most: number }): Promise<boolean>;
   /** How many rows of the kind live. */
   living(reader: RealmReader): number;
   /** Does a small part of the work for one row. True: the row is done. Done twice it does no harm. */
@@ -73,6 +76,7 @@ export const PURGE_KINDS: readonly PurgeKind[] = [
     hold: 'purge-machines',
     counted: 'machines',
     due: dueMachines,
+    tooMany: tooManyMachinesDue,
     living: livingMachines,
     purge: purgeMachine,
   },

@@ -42,8 +42,8 @@ const PER_UNIT = 100;
 
 /**
  * Deletes for good what was deleted longer ago than the retention says: machines, licences, policies, products,
- * entitlements. A kind of which more than 5 % and more than 20 rows would go at once is held until an operator releases
- * it. Every unit leaves one ledger entry with what it removed.
+ * entitlements. A kind of which more than 5 % and more than 20 rows would go at once (of machines: a few of each licence
+ * counted) is held until an operator releases it. Every unit leaves one ledger entry with what it removed.
  */
 export async function purgeDeleted(deps: PurgeDeps, realm: RealmId): Promise<Purged> {
   const now = deps.time.now();
@@ -68,7 +68,9 @@ async function isHeld(deps: PurgeDeps, realm: RealmId, { kind, at }: Purging): P
   const living = kind.living(reader);
   // One more than may go at once says that it is too many; how many more there are would have to be counted.
   const most = mostAtOnce(living);
-  const tooMany = kind.due(reader, { ...at, limit: 1, skip: most }).length > 0;
+  const tooMany =
+    (await kind.tooMany?.(reader, { ...at, most })) ??
+    kind.due(reader, { ...at, limit: 1, skip: most }).length > 0;
   return holdSweep(deps, { job: kind.hold }, { realm, dead: tooMany ? most + 1 : 0, living });
 }
 

@@ -209,11 +209,26 @@ describe('heartbeats', () => {
     expect((await sweep(shop)).dead).toBe(1);
   });
 
+  it('of however many machines of one licence hold the sweep of nobody', async () => {
+    await using shop = await openShop();
+    const { license, product, policy } = await shop.sell({ ...BEATING, maxMachines: 100 });
+    for (let i = 0; i < 30; i++) await shop.activate(license.id, `machine-${String(i)}-of-many`);
+    const other = await shop.license({ productId: product.id, policyId: policy.id });
+    await shop.activate(other.id, PRINT);
+    shop.clock.advance(DAY);
+    expect(await sweep(shop)).toEqual({ dead: 31, held: 0 });
+    expect(shop.events()).not.toContain('system.sweep_held');
+  });
+
   it('of too many at once hold the sweep until an operator releases it', async () => {
     await using shop = await openShop();
-    const { license } = await shop.sell({ ...BEATING, maxMachines: 100 });
+    const { license, product, policy } = await shop.sell({ ...BEATING, maxMachines: 100 });
+    const sold = { productId: product.id, policyId: policy.id };
+    const ids = [license.id];
+    for (let i = 0; i < 4; i++) ids.push((await shop.license(sold)).id);
+    // Five licences, of which five machines each count at most.
     const prints = Array.from({ length: 21 }, (_, i) => `machine-${String(i)}-of-many`);
-    await Promise.all(prints.map((print) => shop.activate(license.id, print)));
+    await Promise.all(prints.map((print, i) => shop.activate(ids[i % 5] ?? '', print)));
     shop.clock.advance(DAY);
     expect(await sweep(shop)).toEqual({ dead: 0, held: 1 });
     expect(await sweep(shop)).toEqual({ dead: 0, held: 1 });

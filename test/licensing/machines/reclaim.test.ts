@@ -124,12 +124,28 @@ describe('a dead machine keeps its seat', () => {
 
   it('while so many are overdue that the sweep is, or would be, held', async () => {
     await using shop = await openShop();
-    const { license } = await deployed(shop, {}, 21);
+    const { license, product, policy } = await deployed(shop, {}, 5);
+    for (let of = 1; of < 5; of++) {
+      const other = await shop.license({ productId: product.id, policyId: policy.id });
+      for (let i = 0; i < 4; i++) await shop.activate(other.id, pod(of * 100 + i));
+    }
     shop.clock.advance(DAY);
     expect(await outcomeOf(shop.activate(license.id, pod(30)))).toBe('MACHINE_LIMIT_EXCEEDED');
     expect(await sweepHeartbeats(shop.deps, { job: SWEEP_JOB })).toEqual({ dead: 0, held: 1 });
     expect(await outcomeOf(shop.activate(license.id, pod(30)))).toBe('MACHINE_LIMIT_EXCEEDED');
     expect(living(shop)).toEqual({ living: 21 });
+  });
+});
+
+describe('one licence with many dead machines', () => {
+  it('keeps nobody from the seats of his own dead ones', async () => {
+    await using shop = await openShop();
+    const { license, product, policy } = await deployed(shop, {}, 30);
+    const other = await shop.license({ productId: product.id, policyId: policy.id, maxMachinesOverride: 1 });
+    await shop.activate(other.id, pod(100));
+    shop.clock.advance(PATIENCE + 1);
+    expect((await shop.activate(other.id, pod(101))).created).toBe(true);
+    expect((await shop.activate(license.id, pod(31))).created).toBe(true);
   });
 });
 

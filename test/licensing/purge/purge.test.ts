@@ -224,6 +224,24 @@ describe('a purge', () => {
     expect(count(shop, 'licenses')).toBe(1);
   });
 
+  it('counts a few machines of each licence: one alone holds nothing, five do', async () => {
+    await using shop = await openShop();
+    const { license, product, policy } = await shop.sell({ maxMachines: 100 });
+    const gone = async (licenseId: string, machines: number): Promise<void> => {
+      for (let i = 0; i < machines; i++)
+        await removeMachine(shop, (await shop.activate(licenseId, `machine-no-${String(i)}`)).machine.id);
+    };
+    await gone(license.id, 30);
+    shop.clock.advance(KEEP_DAYS * DAY);
+    expect((await purge(shop)).held).toEqual([]);
+    expect(count(shop, 'machines')).toBe(0);
+    for (const machines of [7, 7, 7, 7, 1])
+      await gone((await shop.license({ productId: product.id, policyId: policy.id })).id, machines);
+    shop.clock.advance(KEEP_DAYS * DAY);
+    expect((await purge(shop)).held).toEqual(['purge-machines']);
+    expect(count(shop, 'machines')).toBe(29);
+  });
+
   it('of 20 is not', async () => {
     await using shop = await openShop();
     const { product, policy } = await shop.sell();
