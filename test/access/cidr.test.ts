@@ -2,8 +2,18 @@ import { describe, expect, it } from 'vitest';
 import { cidrsAllow, cidrsWithin, parseCidr } from '../../src/access/cidr.ts';
 
 describe('address ranges', () => {
-  it.each(['10.0.0.0/8', '10.1.2.3', '0.0.0.0/0', 'fd00::/8', '::1', '2001:db8::/32'])('read %s', (text) => {
-    expect(parseCidr(text)).toBeDefined();
+  it.each([
+    ['10.0.0.0/8', 'ipv4', '10.0.0.0', 8],
+    ['10.1.2.3', 'ipv4', '10.1.2.3', 32],
+    ['10.1.2.3/32', 'ipv4', '10.1.2.3', 32],
+    ['0.0.0.0/0', 'ipv4', '0.0.0.0', 0],
+    ['fd00::/8', 'ipv6', 'fd00::', 8],
+    ['::1', 'ipv6', '::1', 128],
+    ['::1/128', 'ipv6', '::1', 128],
+    ['2001:db8::/32', 'ipv6', '2001:db8::', 32],
+  ])('read %s', (...row) => {
+    const [text, family, address, bits] = row;
+    expect(parseCidr(text)).toEqual({ family, address, bits });
   });
 
   it.each([
@@ -33,7 +43,16 @@ describe('address ranges', () => {
     expect(cidrsAllow(ranges, 'no address')).toBe(false);
   });
 
+  it('allow nobody where none of them can be read', () => {
+    expect(cidrsAllow(['nonsense', '10.0.0.0/99'], '10.0.0.1')).toBe(false);
+    expect(cidrsAllow(['nonsense', '10.0.0.0/8'], '10.0.0.1')).toBe(true);
+  });
+
   it.each([
+    [['nonsense'], ['10.0.0.0/8'], false],
+    [['10.1.0.0/16'], ['nonsense'], false],
+    [['nonsense'], ['nonsense'], false],
+    [['::ffff:10.0.0.1'], ['10.0.0.0/8'], false],
     [['10.1.0.0/16'], ['10.0.0.0/8'], true],
     [['10.0.0.0/8'], ['10.0.0.0/8'], true],
     [['10.0.0.0/7'], ['10.0.0.0/8'], false],

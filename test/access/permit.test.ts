@@ -4,6 +4,7 @@ import type { Principal } from '../../src/access/principal.ts';
 import { API_KEY_SCOPES, type Scope, SCOPES } from '../../src/access/scopes.ts';
 import type { Actor } from '../../src/storage/journal.ts';
 import { realmIdOf } from '../../src/storage/realm-scope.ts';
+import type { Tx } from '../../src/storage/tx.ts';
 
 const asked = { action: 'POST /things', requestId: 'request-1' };
 const actor: Actor = { kind: 'api-key', id: 'key-1', via: 'http' };
@@ -102,6 +103,19 @@ describe('a permit', () => {
   it.each(REFUSED)('is refused to %s', (...row) => {
     const [, principal, demand, code, rule] = row;
     expect(authorise(principal, demand, asked)).toEqual({ allowed: false, code, rule });
+  });
+
+  it('hands what an operation will answer to whoever keeps it, inside the unit, and to nobody where nobody does', () => {
+    const kept: unknown[] = [];
+    const keep = (tx: Tx, result: unknown): void => {
+      kept.push([tx, result]);
+    };
+    const given = [keep, undefined].map((keeps) =>
+      authorise(operatorOfRealm, open, { ...asked, keep: keeps }),
+    );
+    const unit = {} as Tx; // passed on unopened
+    for (const decision of given) if (decision.allowed) decision.permit.remember(unit, 'the answer');
+    expect(kept).toEqual([[unit, 'the answer']]);
   });
 
   it('is made by nobody else', () => {

@@ -27,6 +27,17 @@ describe('the text of an API key', () => {
     expect(made.text.expose()).toBe(`sk_live_mm${'0'.repeat(54)}1cyNlG`);
   });
 
+  it('draws again what would make some characters likelier than others', () => {
+    // 248 = 4 · 62 is the first byte that is not fair; 247 is the last that is, and stands for the last character.
+    const drawn = [248, 255, 247, 249];
+    let next = 0;
+    const bytes = (length: number) => Buffer.from(Array.from({ length }, () => drawn[next++ % 4] ?? 0));
+    const some = { bytes };
+    const made = newApiKeyText({ kind: 'sk', environment: 'live' }, some);
+    expect(made.publicId).toBe('z'.repeat(22));
+    expect(made.secret.expose()).toBe('z'.repeat(32));
+  });
+
   it('keeps its id when it is made anew for a rotation', () => {
     const first = newApiKeyText({ kind: 'sk', environment: 'live' }, systemRandom);
     const { publicId } = first;
