@@ -128,9 +128,13 @@ function activate(deps: CommitCheckoutDeps, tx: Tx, { prepared, standing }: Prep
   return 'refused' in claimed ? claimed : null;
 }
 
-/** A file carries its validation with it: a term that waits for the first one begins, as the file says already. */
+/**
+ * The first file of any kind begins a term that waits, as the file says already: it carries its validation with it, and
+ * one without a machine is what the licence is used with from now on. An activation in this unit has begun its own.
+ */
 function beginTerm(deps: CommitCheckoutDeps, tx: Tx, { prepared, standing }: Prepared): void {
-  if (standing.license.startsOn !== 'validation') return;
+  const { startsOn } = standing.license;
+  if (startsOn === null || (startsOn === 'activation' && prepared.activation !== null)) return;
   startTerm(deps, tx, { standing, from: prepared.terms.issuedAt });
 }
 

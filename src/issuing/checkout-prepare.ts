@@ -122,7 +122,7 @@ export function prepareCheckout(
   requireIssuable(standing, request, issuedAt);
   const activation = activationOf(deps, realm, { request, standing });
   const key = signingKeyOf(deps, standing);
-  const begun = withTermBegun({ standing, from: issuedAt }, beginsTerm(standing, activation));
+  const begun = withTermBegun({ standing, from: issuedAt });
   const terms = termsOf(termsBasis(begun, request, issuedAt));
   const place = { realm, standing: begun, activation, key, terms };
   return { ...numbered(deps, place, request), versions: versionsOf(deps, standing) };
@@ -178,17 +178,6 @@ function activationOf(
   const personal = { name: null, hostname: null, userEmail, metadata: {} };
   const described = { publicKey: null, proof: null, platform: null, cores: null, personal };
   return prepareMachine(deps, { realm, licenseId }, { fingerprint, components, ...described });
-}
-
-/**
- * What this checkout does that the term of the licence waits for, and the commit makes true: it activates a machine, or
- * it is the validation that every file carries with it.
- */
-export function beginsTerm(
-  { license }: Standing,
-  activation: PreparedMachine | null,
-): Standing['license']['startsOn'] {
-  return license.startsOn === 'activation' && activation === null ? null : license.startsOn;
 }
 
 function signingKeyOf(deps: PrepareCheckoutDeps, { license }: Standing): SigningKey {

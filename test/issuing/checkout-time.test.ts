@@ -85,12 +85,29 @@ describe('a checkout of a licence whose term waits', () => {
     expect(started(shop)).toBe(1);
   });
 
-  it('for the first activation: a file without a machine does not begin it', async () => {
-    await using shop = await openShop();
-    const { license } = await shop.sell({ ...UNBOUND, expirationBasis: 'FROM_FIRST_ACTIVATION' });
-    expect((await checkout(shop, license.id)).bound).toBe('offlineMaxDays');
-    expect(shown(shop, license.id)).toMatchObject({ startsOn: 'activation', expiresAt: null });
-  });
+  it.each(['file', 'jwt'] as const)(
+    'for the first activation: the first one without a machine begins it, and none again (%s)',
+    async (form) => {
+      await using shop = await openShop();
+      const basis = {
+        expirationBasis: 'FROM_FIRST_ACTIVATION',
+        offlineMaxDays: 90,
+        durationDays: 10,
+      } as const;
+      const { license } = await shop.sell({ ...UNBOUND, ...basis });
+      const until = isoTime(shop.clock.wall() + 10 * DAY);
+      expect(await checkout(shop, license.id, { form })).toMatchObject({
+        expiresAt: until,
+        bound: 'licenseExpiry',
+      });
+      expect(shown(shop, license.id)).toMatchObject({ startsOn: null, expiresAt: until });
+      shop.clock.advance(DAY);
+      await checkout(shop, license.id, { form });
+      await checkout(shop, license.id, { form, fingerprint: PRINT });
+      expect(shown(shop, license.id).expiresAt).toBe(until);
+      expect(started(shop)).toBe(1);
+    },
+  );
 
   it('begins nothing when it is refused', async () => {
     await using shop = await openShop();

@@ -29,11 +29,11 @@ export interface TermBeginning {
 
 /**
  * The standing as it is once the term has begun: what a file is laid out from before the unit makes it true. Unchanged
- * when the term does not wait for this. Pure.
+ * when the term does not wait. Pure.
  */
-export function withTermBegun({ standing, from }: TermBeginning, by: LicenseSnapshot['startsOn']): Standing {
+export function withTermBegun({ standing, from }: TermBeginning): Standing {
   const { license, policy, facts } = standing;
-  if (by === null || license.startsOn !== by) return standing;
+  if (license.startsOn === null) return standing;
   const term = startedTerm(policy, from);
   return { ...standing, license: { ...license, ...term }, facts: { ...facts, expiresAt: term.expiresAt } };
 }
