@@ -31,6 +31,7 @@ export interface ResponseVector {
 /** How an answer is judged, with the sample trust bundle; what is absent is not given to the verifier. */
 export interface ResponseCaseOptions {
   readonly now: string;
+  readonly product: string;
   readonly environment?: 'live' | 'test';
   readonly tenant?: string;
 }
@@ -46,7 +47,7 @@ export const REQUEST: RequestVector = {
 };
 
 /** The body of the sample answer. */
-export const ANSWER = `{"data":{"valid":true,"code":"VALID","nonce":"${NONCE}","clockSuspect":false}}`;
+export const ANSWER = `{"data":{"valid":true,"code":"VALID","license":{"productCode":"press-control"},"nonce":"${NONCE}","clockSuspect":false}}`;
 
 const COVERED = '("@status" "content-type" "content-digest" "@method";req "@path";req "content-digest";req)';
 
@@ -116,8 +117,8 @@ export function responseCases(): ResponseCase[] {
       name,
       request: { ...REQUEST, ...more.request },
       response,
-      with: { now: new Date(NOW).toISOString(), ...more.with },
-      genuine: code === 'VALID',
+      with: { now: new Date(NOW).toISOString(), product: 'press-control', ...more.with },
+      genuine: code === 'VALID' || code === 'PRODUCT_MISMATCH',
       code,
     }),
   );
@@ -135,8 +136,32 @@ function genuine(): Row[] {
       'VALID',
       { with: { environment: 'test' } },
     ],
+    ...ofProducts(),
     ['takes an answer without a signature for no answer', unsigned(), 'UNSIGNED'],
     ['takes an unsigned refusal for no answer', { ...unsigned(), status: 404 }, 'UNSIGNED'],
+  ];
+}
+
+/** Genuine, and about a licence of another product: it unlocks nothing here. */
+function ofProducts(): Row[] {
+  const other = { with: { product: 'other-product' } };
+  const invalid = '{"data":{"valid":false,"license":{"productCode":"press-control"}}}';
+  const unknown = '{"data":{"valid":false,"code":"NOT_FOUND","license":null}}';
+  return [
+    ['refuses a valid licence of another product', sampleResponse(), 'PRODUCT_MISMATCH', other],
+    [
+      'refuses an invalid licence of another product',
+      sampleResponse({ body: invalid }),
+      'PRODUCT_MISMATCH',
+      other,
+    ],
+    [
+      'accepts that a key is unknown, whatever the product',
+      sampleResponse({ body: unknown }),
+      'VALID',
+      other,
+    ],
+    ['accepts every product where any is asked for', sampleResponse(), 'VALID', { with: { product: 'any' } }],
   ];
 }
 
@@ -255,6 +280,12 @@ function malformed(): Row[] {
       sampleResponse({ body: '{"data":{"valid":false,"valid":true}}' }),
       'MALFORMED',
     ],
+    [
+      'refuses a valid answer without a licence',
+      sampleResponse({ body: '{"data":{"valid":true}}' }),
+      'MALFORMED',
+    ],
+    ['refuses a validation that says nothing', sampleResponse({ body: '{"data":{}}' }), 'MALFORMED'],
     [
       'refuses a validation that says neither yes nor no',
       sampleResponse({ body: '{"data":{"valid":1}}' }),

@@ -1,12 +1,12 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { decodeBase64, encodeBase64 } from './base64.ts';
 import { answering, demand, type VerdictCode } from './refusal.ts';
-import { asObject, flagAt, objectAt } from './shape.ts';
+import { asObject, booleanAt, flagAt, objectAt, optionalAt, stringAt } from './shape.ts';
 import { checkSignature, type SignatureVerifiers } from './signature.ts';
 import { readJson, type JsonObject } from './strict-json.ts';
 import { utf8Bytes, utf8Text } from './text.ts';
 import { findKey, type Environment, type Trust } from './trust.ts';
-import { clockOf, CLOCK_SLACK_MS } from './verdict.ts';
+import { clockOf, CLOCK_SLACK_MS, requireProduct, type Unchecked, uncheckedOf } from './verdict.ts';
 
 /** The request as it was sent; it must have carried `Content-Digest: ` {@link contentDigest}`(body)`. */
 export interface SignedRequest {
@@ -32,6 +32,8 @@ export interface SignedResponse {
 export interface ResponseOptions {
   /** From `verifyTrustBundle` or `pinPublicKeys`. */
   readonly trust: Trust;
+  /** Code of the product the application is; `'any'` must be written out. */
+  readonly product: string;
   /** Default `live`. */
   readonly environment?: Environment | undefined;
   /** Tenant code to insist on; a trust bundle pins it by itself. */
@@ -45,18 +47,24 @@ export interface ResponseOptions {
 export interface ResponseVerdict {
   /** Whether the appliance gave this answer to this request. Says nothing about the licence. */
   readonly genuine: boolean;
-  /** VALID when genuine. */
+  /** When genuine: VALID, or PRODUCT_MISMATCH when the licence is of another product. */
   readonly code: VerdictCode;
   /** For a log, in English. */
   readonly message: string;
-  /** The rest is known when genuine. True only for a validation that said so. */
-  readonly licenseValid: boolean;
+  readonly unchecked: readonly Exclude<Unchecked, 'revocations'>[];
+  /**
+   * The rest is known when genuine. What a validation said of a licence of this product; undefined: nothing was said, for
+   * the answer is not genuine or not a validation (429, 503 …).
+   */
+  readonly licenseValid: boolean | undefined;
   /** The clock of the appliance is in doubt. */
   readonly clockSuspect: boolean;
   readonly createdAtMs: number | undefined;
   /** The body: `{ data: { valid, code, … } }`, or a problem document when the status is not 200. */
   readonly answer: JsonObject | undefined;
 }
+
+type Finding = Omit<ResponseVerdict, 'unchecked'>;
 
 const MAX_BYTES = 1024 * 1024;
 const NONCE = '[A-Za-z0-9_-]{16,64}';
@@ -71,7 +79,7 @@ const SIGNATURE = /^mm=:([A-Za-z0-9+/]{86}==):$/;
 
 const NOT_GENUINE = {
   genuine: false,
-  licenseValid: false,
+  licenseValid: undefined,
   clockSuspect: false,
   createdAtMs: undefined,
   answer: undefined,
@@ -85,7 +93,8 @@ export function contentDigest(body: string | Uint8Array): string {
 /**
  * Judges whether an answer to a request with a nonce comes from the appliance (docs/formats/response-signature.md): signed
  * by a `response` key of the tenant, for this request, now.
- * @throws TypeError when the nonce is missing or not of its form: without it an old answer could be played back
+ * @throws TypeError when the nonce is missing or not of its form: without it an old answer could be played back; when the
+ *   product is left out: forgetting it would let a licence of any product unlock this one
  */
 export function verifyResponse(
   request: SignedRequest,
@@ -95,14 +104,16 @@ export function verifyResponse(
   if (typeof request.nonce !== 'string' || !new RegExp(`^${NONCE}$`).test(request.nonce)) {
     throw new TypeError('nonce is required: 16 to 64 characters of base64url, new for every request');
   }
+  requireProduct(options.product);
+  const unchecked = uncheckedOf(options);
   return answering<ResponseVerdict>(
-    () => judge(request, response, options),
-    ({ code, message }) => ({ ...NOT_GENUINE, code, message }),
+    () => ({ ...judge(request, response, options), unchecked }),
+    ({ code, message }) => ({ ...NOT_GENUINE, code, message, unchecked }),
   );
 }
 
-function judge(request: SignedRequest, response: SignedResponse, options: ResponseOptions): ResponseVerdict {
-  const { trust, tenant, environment = 'live' } = options;
+function judge(request: SignedRequest, response: SignedResponse, options: ResponseOptions): Finding {
+  const { trust, tenant, environment = 'live', product } = options;
   const body = bytesOf(response.body);
   demand(body.length <= MAX_BYTES, 'MALFORMED', 'the answer is too large');
   const signed = readSigned(response);
@@ -121,7 +132,9 @@ function judge(request: SignedRequest, response: SignedResponse, options: Respon
   checkTime(signed, clockOf(options));
   const intact = contentDigest(body) === signed.digest;
   demand(intact, 'DIGEST_MISMATCH', 'the body of the answer is not the one that was signed');
-  return genuine(response.status, body, signed.createdAtMs);
+  const answer = asObject(readJson(utf8Text(body)), 'answer');
+  const said = response.status === 200 ? readValidation(objectAt(answer, 'data'), product) : SILENT;
+  return { genuine: true, ...said, createdAtMs: signed.createdAtMs, answer };
 }
 
 /** What of an answer is covered by its signature; nothing in it is trusted yet. */
@@ -184,18 +197,26 @@ function checkTime({ createdAtMs, expiresAtMs }: Signed, now: number): void {
   demand(expiresAtMs > now - CLOCK_SLACK_MS, 'EXPIRED', 'the answer is too old');
 }
 
-function genuine(status: number, body: Uint8Array, createdAtMs: number): ResponseVerdict {
-  const answer = asObject(readJson(utf8Text(body)), 'answer');
-  const data = status === 200 ? objectAt(answer, 'data') : {};
-  return {
-    genuine: true,
-    code: 'VALID',
-    message: 'the answer is genuine',
-    licenseValid: flagAt(data, 'valid'),
-    clockSuspect: flagAt(data, 'clockSuspect'),
-    createdAtMs,
-    answer,
-  };
+/** What an answer says of the licence. */
+type Said = Pick<ResponseVerdict, 'code' | 'message' | 'licenseValid' | 'clockSuspect'>;
+
+/** A refusal, which says nothing of it. */
+const SILENT = {
+  code: 'VALID',
+  message: 'the answer is genuine',
+  licenseValid: undefined,
+  clockSuspect: false,
+} as const;
+
+function readValidation(data: JsonObject, product: string): Said {
+  const clockSuspect = flagAt(data, 'clockSuspect');
+  const valid = booleanAt(data, 'valid');
+  // Of an unknown key there is no licence; of a valid one there must be.
+  const license = valid ? objectAt(data, 'license') : optionalAt(data, 'license', objectAt);
+  const code = license === undefined || product === 'any' ? product : stringAt(license, 'productCode');
+  if (code === product) return { ...SILENT, licenseValid: valid, clockSuspect };
+  const message = `the licence is for product ${code}`;
+  return { code: 'PRODUCT_MISMATCH', message, licenseValid: false, clockSuspect };
 }
 
 function bytesOf(body: string | Uint8Array): Uint8Array {

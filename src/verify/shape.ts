@@ -86,6 +86,12 @@ export function optionalAt<T>(
   return value === undefined || value === null ? undefined : read(object, key);
 }
 
+/** A member that is true or false. */
+export function booleanAt(object: JsonObject, key: string): boolean {
+  demand(typeof own(object, key) === 'boolean', 'MALFORMED', wrong(key));
+  return flagAt(object, key);
+}
+
 /** Whether a member is there and true. @throws Refusal MALFORMED when it is anything but a boolean */
 export function flagAt(object: JsonObject, key: string): boolean {
   const value = own(object, key);

@@ -94,12 +94,24 @@ export function clockOf({ now }: { readonly now?: number | undefined }): number 
   return now ?? Date.now();
 }
 
+/** @throws TypeError when the product was left out, as plain JavaScript can */
+export function requireProduct(product: string): void {
+  if (typeof product === 'string' && product !== '') return;
+  throw new TypeError("product is required; write 'any' to accept every product of this issuer");
+}
+
+/** What of product and root nothing was given to look at with. */
+export function uncheckedOf({
+  product,
+  trust,
+}: Pick<VerifyOptions, 'product' | 'trust'>): Exclude<Unchecked, 'revocations'>[] {
+  return [...(product === 'any' ? (['product'] as const) : []), ...(trust.rooted ? [] : (['root'] as const))];
+}
+
 /** Fills in the defaults. @throws TypeError when the product was left out: forgetting it would accept any product */
 export function openSession(options: VerifyOptions): Session {
   const { trust, product, revocations } = options;
-  if (typeof product !== 'string' || product === '') {
-    throw new TypeError("product is required; write 'any' to accept every product of this issuer");
-  }
+  requireProduct(product);
   const environment = options.environment ?? 'live';
   const tenant = trust.tenant ?? options.tenant;
   const fits =
@@ -121,10 +133,8 @@ export function openSession(options: VerifyOptions): Session {
 
 /** A verdict before anything of the file is known. */
 export function blankVerdict(session: Session): Verdict {
-  const { trust, product, revocations, now, state } = session;
-  const unchecked: Unchecked[] = [];
-  if (product === 'any') unchecked.push('product');
-  if (!trust.rooted) unchecked.push('root');
+  const { trust, revocations, now, state } = session;
+  const unchecked: Unchecked[] = uncheckedOf(session);
   if (revocations === undefined) unchecked.push('revocations');
   return {
     valid: false,

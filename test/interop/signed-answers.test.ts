@@ -146,7 +146,7 @@ describe.skipIf(!hasPython)(hasPython ? TITLE : TITLE + MISSING, () => {
   });
 
   it('accepts what the appliance answers, and no answer to another question', async () => {
-    const asked = { now: new Date().toISOString() };
+    const asked = { product: 'any', now: new Date().toISOString() };
     const [one, two] = [await exchange(), await exchange()];
     const cases = [
       { ...one, with: asked },

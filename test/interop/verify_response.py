@@ -2,7 +2,7 @@
 """Judges signed answers. Written from docs/formats/response-signature.md alone, with Python's cryptography.
 
 Reads JSON from standard input: { "keys": [{ "kid", "x", "state", "environment" }], "cases": [{ "request", "response",
-"with": { "now", "environment"? } }] } and prints a JSON list with the code of each.
+"with": { "now", "product", "environment"? } }] } and prints a JSON list with the code of each.
 """
 import base64
 import datetime
@@ -95,7 +95,12 @@ def judge(case, keys):
     except ValueError:
         raise Refused("MALFORMED")
     if response["status"] == 200:
-        need(isinstance(answer["data"]["valid"], bool), "MALFORMED")
+        data = answer["data"]
+        need(isinstance(data.get("valid"), bool), "MALFORMED")
+        license = data.get("license")
+        need(isinstance(license, dict) or (license is None and not data["valid"]), "MALFORMED")
+        if license is not None and asked["product"] != "any":
+            need(license["productCode"] == asked["product"], "PRODUCT_MISMATCH")
     return "VALID"
 
 

@@ -17,7 +17,7 @@ const PROGRAM = `
     bundle: code,
     file: library.verifyLicenseFile(file, options).code,
     broken: library.verifyLicenseFile(broken, options).code,
-    response: library.verifyResponse(request, response, { trust, now }).code,
+    response: library.verifyResponse(request, response, { trust, product: options.product, now }).code,
     machine: library.verifyMachineFile(machine, { ...options, fingerprint }).code,
     foreign: ['Buffer', 'TextDecoder', 'TextEncoder', 'URL', 'atob', 'crypto', 'fetch', 'process', 'require', 'setTimeout']
       .filter((name) => name in globalThis),

@@ -11,7 +11,7 @@ const options = {
   refuseDev: true,
 };
 const machine = (file) => library.verifyMachineFile(file, { ...options, fingerprint: given.fingerprint });
-const answer = (response) => library.verifyResponse(given.request, response, { trust, now: given.now });
+const answer = (response) => library.verifyResponse(given.request, response, options);
 
 const results = {
   secure: isSecureContext,
@@ -25,9 +25,7 @@ const results = {
   signedKey: library.verifySignedKey(given.signedKey, options).code,
   response: answer(given.response).code,
   headers: answer({ ...given.response, headers: new Headers(given.response.headers) }).code,
-  replayed: library.verifyResponse({ ...given.request, nonce: 'AAAAAAAAAAAAAAAA' }, given.response, {
-    trust,
-    now: given.now,
-  }).code,
+  replayed: library.verifyResponse({ ...given.request, nonce: 'AAAAAAAAAAAAAAAA' }, given.response, options)
+    .code,
 };
 document.getElementById('results').textContent = JSON.stringify(results);

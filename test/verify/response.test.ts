@@ -18,6 +18,7 @@ import {
 import { publishedResponses, sampleTrust } from './run-vectors.ts';
 
 const trust = sampleTrust();
+const PRODUCT = 'press-control';
 const sample = sampleResponse();
 const responseKey = createPublicKey({ key: { ...KEYS.response.jwk }, format: 'jwk' });
 /** Fast enough for every bit; what it is asked is always the one key. */
@@ -27,7 +28,7 @@ const native: SignatureVerifiers = {
     verify(null, message, responseKey, signature),
 };
 const judge = (response: ResponseVector, verifiers: SignatureVerifiers = native): string =>
-  verifyResponse(REQUEST, response, { trust, now: NOW, verifiers }).code;
+  verifyResponse(REQUEST, response, { trust, product: PRODUCT, now: NOW, verifiers }).code;
 
 describe('the published answers', () => {
   it.each(publishedResponses.map((vector) => [vector.name, vector] as const))('%s', (_name, vector) => {
@@ -45,7 +46,7 @@ describe('the published answers', () => {
 
 describe('a signed answer', () => {
   it('says of the licence what it says, and only when it is genuine', () => {
-    const options = { trust, now: NOW };
+    const options = { trust, product: PRODUCT, now: NOW };
     const yes = verifyResponse(REQUEST, sample, options);
     expect(yes).toMatchObject({ licenseValid: true, clockSuspect: false, createdAtMs: NOW });
     expect(yes.answer).toEqual(JSON.parse(ANSWER));
@@ -53,9 +54,34 @@ describe('a signed answer', () => {
     const no = verifyResponse(REQUEST, sampleResponse({ body }), options);
     expect(no).toMatchObject({ genuine: true, licenseValid: false, clockSuspect: true });
     const refusal = sampleResponse({ status: 503, body: '{"data":{"valid":true}}' });
-    expect(verifyResponse(REQUEST, refusal, options)).toMatchObject({ genuine: true, licenseValid: false });
+    expect(verifyResponse(REQUEST, refusal, options)).toMatchObject({
+      genuine: true,
+      licenseValid: undefined,
+    });
     const forged = verifyResponse(REQUEST, { ...sample, body: body.replace('false', 'true') }, options);
-    expect(forged).toMatchObject({ genuine: false, licenseValid: false, answer: undefined });
+    expect(forged).toMatchObject({ genuine: false, licenseValid: undefined, answer: undefined });
+  });
+
+  it('unlocks no other product, whatever it says of its licence', () => {
+    const options = { trust, product: 'other-product', now: NOW };
+    const verdict = verifyResponse(REQUEST, sample, options);
+    expect(verdict).toMatchObject({ genuine: true, licenseValid: false, code: 'PRODUCT_MISMATCH' });
+    expect(verdict.unchecked).toEqual([]);
+    const any = verifyResponse(REQUEST, sample, { ...options, product: 'any' });
+    expect(any).toMatchObject({ licenseValid: true, unchecked: ['product'] });
+    const pinned = pinPublicKeys({ license: [], response: [publicKeyHex(KEYS.response)] });
+    expect(verifyResponse(REQUEST, sample, { ...options, trust: pinned }).unchecked).toEqual(['root']);
+    for (const product of ['', undefined] as never[]) {
+      expect(() => verifyResponse(REQUEST, sample, { ...options, product })).toThrow(TypeError);
+    }
+  });
+
+  it.each([429, 503])('says nothing of the licence when it is a refusal with %i', (status) => {
+    const body = '{"code":"RATE_LIMITED","data":{"valid":true}}';
+    const response = sampleResponse({ status, contentType: 'application/problem+json', body });
+    const verdict = verifyResponse(REQUEST, response, { trust, product: PRODUCT, now: NOW });
+    expect(verdict).toMatchObject({ genuine: true, code: 'VALID', answer: { code: 'RATE_LIMITED' } });
+    expect(verdict.licenseValid).toBe(undefined);
   });
 
   it('is refused with any one bit of it changed', () => {
@@ -73,7 +99,7 @@ describe('a signed answer', () => {
   });
 
   it('is refused with any one bit of the request changed', () => {
-    const options = { trust, now: NOW, verifiers: native };
+    const options = { trust, product: PRODUCT, now: NOW, verifiers: native };
     for (const member of ['method', 'path', 'body'] as const) {
       for (const flipped of flips(REQUEST[member])) {
         const verdict = verifyResponse({ ...REQUEST, [member]: flipped }, sample, options);
@@ -103,7 +129,7 @@ describe('a signed answer', () => {
   it('can be checked with a key that is compiled in, for its own purpose alone', () => {
     const key = publicKeyHex(KEYS.response);
     const code = (keys: Parameters<typeof pinPublicKeys>[0]): string =>
-      verifyResponse(REQUEST, sample, { trust: pinPublicKeys(keys), now: NOW }).code;
+      verifyResponse(REQUEST, sample, { trust: pinPublicKeys(keys), product: PRODUCT, now: NOW }).code;
     expect(code({ license: [], response: [key] })).toBe('VALID');
     expect(code({ license: [key], revocation: [key] })).toBe('KEY_UNKNOWN');
   });
@@ -111,7 +137,9 @@ describe('a signed answer', () => {
   it.each(['', 'too-short', 'a'.repeat(65), 'not base64url!!!'])(
     'needs a nonce worth the name: %j',
     (nonce) => {
-      expect(() => verifyResponse({ ...REQUEST, nonce }, sample, { trust })).toThrow(TypeError);
+      expect(() => verifyResponse({ ...REQUEST, nonce }, sample, { trust, product: PRODUCT })).toThrow(
+        TypeError,
+      );
     },
   );
 });
