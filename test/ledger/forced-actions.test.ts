@@ -17,12 +17,15 @@ describe('actions that are signed before the answer', () => {
       'api_key.created',
       'api_key.revoked',
       'api_key.rotated',
+      'api_key.updated',
       'appliance.initialised',
       'clock.trusted',
       'data_key.rotated',
       'restore.completed',
       'signing_key.created',
+      'slot.added',
       'slot.replaced',
+      'slot.used',
     ]);
   });
 
