@@ -116,32 +116,35 @@ async function checkOutAfter(moment: number, stock: Stock, licenseId: string): P
 }
 
 describe.skipIf(missing)('an appliance that lives through', () => {
-  it.each(MOMENTS)('%s (%s) issues, validates and verifies before, after, and over a restart', async (_, text) => {
-    const moment = Date.parse(text);
-    using directory = temporaryDirectory();
-    const place = { directory: directory.path, clock: join(directory.path, 'clock') };
-    const { root, daemon, stock, license, before } = await startBefore(moment, place);
-    const after = await checkOutAfter(moment, stock, license.id);
-    await seat(stock, 'machine-after');
-    expect(after.expiresAt - after.issuedAt).toBe(before.expiresAt - before.issuedAt);
-    for (const file of [before, after]) expectGenuine(daemon, file, after.issuedAt);
-    expect(await daemon.stop()).toBe(0);
+  it.each(MOMENTS)(
+    '%s (%s) issues, validates and verifies before, after, and over a restart',
+    async (_, text) => {
+      const moment = Date.parse(text);
+      using directory = temporaryDirectory();
+      const place = { directory: directory.path, clock: join(directory.path, 'clock') };
+      const { root, daemon, stock, license, before } = await startBefore(moment, place);
+      const after = await checkOutAfter(moment, stock, license.id);
+      await seat(stock, 'machine-after');
+      expect(after.expiresAt - after.issuedAt).toBe(before.expiresAt - before.issuedAt);
+      for (const file of [before, after]) expectGenuine(daemon, file, after.issuedAt);
+      expect(await daemon.stop()).toBe(0);
 
-    const again = await startDaemon(root, { env: fakeTime(place.clock) });
-    const reopened = { ...stock, ...reach({ url: again.url, key: again.live.secretKey }) };
-    const third = await checkOut(reopened, license.id);
-    expect(third.issuedAt).toBeGreaterThan(after.issuedAt);
-    expectGenuine(again, third, third.issuedAt);
-    const exported = join(directory.path, 'audit');
-    const data = join(again.dir, 'data');
-    const commands = [
-      ['audit', 'export', exported, '--data-dir', data],
-      ['audit', 'verify', exported],
-    ];
-    for (const command of commands)
-      expect(await mintmark(command, { env: fakeTime(place.clock) })).toMatchObject({ code: 0 });
-    expect((await fetch(`${again.url}/ready`)).status).toBe(200);
-    expect(await again.stop()).toBe(0);
-    expect(auditDatabase(join(data, 'mintmark.db')).problems).toEqual([]);
-  });
+      const again = await startDaemon(root, { env: fakeTime(place.clock) });
+      const reopened = { ...stock, ...reach({ url: again.url, key: again.live.secretKey }) };
+      const third = await checkOut(reopened, license.id);
+      expect(third.issuedAt).toBeGreaterThan(after.issuedAt);
+      expectGenuine(again, third, third.issuedAt);
+      const exported = join(directory.path, 'audit');
+      const data = join(again.dir, 'data');
+      const commands = [
+        ['audit', 'export', exported, '--data-dir', data],
+        ['audit', 'verify', exported],
+      ];
+      for (const command of commands)
+        expect(await mintmark(command, { env: fakeTime(place.clock) })).toMatchObject({ code: 0 });
+      expect((await fetch(`${again.url}/ready`)).status).toBe(200);
+      expect(await again.stop()).toBe(0);
+      expect(auditDatabase(join(data, 'mintmark.db')).problems).toEqual([]);
+    },
+  );
 });

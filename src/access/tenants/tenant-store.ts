@@ -128,12 +128,10 @@ export function updateTenant(tx: Tx, edited: Edited, relied: number): boolean {
 
 /** Every realm of every tenant, erased ones too; a handful of rows. */
 export function realmStandings(reader: Reader): RealmStanding[] {
-  return reader
-    .all(STANDINGS, {})
-    .flatMap(({ environment, tier, ...row }) =>
-      // The tier was written from a value the schema had checked.
-      environment === 'system' ? [] : [{ ...row, environment, tier: tier as Tier }],
-    );
+  return reader.all(STANDINGS, {}).flatMap(({ environment, tier, ...row }) =>
+    // The tier was written from a value the schema had checked.
+    environment === 'system' ? [] : [{ ...row, environment, tier: tier as Tier }],
+  );
 }
 
 /** Seals whom to tell about a tenant. */

@@ -5,7 +5,10 @@ import { nameSchema, TIMESTAMPS, DELETED_AT } from '../schema.ts';
 /** Code of an entitlement, as files and answers name it. */
 export const entitlementCode = z
   .string()
-  .regex(/^[a-z0-9][a-z0-9_.:-]{0,99}$/, 'must be 1 to 100 lower-case letters, digits, and . _ : - after the first')
+  .regex(
+    /^[a-z0-9][a-z0-9_.:-]{0,99}$/,
+    'must be 1 to 100 lower-case letters, digits, and . _ : - after the first',
+  )
   .meta({ description: 'Lower case, unique in the realm, fixed' });
 
 /** Body of `POST /entitlements`. */
