@@ -22,6 +22,7 @@ export interface ProductScopeDeps {
 }
 
 type AnyRoute = Route<Permit, Demand>;
+type Signing = NonNullable<AnyRoute['signing']>;
 
 /** The products a caller is limited to, and how to find what belongs to them. */
 interface Limit {
@@ -52,6 +53,7 @@ export function limitProducts(
         const limit = limitOf(deps, call.permit);
         return limit === undefined ? route.handle(call) : handled(deps, route, { rule, call, limit });
       },
+      ...(route.signing !== undefined && { signing: signingWithin(deps, route.signing) }),
       ...(route.reread !== undefined && {
         reread: (call, stored) => {
           const limit = limitOf(deps, call.permit);
@@ -60,6 +62,22 @@ export function limitProducts(
         },
       }),
     };
+  };
+}
+
+/**
+ * Nobody signs for what the limit hides. Who stands between an application and the appliance may add a limited key of its
+ * own, and would get a genuine `NOT_FOUND` for a good licence of another product. A key that leads nowhere is answered
+ * unsigned as well: the two are not to be told apart.
+ */
+function signingWithin(deps: ProductScopeDeps, signing: Signing): Signing {
+  return {
+    ...signing,
+    keyFor: (permit, body) => {
+      const limit = limitOf(deps, permit);
+      const key = limit === undefined ? undefined : licenseKeyIn(body);
+      return key === undefined || limit?.hasKey(key) === true ? signing.keyFor(permit, body) : null;
+    },
   };
 }
 
@@ -126,11 +144,17 @@ function textsIn(value: unknown): string[] {
   return items.filter((item) => typeof item === 'string');
 }
 
+/** The licence key in a body; undefined: there is none. */
+function licenseKeyIn(body: unknown): string | undefined {
+  const hasKey = typeof body === 'object' && body !== null && 'key' in body;
+  return hasKey && typeof body.key === 'string' ? body.key : undefined;
+}
+
 /** A licence key of another product is taken for one that leads nowhere, and is answered and charged as such. */
 function withoutForeignKey(deps: ProductScopeDeps, call: Call<Permit>, limit: Limit): Call<Permit> {
   const { body } = call;
-  if (typeof body !== 'object' || body === null || !('key' in body)) return call;
-  if (typeof body.key !== 'string' || limit.hasKey(body.key)) return call;
+  const key = licenseKeyIn(body);
+  if (typeof body !== 'object' || key === undefined || limit.hasKey(key)) return call;
   const { permit, params, query, requestId, address, path, bodyDigest } = call;
   return {
     ...{ permit, params, query, requestId, address, path, bodyDigest },

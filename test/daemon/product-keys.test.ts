@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { API_KEY_SCOPES } from '../../src/access/index.ts';
 import { allRoutes } from '../../src/daemon/all-routes.ts';
 import { PRODUCT_RULES } from '../../src/daemon/product-rules.ts';
+import { contentDigest } from '../../src/verify/index.ts';
 import {
   type Answered,
   dataOf,
@@ -229,6 +230,23 @@ describe('a key that is limited to a product', () => {
       );
     expect((await activate(foreign.licenseKey)).status).toBe(404);
     expect((await activate(own.licenseKey)).status).not.toBe(404);
+  });
+
+  it('gets no signed word about a licence of another product, nor about one that nobody has', async () => {
+    const pk = await keyFor({ kind: 'pk' });
+    const signed = async (key: string): Promise<boolean> => {
+      const body = JSON.stringify({ key, nonce: 'a-nonce-of-a-limited-key' });
+      const type = { 'content-type': 'application/json', 'content-digest': contentDigest(body) };
+      const headers = { ...type, 'x-publishable-key': pk };
+      const init = { method: 'POST', headers, body };
+      const answer = await fetch(`${daemon.url}/api/v1/licenses/validate-key`, init);
+      expect(answer.status).toBe(200);
+      await answer.arrayBuffer();
+      return answer.headers.has('signature');
+    };
+    expect(await signed(own.licenseKey)).toBe(true);
+    expect(await signed(foreign.licenseKey)).toBe(false);
+    expect(await signed('OWN-0000-0000-0000-0000')).toBe(false);
   });
 
   it('makes keys for its product, and for no other', async () => {
