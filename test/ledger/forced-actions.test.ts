@@ -6,7 +6,9 @@ import { forcesCheckpoint } from '../../src/ledger/index.ts';
 function actionsInSource(): string[] {
   const files = readTree(listTree().filter((path) => path.startsWith('src/') && path.endsWith('.ts')));
   return files.flatMap(({ text }) =>
-    [...text.matchAll(/action: '([a-z_-]+\.[a-z_]+)'/g)].map(([, name = '']) => name),
+    [...text.matchAll(/action: (?:[a-z]+ \? )?'([a-z_-]+\.[a-z_]+)'(?: : '([a-z_-]+\.[a-z_]+)')?/g)].flatMap(
+      ([, name = '', otherwise]) => (otherwise === undefined ? [name] : [name, otherwise]),
+    ),
   );
 }
 
