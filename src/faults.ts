@@ -176,6 +176,11 @@ export const FAULTS = {
     'Put the newest database back, or restore the newest backup with `mintmark backup restore`.',
   ),
   SEALED: row(503, 'Appliance is sealed', 'Unseal it on the appliance.'),
+  SIGNED_KEY_NOT_ALLOWED: row(
+    422,
+    'A signed key cannot demand a revocation list',
+    'Check out a file or a token, or clear revocationMaxAgeDays in the policy.',
+  ),
   SIGNER_BUSY: row(503, 'Signer is busy', 'Try again shortly.'),
   SIGNER_UNAVAILABLE: row(503, 'Signer is unavailable', 'Try again later; reads and validation go on.'),
   SLOT_SECRET_WRONG: row(

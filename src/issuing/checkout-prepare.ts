@@ -107,7 +107,7 @@ export interface PreparedCheckout {
 /**
  * Reads one snapshot, decides, and lays out the exact bytes to sign. Synchronous: nothing changes in between.
  * @throws Fault NOT_FOUND; the code of a validation that is not valid; OFFLINE_NOT_ALLOWED, WEAK_KEY, FILE_TOO_LARGE,
- *   VALIDATION_FAILED, SIGNER_UNAVAILABLE, SEALED
+ *   SIGNED_KEY_NOT_ALLOWED, VALIDATION_FAILED, SIGNER_UNAVAILABLE, SEALED
  */
 export function prepareCheckout(
   deps: PrepareCheckoutDeps,
@@ -154,8 +154,15 @@ export function whyNot(standing: Standing, request: CheckoutRequest, now: EpochM
   if (!policy.offlineAllowed) {
     return new Fault('OFFLINE_NOT_ALLOWED', `the policy of licence ${license.id} allows no offline use`);
   }
+  if (request.form === 'signed-key' && policy.revocationMaxAgeDays !== null) return demandsList(license.id);
   if (!request.encrypt || license.weakKey === 0) return null;
   return new Fault('WEAK_KEY', `the key of licence ${license.id} can be guessed and encrypts no file`);
+}
+
+/** The format of a signed key has no place for it, and a reader would take the key for good without any list. */
+function demandsList(licenseId: string): Fault {
+  const message = `the policy of licence ${licenseId} demands a revocation list, which no signed key can`;
+  return new Fault('SIGNED_KEY_NOT_ALLOWED', message);
 }
 
 function requireIssuable(standing: Standing, request: CheckoutRequest, now: EpochMs): void {

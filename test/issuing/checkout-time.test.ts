@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { DAY, isoTime } from '../../src/lib/clock.ts';
 import { present } from '../../src/lib/invariant.ts';
+import { issueSignedKey } from '../../src/issuing/checkout.ts';
 import { checkoutLicense } from '../../src/issuing/index.ts';
 import { prepareRevocationList } from '../../src/issuing/revocation-list.ts';
 import { showLicense } from '../../src/licensing/licenses/show.ts';
@@ -170,6 +171,31 @@ describe('a file that demands a revocation list', () => {
     const answer = RevocationList.accept(text, { trust: trustOf(shop) });
     return present(answer.list, `the list is accepted: ${answer.message}`);
   }
+
+  it('is no signed key, which could not demand it, also when the policy changes while it is signed', async () => {
+    await using shop = await openShop();
+    const { license, policy } = await shop.sell({ ...UNBOUND, revocationMaxAgeDays: 2 });
+    const asked = { licenseId: license.id, ttlSeconds: undefined };
+    const change = (revocationMaxAgeDays: number | null) =>
+      updatePolicy(shop.deps, shop.operator(), {
+        id: policy.id,
+        versions: null,
+        change: { revocationMaxAgeDays },
+      });
+    expect(await outcomeOf(issueSignedKey(shop.deps, shop.operator(), asked))).toBe('SIGNED_KEY_NOT_ALLOWED');
+    await change(null);
+    const signer = {
+      sign: async (kid: string, message: Buffer): Promise<Buffer> => {
+        await change(2);
+        return shop.keyring.sign(kid, message);
+      },
+    };
+    const late = issueSignedKey({ ...shop.deps, signer }, shop.operator(), asked);
+    expect(await outcomeOf(late)).toBe('SIGNED_KEY_NOT_ALLOWED');
+    await change(null);
+    const issued = await issueSignedKey(shop.deps, shop.operator(), asked);
+    expect(issued.certificate).toMatch(/^key\//);
+  });
 
   it('is refused without one, and with one that is older than the policy says', async () => {
     await using shop = await openShop();
