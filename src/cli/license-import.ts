@@ -8,6 +8,8 @@ Columns: key product policy name userEmail userName expiresAt maxMachines maxUse
 The file is cut into batches of up to 1000 rows; each is created as a whole or not at all. Where an interrupted
 import stands is written beside the file (<file>.import-state), and --resume goes on from there: nothing is created
 twice. docs/import-export.md says it all.
+Where several tenants share the appliance, applications always send their publishable key (X-Publishable-Key):
+a licence key alone is ambiguous (REALM_REQUIRED) as soon as another tenant imports the same.
 Example:
   mintmark license import customers.csv --policy desktop --dry-run
   mintmark license import customers.csv --policy desktop --keys-out keys.csv --errors errors.csv`;

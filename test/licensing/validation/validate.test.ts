@@ -61,6 +61,16 @@ describe('a validation by key', () => {
     await expect(mixed).rejects.toMatchObject({ code: 'VALIDATION_FAILED' });
   });
 
+  it('goes on for who sends a publishable key when another tenant imports the generated key, which is not refused', async () => {
+    await using shop = await openShop();
+    const { license } = await shop.sell({ requireFingerprint: false });
+    const theirs = await shop.sell({ requireFingerprint: false }, { key: license.key }, shop.globex.live);
+    const unknown = await shop.sell({}, { key: 'APP-7K3M-9QXR-2TVB-H8K2' }, shop.globex.live);
+    expect(Object.keys(theirs.license)).toEqual(Object.keys(unknown.license));
+    const answer = await ask(shop, shop.publishableKey(), { key: license.key });
+    expect(answer).toMatchObject({ code: 'VALID', license: { id: license.id } });
+  });
+
   it('asks for a publishable key when several tenants have the key, and then keeps to its realm', async () => {
     await using shop = await openShop();
     const key = 'KX7Q-92MD-TT0P-WZ4R-EE31-Q8';
