@@ -94,7 +94,7 @@ export function clockOf({ now }: { readonly now?: number | undefined }): number 
   return now ?? Date.now();
 }
 
-/** @throws TypeError when the product was left out, as plain JavaScript can */
+/** Demands a product to judge by. @throws TypeError when it was left out, as plain JavaScript can */
 export function requireProduct(product: string): void {
   if (typeof product === 'string' && product !== '') return;
   throw new TypeError("product is required; write 'any' to accept every product of this issuer");

@@ -12,13 +12,14 @@ const JOIN = new Set(['join', 'resolve']);
 
 /**
  * What may be given such a path: SQLite, and what looks at a file without opening it. (`Fault` and `invalid` say its
- * name; `run` binds it to SQL; `copyDatabase` and `checkIntegrity` hand it to SQLite in a worker.)
+ * name; `run` binds it to SQL; `copyDatabase` and `checkIntegrity` hand it to SQLite in a worker, `FileLock` here.)
  */
 const MAY_TAKE = new Set([
   ...JOIN,
   ...['BetterSqlite3', 'openWriter', 'openReader', 'run', 'copyDatabase', 'runCopy', 'checkIntegrity'],
   ...['chmodSync', 'existsSync', 'lstatSync', 'statSync'],
   ...['Fault', 'invalid'],
+  'FileLock.take',
   // Puts the layout of a data directory together.
   'at',
 ]);
@@ -33,7 +34,7 @@ export function findOpenedDatabases(file: TreeFile): string[] {
   const carriers = carriersIn(nodes);
   return nodes
     .filter((node) => ts.isCallExpression(node) || ts.isNewExpression(node))
-    .filter((call) => !MAY_TAKE.has(nameOf(call.expression)))
+    .filter(({ expression }) => !MAY_TAKE.has(nameOf(expression)) && !MAY_TAKE.has(expression.getText()))
     .filter((call) => (call.arguments ?? []).some((argument) => carries(argument, carriers)))
     .map((call) => `${file.path}:${String(lineOf(source, call))}: ${wordsOf(source, call)}`);
 }
