@@ -52,7 +52,7 @@ export function coveringRows<A extends Axes>(axes: A, coverage: Coverage<NoInfer
  * Rows that differ from `base` in at most `most` settings: what a single cause, or two or three together, come to when
  * nothing else stands in the way and hides it.
  */
-export function rowsNear<A extends Axes>(axes: A, base: RowOf<A>, most: number): RowOf<A>[] {
+export function rowsNear<A extends Axes>(axes: A, base: RowOf<NoInfer<A>>, most: number): RowOf<A>[] {
   const sizes = Array.from({ length: most + 1 }, (_, size) => size);
   return sizes
     .flatMap((size) => combinations(Object.keys(axes), size))

@@ -64,7 +64,7 @@ const request: fc.Arbitrary<DecisionRequest> = fc.record({
 });
 
 /** Enough that each property meets every code many times. */
-const RUNS = { numRuns: 1000 };
+const RUNS = { numRuns: 400 };
 
 /**
  * For any licence and question: what is found after a change that can only help is found before it as well, and it makes
