@@ -53,6 +53,16 @@ describe('the table of transitions', () => {
   );
 });
 
+describe('the sweeper', () => {
+  it('looks at what is stored: an active licence whose time has come is what it makes expired, once', () => {
+    const over = { id: 'lic_1', status: 'active', expiresAt: NOW } as const;
+    expect(nextStatus(over, 'expire', NOW)).toEqual({ status: 'expired' });
+    expect(nextStatus({ ...over, status: 'expired' }, 'expire', NOW)).toMatchObject({
+      refused: { code: 'CONFLICT', message: 'licence lic_1 is expired and cannot be expired' },
+    });
+  });
+});
+
 describe('the state that holds now', () => {
   it.each([
     ['active', null, 'active'],
