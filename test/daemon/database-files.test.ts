@@ -52,9 +52,18 @@ function openings(): { readonly name: string; readonly flags: string }[] {
 /** SQLite never follows a link at the end of a path (os_unix.c, unixOpen); Node never says so. */
 const bySqlite = ({ flags }: { readonly flags: string }): boolean => flags.includes('O_NOFOLLOW');
 
+/**
+ * Of the bytes that SQLite locks in the shared memory (os_unix.c), 120 to 127 come and go with transactions and
+ * checkpoints; 128 is held as long as the database is open.
+ */
+const comesAndGoes = (lock: string): boolean => / 12[0-7] 12[0-7]$/.test(lock);
+
+/** The locks that have to stand whatever the daemon does. */
 function held(daemon: ServedAppliance): Record<string, string[]> {
   const pid = daemon.child.pid ?? 0;
-  return Object.fromEntries(LOCKED.map((name) => [name, locksOn(join(appliance.data, name), pid)]));
+  const standing = (name: string) =>
+    locksOn(join(appliance.data, name), pid).filter((lock) => !comesAndGoes(lock));
+  return Object.fromEntries(LOCKED.map((name) => [name, standing(name)]));
 }
 
 async function finish(daemon: ServedAppliance): Promise<void> {
