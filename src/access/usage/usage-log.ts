@@ -18,6 +18,8 @@ import { namedCaller, NOBODY, type UsedRequest, type UseRow, type UseTotal } fro
 const ROWS_WAITING = 20_000;
 /** Numbers that may wait. Beyond them a request is given up, and counted as dropped. */
 const TOTALS_WAITING = 20_000;
+/** What nothing was done for, and what a caller can have as many of as he likes: only their numbers are kept. */
+const TURNED_AWAY: ReadonlySet<number> = new Set([429, 503]);
 /** Rows of one caller a day; beyond them only its numbers are kept, so that nobody fills the disk by asking. */
 const ROWS_PER_DAY = 50_000;
 /** Callers whose rows of the day are counted; more than have a credential at the largest site. */
@@ -37,8 +39,9 @@ export interface UsageLogDeps {
 }
 
 /**
- * Who asked for what: every request of somebody who has proven who he is, and the numbers of all others. Gathered in
- * memory, where equal requests become one row; written once a second and at stop. A crash loses about a second of it.
+ * Who asked for what: every request of somebody who has proven who he is, and the numbers of all others and of what was
+ * turned away because it was too much. Gathered in memory, where equal requests become one row; written once a second
+ * and at stop. A crash loses about a second of it.
  */
 export class UsageLog {
   readonly #deps: UsageLogDeps;
@@ -62,8 +65,8 @@ export class UsageLog {
   /** Gathers one request. Never waits, never fails, does not touch the disk. */
   note(use: UsedRequest): void {
     const principal = namedCaller(use.who);
-    if (principal === undefined) {
-      this.#count(use, NOBODY);
+    if (principal === undefined || TURNED_AWAY.has(use.status)) {
+      this.#count(use, principal ?? NOBODY);
       return;
     }
     const { action, status, address, subject = '' } = use;

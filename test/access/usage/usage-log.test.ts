@@ -119,6 +119,21 @@ describe('the usage log', () => {
     ]);
   });
 
+  it('keeps only numbers of what was turned away because it was too much, from however many addresses', async () => {
+    await using opened = await openLog();
+    const { log, storage } = opened;
+    const who = keyOf(storage.acme.live);
+    for (let i = 0; i < 50; i++) log.note(use(who, { status: 429, address: `10.0.0.${String(i)}` }));
+    log.note(use(who, { status: 503 }));
+    log.note(use(who, { status: 403 }));
+    await log.flush();
+    expect(opened.rows().map(({ status }) => status)).toEqual([403]);
+    expect(opened.totals().map(({ principal, status, count }) => [principal, status, count])).toEqual([
+      ['api-key:key_1', 429, 50],
+      ['api-key:key_1', 503, 1],
+    ]);
+  });
+
   it('keeps only numbers of a caller beyond its rows of a day, and all of everybody else', async () => {
     await using opened = await openLog();
     const { log, storage } = opened;
