@@ -8,6 +8,7 @@ import { addConfig } from './config.ts';
 import { entitlementResource } from './entitlement.ts';
 import { CliError, EXIT, type ExitCode } from './exit-code.ts';
 import { addFingerprint } from './fingerprint.ts';
+import { withDashesKept } from './leading-dash.ts';
 import { addLicenseCommands } from './license.ts';
 import { addMachineCommands } from './machine.ts';
 import { policyResource } from './policy.ts';
@@ -132,7 +133,7 @@ export async function runProgram(program: Command, argv: readonly string[]): Pro
   try {
     // Behind a command it is an option like the others; alone there is no command that could look at it.
     if (VERSION_FLAGS.has(argv[0] ?? '')) return await printVersion();
-    await program.parseAsync(argv, { from: 'user' });
+    await program.parseAsync(withDashesKept(program, argv), { from: 'user' });
     return EXIT.ok;
   } catch (error) {
     return report(error);

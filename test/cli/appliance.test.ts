@@ -155,6 +155,26 @@ describe('an appliance that serves', () => {
     expect((await story.run(['keys', 'export-public', 'nobody'])).code).toBe(EXIT.refused);
   });
 
+  it.each(['-eG4WiZLTl3UCpKp', '--G4WiZLTl3UCpKp', '-VG4WiZLTl3UCpKp'])(
+    'takes the key id %s as it is typed, before and behind options',
+    async (kid) => {
+      const refused = {
+        code: EXIT.refused,
+        stdout: '',
+        stderr: `mintmark: there is no signing key ${kid}\n  See \`mintmark keys list\`.\n`,
+      };
+      expect(await story.run(['keys', 'export-public', kid])).toEqual(refused);
+      expect(await story.run(['keys', 'export-public', kid, '--format', 'pem', '--json'])).toEqual(refused);
+      expect(await story.run(['keys', 'export-public', '--format', 'jwk', kid])).toEqual(refused);
+    },
+  );
+
+  it('takes an imported licence key for what it is, though it begins like an option', async () => {
+    const { stderr, ...ending } = await story.run(['license', 'show', '--license-key', '-V34-5678']);
+    expect(ending).toEqual({ code: EXIT.refused, stdout: '' });
+    expect(stderr).toContain('mintmark: NOT_FOUND: there is no licence with this key');
+  });
+
   it('has the root that init named', async () => {
     const root = (await story.text(['trust', 'fingerprint'])).trim();
     expect(readFileSync(at('init.txt'), 'utf8')).toContain(root);
