@@ -49,10 +49,10 @@ export function requireMachineSignature(
   { machine, signed }: { readonly machine: MachineSnapshot; readonly signed: SignedRequest | null },
 ): SeenSignature {
   if (holderOf(permit) === null || machine.publicKey === null) return { key: null };
-  const fresh = signed !== null && challenges.take(realmOf(permit), machine.id, signed.nonce);
-  if (fresh && isSignedBy(machine.publicKey, requestMessage(signed), signed.signature)) {
-    return { key: machine.publicKey };
-  }
+  const { id, publicKey } = machine;
+  // The signature first: only who could sign uses up a nonce.
+  const isSigned = signed !== null && isSignedBy(publicKey, requestMessage(signed), signed.signature);
+  if (isSigned && challenges.use(realmOf(permit), id, signed.nonce)) return { key: publicKey };
   throw signatureRequired(machine);
 }
 

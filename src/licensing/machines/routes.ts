@@ -151,7 +151,8 @@ function oneRoutes(deps: MachineRoutesDeps): Route<Permit, Demand>[] {
       body: machinePatch,
       answers,
       handle: async (call) => {
-        const request = { id: call.params.id, versions: versionsOf(deps, call), change: call.body };
+        const signed = signedRequestOf(call, 'PATCH');
+        const request = { id: call.params.id, versions: versionsOf(deps, call), change: call.body, signed };
         return shown(deps, await updateMachine(deps, call.permit, request), 200);
       },
     }),

@@ -9,6 +9,7 @@ import { holdsScope, realmOf } from '../caller.ts';
 import { refuseCardData } from '../metadata.ts';
 import { type Outcome, requireVersion, settle, STALE } from '../refusal.ts';
 import type { Guarded, Shown } from '../schema.ts';
+import type { Challenges } from './challenges.ts';
 import { changeUser, type ChangeUserDeps } from './change-user.ts';
 import { machineNow } from './end-machine.ts';
 import type { MachinePatch } from './machine-schema.ts';
@@ -16,24 +17,27 @@ import { openMachinePersonal, sealMachinePersonal, userDigests } from './machine
 import { editMachine, findMachine, type MachineEdit } from './machine-store.ts';
 import { machineView, type MachineView, type MachineViewDeps } from './machine-view.ts';
 import { machineDecides, type MachineSnapshot } from './machine.ts';
-import { ownMachine } from './own-machine.ts';
+import { ownMachine, requireMachineSignature, requireSameSigner, type SignedRequest } from './own-machine.ts';
 
 /** What changing a machine needs. */
 export interface UpdateMachineDeps extends MachineViewDeps, ChangeUserDeps {
   readonly work: Pick<UnitOfWork, 'run' | 'read'>;
+  readonly challenges: Challenges;
 }
 
-/** Which machine, which versions of it the caller accepts, and what to change. */
+/** Which machine, which versions of it the caller accepts, what to change, and the machine's signature if it has a key. */
 export interface UpdateMachine extends Guarded {
   readonly id: string;
   readonly change: MachinePatch;
+  readonly signed: SignedRequest | null;
 }
 
 /**
  * Changes what is said of a machine; members that are absent stay. Its fingerprint and key are not said, they are proven.
- * Another `userEmail` moves its seat to that user.
- * @throws Fault NOT_FOUND, PRECONDITION_FAILED, CONFLICT, CARD_DATA_REFUSED; where seats are counted per user
- *   MACHINE_LIMIT_EXCEEDED, and VALIDATION_FAILED without a user
+ * Another `userEmail` moves its seat to that user. The holder of the licence changes a machine that has a key only together
+ * with it: with the licence key alone he would rename it, or take its seat to another user.
+ * @throws Fault NOT_FOUND, PRECONDITION_FAILED, CONFLICT, CARD_DATA_REFUSED, MACHINE_SIGNATURE_REQUIRED; where seats are
+ *   counted per user MACHINE_LIMIT_EXCEEDED, and VALIDATION_FAILED without a user
  */
 export async function updateMachine(
   deps: UpdateMachineDeps,
@@ -44,8 +48,12 @@ export async function updateMachine(
   const { name, hostname, metadata, userEmail } = request.change;
   refuseCardData({ name, hostname, metadata });
   const users = userEmail === undefined ? undefined : usersOf(deps, realm, userEmail);
+  const reader = deps.work.read.in(realm);
+  const asked = { machine: ownMachine(reader, permit, request.id), signed: request.signed };
+  const seen = requireMachineSignature(deps, permit, asked);
   return settle(`machine ${request.id}`, async () => {
-    const machine = ownMachine(deps.work.read.in(realm), permit, request.id);
+    const machine = ownMachine(reader, permit, request.id);
+    requireSameSigner(permit, machine, seen);
     requireVersion(`machine ${machine.id}`, machine.version, request.versions);
     const edit = edited(deps.sealer, realm, { machine, change: request.change });
     return deps.work.run(permit, (tx) => store(deps, tx, { permit, machine, edit, users }));

@@ -7,6 +7,7 @@ import { deactivateMachine } from '../../../src/licensing/machines/deactivate.ts
 import { takeHeartbeat } from '../../../src/licensing/machines/heartbeat.ts';
 import { possessionMessage, requestMessage } from '../../../src/licensing/machines/machine-key.ts';
 import { rekeyMachine } from '../../../src/licensing/machines/rekey.ts';
+import { updateMachine } from '../../../src/licensing/machines/update.ts';
 import { validateKey } from '../../../src/licensing/validation/validate-key.ts';
 import { openShop, outcomeOf, type Shop } from '../shop.ts';
 
@@ -113,6 +114,66 @@ describe('the signature of a machine', () => {
     const removed = deactivateMachine(shop.deps, shop.holder(license.id), { id, versions: null, signed });
     await edited;
     expect(await outcomeOf(removed)).toBe('done');
+  });
+});
+
+describe('what is said of a machine that has a key', () => {
+  const change = { userEmail: 'thief@globex.example', metadata: { taken: true } };
+
+  it('is changed by the holder of the licence with the machine, and not without', async () => {
+    await using shop = await openShop();
+    const { license, machine, old, next } = await withKey(shop);
+    const { id } = machine;
+    const asked = { id, versions: null, change };
+    const holder = shop.holder(license.id);
+    const update = (signed: ReturnType<typeof signedBy> | null) =>
+      outcomeOf(updateMachine(shop.deps, holder, { ...asked, signed }));
+    expect(await update(null)).toBe('MACHINE_SIGNATURE_REQUIRED');
+    expect(await update(signedBy(shop, id, next.privateKey))).toBe('MACHINE_SIGNATURE_REQUIRED');
+    expect(shop.row('SELECT version FROM machines')).toEqual({ version: 1 });
+    const signed = signedBy(shop, id, old.privateKey);
+    expect([await update(signed), await update(signed)]).toEqual(['done', 'MACHINE_SIGNATURE_REQUIRED']);
+    const publisher = updateMachine(shop.deps, shop.operator(), { ...asked, signed: null });
+    expect(await outcomeOf(publisher)).toBe('done');
+  });
+
+  it('is not changed with the signature of a key it has no longer', async () => {
+    await using shop = await openShop();
+    const { license, machine, old, next } = await withKey(shop);
+    const { id } = machine;
+    const signed = signedBy(shop, id, old.privateKey);
+    const rekeyed = rekeyMachine(shop.deps, shop.operator(), { id, versions: null, ...next, signed: null });
+    const asked = { id, versions: null, change, signed };
+    const changed = updateMachine(shop.deps, shop.holder(license.id), asked);
+    await rekeyed;
+    expect(await outcomeOf(changed)).toBe('MACHINE_SIGNATURE_REQUIRED');
+  });
+
+  it('of one without a key is changed with the licence key alone', async () => {
+    await using shop = await openShop();
+    const { license } = await shop.sell();
+    const { machine } = await shop.activate(license.id, PRINT);
+    const asked = { id: machine.id, versions: null, change, signed: null };
+    expect(await outcomeOf(updateMachine(shop.deps, shop.holder(license.id), asked))).toBe('done');
+  });
+});
+
+describe('a nonce', () => {
+  it('is used up by nobody who cannot sign: the machine signs with it afterwards', async () => {
+    await using shop = await openShop();
+    const { license, machine, old, next } = await withKey(shop);
+    const { id } = machine;
+    const signed = signedBy(shop, id, old.privateKey);
+    const remove = (proof: typeof signed) =>
+      outcomeOf(deactivateMachine(shop.deps, shop.holder(license.id), { id, versions: null, signed: proof }));
+    // Somebody who read it on the wire sends it with a signature of his own, and asks for many others.
+    const stolen = {
+      ...signed,
+      signature: sign(null, requestMessage(signed), next.privateKey).toString('base64url'),
+    };
+    expect(await remove(stolen)).toBe('MACHINE_SIGNATURE_REQUIRED');
+    for (let i = 0; i < 100; i++) shop.deps.challenges.issue(shop.acme.live, id);
+    expect(await remove(signed)).toBe('done');
   });
 });
 

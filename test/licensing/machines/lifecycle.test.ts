@@ -73,7 +73,7 @@ describe('a machine', () => {
     const said = { name: 'Press', userEmail: 'jane@acme.example', metadata: { line: 4 } };
     const { machine, version } = await shop.activate(license.id, PRINT, said);
     const permit = shop.secretKey(['machines:write']);
-    const request = { id: machine.id, versions: [version], change: { hostname: 'press-4' } };
+    const request = { id: machine.id, versions: [version], change: { hostname: 'press-4' }, signed: null };
     const { view } = await updateMachine(shop.deps, permit, request);
     expect(view).toMatchObject({
       name: 'Press',

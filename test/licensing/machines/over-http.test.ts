@@ -1,6 +1,8 @@
+import { createHash, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { possessionMessage, requestMessage } from '../../../src/licensing/machines/machine-key.ts';
 import { storyOn } from '../../cli/story.ts';
 import { auditDatabase } from '../../campaigns/audit-database.ts';
 import { dataOf, type RunningDaemon, send, startDaemon, temporaryDirectory } from '../../support/daemon.ts';
@@ -133,6 +135,49 @@ describe('activation over HTTP', () => {
     expect(over.body['data']).toMatchObject({ valid: true, code: 'MACHINE_LIMIT_EXCEEDED' });
     const full = await activate(id, { fingerprint: 'machine-three' });
     expect([full.status, full.body['code']]).toEqual([422, 'MACHINE_LIMIT_EXCEEDED']);
+  });
+});
+
+function machineKey(fingerprint: string) {
+  const { publicKey, privateKey } = generateKeyPairSync('ed25519');
+  const raw = publicKey.export({ format: 'der', type: 'spki' }).subarray(-32);
+  const proof = sign(null, possessionMessage(raw, fingerprint), privateKey).toString('base64url');
+  return { given: { publicKey: raw.toString('base64url'), proof }, privateKey };
+}
+
+function signatureOf(key: KeyObject, said: { method: string; path: string; body: object; nonce: string }) {
+  const bodyDigest = createHash('sha256').update(JSON.stringify(said.body)).digest();
+  const { method, path, nonce } = said;
+  const message = requestMessage({ method, path: `/api/v1${path}`, bodyDigest, nonce });
+  const signature = sign(null, message, key).toString('base64url');
+  return { 'mintmark-machine-nonce': nonce, 'mintmark-machine-signature': signature };
+}
+
+describe('a machine with a key over HTTP', () => {
+  it('signs what the holder of its licence changes of it, over a nonce that nobody can push out', async () => {
+    const license = await stock.license();
+    const { given, privateKey } = machineKey('machine-keyed');
+    const made = await dataOf(activate(license.id, { fingerprint: 'machine-keyed', ...given }));
+    const path = `/machines/${String(made['id'])}`;
+    const authorization = `License ${license.key}`;
+    const challenge = async () => {
+      const asked = { method: 'GET', path: `${path}/challenge`, headers: { authorization } };
+      return String((await dataOf(send({ url: daemon.url }, asked)))['nonce']);
+    };
+    const patch = (body: object, signed: Record<string, string> = {}) =>
+      send({ url: daemon.url }, { method: 'PATCH', path, body, headers: { authorization, ...signed } });
+    const body = { name: 'Press 4' };
+    const bare = await patch(body);
+    expect([bare.status, bare.body['code']]).toEqual([403, 'MACHINE_SIGNATURE_REQUIRED']);
+    const nonce = await challenge();
+    for (let i = 0; i < 20; i++) await challenge();
+    const signed = signatureOf(privateKey, { method: 'PATCH', path, body, nonce });
+    expect((await patch({ name: 'Press 5' }, signed)).body['code']).toBe('MACHINE_SIGNATURE_REQUIRED');
+    const changed = await patch(body, signed);
+    expect([changed.status, changed.body['data']]).toMatchObject([200, { name: 'Press 4' }]);
+    expect((await patch(body, signed)).body['code']).toBe('MACHINE_SIGNATURE_REQUIRED');
+    const publisher = { url: daemon.url, key: daemon.live.secretKey };
+    expect((await send(publisher, { method: 'PATCH', path, body })).status).toBe(200);
   });
 });
 

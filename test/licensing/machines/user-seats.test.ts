@@ -25,7 +25,7 @@ const activate = (shop: Shop, licenseId: string, machine: { print: string; user?
   shop.activate(licenseId, machine.print, machine.user === undefined ? {} : { userEmail: machine.user });
 
 const move = (shop: Shop, id: string, userEmail: string | null) =>
-  updateMachine(shop.deps, shop.operator(), { id, ...ANY, change: { userEmail } });
+  updateMachine(shop.deps, shop.operator(), { id, ...ANY, change: { userEmail }, signed: null });
 
 const remove = (shop: Shop, id: string) =>
   deactivateMachine(shop.deps, shop.operator(), { id, ...ANY, signed: null });
@@ -147,7 +147,7 @@ describe('seats per user', () => {
     const { license } = await shop.sell(PER_USER);
     const { machine } = await activate(shop, license.id, { print: print(0), user: user(1) });
     const change = { hostname: 'press-4' };
-    await updateMachine(shop.deps, shop.operator(), { id: machine.id, ...ANY, change });
+    await updateMachine(shop.deps, shop.operator(), { id: machine.id, ...ANY, change, signed: null });
     expect(seats(shop)).toEqual([1]);
   });
 
