@@ -7,24 +7,42 @@ const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 const HEADER = Buffer.from([1, 0, 1]);
 
+/** What a test above storage seals and looks up with. */
+export interface TestSealing {
+  readonly sealer: Sealer;
+  readonly indexer: Indexer;
+  /** Gives every realm another index key: new digests use it, look-ups try all. */
+  rotateIndexKey(): void;
+}
+
 /**
  * Sealing with the format and the obligations of custody's, under keys drawn for one test: for tests that stand above
  * storage and want neither slots nor a data directory. The cryptography is real.
  */
-export function testSealing(): { readonly sealer: Sealer; readonly indexer: Indexer } {
+export function testSealing(): TestSealing {
   const dataKey = randomBytes(32);
-  const indexKey = randomBytes(32);
-  const digest = (realm: RealmId, name: IndexName, value: string): KeyedDigest => {
+  const newest = { version: 1, indexKey: randomBytes(32) };
+  const live = [newest];
+  const digestUnder = (
+    { version, indexKey }: typeof newest,
+    [realm, name, value]: [RealmId, IndexName, string],
+  ): KeyedDigest => {
     const info = `mintmark/1/${name.purpose}/${String(realm)}/${name.table}/${name.column}`;
     const key = createHmac('sha256', indexKey).update(info).digest();
-    return { version: 1, digest: createHmac('sha256', key).update(value).digest() };
+    return { version, digest: createHmac('sha256', key).update(value).digest() };
   };
   return {
     sealer: {
       seal: (cell, plaintext) => seal(dataKey, cell, plaintext),
       open: (cell, sealed) => open(dataKey, cell, sealed),
     },
-    indexer: { digest, candidates: (realm, name, value) => [digest(realm, name, value)] },
+    indexer: {
+      digest: (...of) => digestUnder(live[0] ?? newest, of),
+      candidates: (...of) => live.map((key) => digestUnder(key, of)),
+    },
+    rotateIndexKey: () => {
+      live.unshift({ version: live.length + 1, indexKey: randomBytes(32) });
+    },
   };
 }
 

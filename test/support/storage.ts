@@ -37,6 +37,8 @@ export interface TestStorage extends AsyncDisposable {
   readonly clock: HeldClock;
   readonly sealer: Sealer;
   readonly indexer: Indexer;
+  /** Gives every realm another index key. */
+  rotateIndexKey(): void;
   /** What was reported as fatal. */
   readonly fatal: readonly Error[];
   readonly acme: TestTenant;

@@ -1,5 +1,4 @@
 import type { Permit } from '../../access/index.ts';
-import type { Outbox } from '../../delivery/outbox.ts';
 import { Fault } from '../../faults.ts';
 import { isoTime } from '../../lib/clock.ts';
 import { present } from '../../lib/invariant.ts';
@@ -11,7 +10,7 @@ import { requireVersion, settle, STALE } from '../refusal.ts';
 import type { Guarded } from '../schema.ts';
 import type { PolicySource } from '../validation/standing.ts';
 import type { Challenges } from './challenges.ts';
-import { endMachine } from './end-machine.ts';
+import { endMachine, type EndMachineDeps } from './end-machine.ts';
 import { findMachine } from './machine-store.ts';
 import type { MachineSnapshot } from './machine.ts';
 import {
@@ -23,11 +22,10 @@ import {
 } from './own-machine.ts';
 
 /** What deactivating needs. */
-export interface DeactivateDeps {
+export interface DeactivateDeps extends EndMachineDeps {
   readonly work: Pick<UnitOfWork, 'run' | 'read'>;
   readonly policies: PolicySource;
   readonly challenges: Challenges;
-  readonly outbox: Outbox;
 }
 
 /** Which machine, which versions of it the caller accepts, and the machine's signature if it has a key. */

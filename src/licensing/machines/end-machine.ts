@@ -5,6 +5,7 @@ import { present } from '../../lib/invariant.ts';
 import type { RealmId } from '../../storage/realm-scope.ts';
 import type { Tx } from '../../storage/tx.ts';
 import { machineEvent } from './machine-event.ts';
+import { digestsOfMachine, type FingerprintReading } from './machine-sealing.ts';
 import { findMachine, machinesOfLicense, newestFileExpiry, removeMachine } from './machine-store.ts';
 import { machineDecides, type MachineSnapshot } from './machine.ts';
 import { releaseSeat } from './seat-store.ts';
@@ -13,6 +14,11 @@ import { uncountTenantMachine } from './tenant-limit-store.ts';
 
 /** Why a machine's life ends. */
 export type EndReason = 'deactivated' | 'dead' | 'license_deleted';
+
+/** What ending a machine needs. */
+export interface EndMachineDeps extends FingerprintReading {
+  readonly outbox: Outbox;
+}
 
 /** Which machine ends, and why. */
 export interface Ending {
@@ -27,15 +33,11 @@ export interface Ending {
  * floating policy too: else one seat would give a file to any number of machines.
  * @returns when another machine can have the seat; undefined: the machine was gone already
  */
-export function endMachine(
-  { outbox }: { readonly outbox: Outbox },
-  tx: Tx,
-  ending: Ending,
-): EpochMs | undefined {
+export function endMachine(deps: EndMachineDeps, tx: Tx, ending: Ending): EpochMs | undefined {
   const { realm, machine, reason } = ending;
   const rows = tx.in(realm);
   const withLicense = reason === 'license_deleted';
-  const newest = newestFileExpiry(rows, machine);
+  const newest = newestFileExpiry(rows, machine.licenseId, digestsOfMachine(deps, realm, machine));
   const heldUntil = newest !== undefined && newest > tx.now ? newest : null;
   if (!removeMachine(rows, machine.id, { now: tx.now, heldUntil, withLicense })) return undefined;
   if (heldUntil === null) releaseSeat(rows, machine);
@@ -47,7 +49,7 @@ export function endMachine(
   append(tx, { realm, action: 'machine.deactivated', target, before, after, facts: { reason } });
   const freesAt = heldUntil ?? tx.now;
   const data = { ...machineEvent(machine), reason, freesAt: isoTime(freesAt) };
-  outbox.emit(tx, { type: 'machine.deactivated', realm, data });
+  deps.outbox.emit(tx, { type: 'machine.deactivated', realm, data });
   return freesAt;
 }
 
@@ -60,7 +62,7 @@ const SLICE = 500;
  * @returns how many
  */
 export function endMachinesOf(
-  deps: { readonly outbox: Outbox },
+  deps: EndMachineDeps,
   tx: Tx,
   license: { readonly realm: RealmId; readonly id: string },
 ): number {

@@ -7,6 +7,12 @@ const FINGERPRINT = { purpose: 'fingerprint', table: 'machines', column: 'finger
 const USER = { purpose: 'blind', table: 'machines', column: 'user_email' } as const;
 const COMPONENT = { purpose: 'fingerprint', table: 'machine_components', column: 'value' } as const;
 
+/** What finding what is stored of a machine under other index keys than its own row needs. */
+export interface FingerprintReading {
+  readonly sealer: Sealer;
+  readonly indexer: Indexer;
+}
+
 /** Digests of a fingerprint under every live index key of the realm, newest first: what a look-up tries. */
 export function fingerprintDigests(
   indexer: Indexer,
@@ -60,6 +66,18 @@ export function openFingerprint(sealer: Sealer, realm: RealmId, machine: Machine
 }
 
 const NOTHING: MachinePersonal = { name: null, hostname: null, userEmail: null, metadata: {} };
+
+/**
+ * Digests of a stored machine's fingerprint under every live index key, newest first: rows about it that were written since
+ * have another than its own. @throws Fault SEALED, KEY_STORAGE
+ */
+export function digestsOfMachine(
+  { sealer, indexer }: FingerprintReading,
+  realm: RealmId,
+  machine: MachineSnapshot,
+): readonly KeyedDigest[] {
+  return fingerprintDigests(indexer, realm, openFingerprint(sealer, realm, machine));
+}
 
 /** Seals what describes a person; null when there is nothing to seal. */
 export function sealMachinePersonal(

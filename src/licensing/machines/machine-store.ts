@@ -310,12 +310,17 @@ export function bookMachineCheckout(tx: RealmTx, id: string, at: EpochMs): void 
 
 /**
  * When the newest file that runs on a machine expires; undefined when it was never given one. Files count by the
- * fingerprint they are bound to: a machine that was removed and came back is another row, and still holds its old files.
+ * fingerprint they are bound to: a machine that was removed and came back is another row, and still holds its old files,
+ * which have the digest of another index key when that was rotated in between.
  */
 export function newestFileExpiry(
   reader: RealmReader,
-  machine: Pick<MachineSnapshot, 'licenseId' | 'fingerprintHash'>,
+  licenseId: string,
+  digests: readonly { readonly digest: Buffer }[],
 ): EpochMs | undefined {
-  const { licenseId, fingerprintHash: hash } = machine;
-  return reader.get(NEWEST_FILE, { licenseId, hash })?.expiresAt;
+  const expiries = digests.flatMap(({ digest }) => {
+    const newest = reader.get(NEWEST_FILE, { licenseId, hash: digest });
+    return newest === undefined ? [] : [newest.expiresAt];
+  });
+  return expiries.length === 0 ? undefined : Math.max(...expiries);
 }

@@ -1,11 +1,11 @@
-import type { Outbox } from '../../delivery/outbox.ts';
 import type { EpochMs } from '../../lib/clock.ts';
 import type { RealmId } from '../../storage/realm-scope.ts';
 import type { Tx } from '../../storage/tx.ts';
 import type { PolicySettings } from '../policies/policy-settings.ts';
-import { endMachine } from './end-machine.ts';
+import { endMachine, type EndMachineDeps } from './end-machine.ts';
 import { isDead } from './heartbeat-rule.ts';
 import { machineEvent } from './machine-event.ts';
+import { digestsOfMachine } from './machine-sealing.ts';
 import { findMachine, newestFileExpiry } from './machine-store.ts';
 import type { MachineUsage } from './machine-usage.ts';
 import { lastSeenAt, type MachineSnapshot } from './machine.ts';
@@ -13,8 +13,7 @@ import { HoldCount, isHeldIn, mostAtOnce, SWEEP_JOB } from './sweep-hold.ts';
 import { livingMachines, overdueInRealm, overdueOf } from './sweep-store.ts';
 
 /** What reclaiming needs. */
-export interface ReclaimDeps {
-  readonly outbox: Outbox;
+export interface ReclaimDeps extends EndMachineDeps {
   readonly machineUsage: Pick<MachineUsage, 'pending'>;
   /** Since when this appliance takes heartbeats. */
   readonly readyAt: () => EpochMs;
@@ -81,7 +80,11 @@ function isReclaimable(deps: ReclaimDeps, tx: Tx, { of, machine }: Suspect): boo
     intervalMinutes: of.policy.heartbeatIntervalMinutes,
   };
   if (!isDead(facts, tx.now)) return false;
-  const newest = newestFileExpiry(tx.in(of.realm), machine);
+  const newest = newestFileExpiry(
+    tx.in(of.realm),
+    machine.licenseId,
+    digestsOfMachine(deps, of.realm, machine),
+  );
   return newest === undefined || newest <= tx.now;
 }
 

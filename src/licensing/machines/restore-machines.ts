@@ -8,8 +8,9 @@ import type { LicenseSnapshot } from '../licenses/license.ts';
 import type { PolicySettings } from '../policies/policy-settings.ts';
 import { setComponentsLiving } from './component-store.ts';
 import { heartbeatPatienceMs } from './heartbeat-rule.ts';
-import { machineNow } from './end-machine.ts';
+import { type EndMachineDeps, machineNow } from './end-machine.ts';
 import { machineEvent } from './machine-event.ts';
+import { digestsOfMachine } from './machine-sealing.ts';
 import { machineDecides, type MachineSnapshot } from './machine.ts';
 import { machinesGoneWith, reviveMachine } from './restore-store.ts';
 import { seatsAllowed } from './seat-limit.ts';
@@ -34,10 +35,10 @@ const REMEDY = 'restore it without its machines ("machines": false), and activat
  * @returns how many
  * @throws Fault MACHINE_LIMIT_EXCEEDED, TENANT_LIMIT, FINGERPRINT_TAKEN: the unit is undone, and the licence stays deleted
  */
-export function restoreMachines(deps: { readonly outbox: Outbox }, tx: Tx, back: ComingBack): number {
+export function restoreMachines(deps: EndMachineDeps, tx: Tx, back: ComingBack): number {
   const machines = machinesGoneWith(tx.in(back.realm), back.license.id);
   for (const [before, machine] of machines.entries()) {
-    const refused = obstacle(tx, back, machine);
+    const refused = obstacle(deps, tx, { ...back, machine });
     if (refused !== null) throw refused;
     if (!hasSeat(tx, back, machine)) {
       throw noSeats(back, { wanted: machines.length, had: before });
@@ -52,10 +53,14 @@ function hasSeat(tx: Tx, back: ComingBack, machine: MachineSnapshot): boolean {
   return machine.seatHeldUntil !== null || claimSeat(tx.in(back.realm), machine, seatLimit(back));
 }
 
-function obstacle(tx: Tx, { realm, license, policy }: ComingBack, machine: MachineSnapshot): Fault | null {
+function obstacle(
+  deps: EndMachineDeps,
+  tx: Tx,
+  { realm, license, policy, machine }: ComingBack & { readonly machine: MachineSnapshot },
+): Fault | null {
   const { id: licenseId, policyId, productId } = license;
   const scope = { kind: policy.fingerprintUniqueness, licenseId, policyId, productId };
-  if (isActiveElsewhere(tx.in(realm), scope, [{ digest: machine.fingerprintHash }])) {
+  if (isActiveElsewhere(tx.in(realm), scope, digestsOfMachine(deps, realm, machine))) {
     return new Fault(
       'FINGERPRINT_TAKEN',
       `machine ${machine.id} of licence ${licenseId} is active under another licence by now; ${REMEDY}`,

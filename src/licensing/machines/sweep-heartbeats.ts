@@ -1,4 +1,3 @@
-import type { Outbox } from '../../delivery/outbox.ts';
 import { append } from '../../ledger/append.ts';
 import type { EpochMs } from '../../lib/clock.ts';
 import { present } from '../../lib/invariant.ts';
@@ -13,7 +12,7 @@ import type { PolicySettings } from '../policies/policy-settings.ts';
 import type { PolicySource } from '../validation/standing.ts';
 import { bookHeartbeats } from './book-heartbeats.ts';
 import { machineEvent } from './machine-event.ts';
-import { endMachine, machineNow } from './end-machine.ts';
+import { endMachine, type EndMachineDeps, machineNow } from './end-machine.ts';
 import { heartbeatPatienceMs, isDead } from './heartbeat-rule.ts';
 import { findMachine, storeAlive } from './machine-store.ts';
 import type { MachineUsage } from './machine-usage.ts';
@@ -22,11 +21,10 @@ import { HoldCount, holdSweep, SWEEP_JOB, type SweepHolds } from './sweep-hold.t
 import { livingMachines, type OverdueMachine, overdueMachines, rescheduleHeartbeat } from './sweep-store.ts';
 
 /** What the sweep needs. */
-export interface SweepDeps {
+export interface SweepDeps extends EndMachineDeps {
   readonly work: Pick<UnitOfWork, 'run' | 'keep' | 'read'>;
   readonly policies: PolicySource;
   readonly machineUsage: Pick<MachineUsage, 'pending' | 'flush'>;
-  readonly outbox: Outbox;
   readonly random: Random;
   readonly time: { now(): EpochMs };
   /** Since when this appliance takes heartbeats: time when it was down counts for nobody. */
