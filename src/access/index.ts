@@ -12,7 +12,7 @@ export { ProvenKeys } from './api-keys/proven-keys.ts';
 export { KeyUsage } from './api-keys/key-usage.ts';
 export { scopeOf, SECURITY_SCHEMES, securityOf } from './demand-security.ts';
 export { FailureLimiter, WEAK_GUESS_POINTS } from './failure-limiter.ts';
-export { findLicenseRealms } from './license-directory-store.ts';
+export { type KnownLicenseKey, LicenseKeys } from './license-keys.ts';
 export { type Identified, identify, type IdentifyDeps, type Presented } from './identify.ts';
 export { accessJobs, type AccessJobsDeps } from './jobs.ts';
 export { type Asked, authorise, type Decision, type Demand, type KeepAnswer, Permit } from './permit.ts';

@@ -1,19 +1,15 @@
-import type { Indexer } from '../custody/sealer.ts';
 import { Fault } from '../faults.ts';
 import type { RealmId } from '../storage/realm-scope.ts';
-import type { Reader } from '../storage/tx.ts';
-import { findLicenseRealms, type FoundLicense } from './license-directory-store.ts';
+import type { FoundLicense } from '../storage/directory.ts';
 import { WEAK_GUESS_POINTS } from './failure-limiter.ts';
+import type { LicenseKeys } from './license-keys.ts';
 import type { Principal } from './principal.ts';
 import type { RealmDirectory } from './tenants/realm-directory.ts';
 
 /** What proving a licence key needs. */
 export interface LicenseProofDeps {
-  readonly read: Reader;
-  readonly indexer: Indexer;
+  readonly licenseKeys: Pick<LicenseKeys, 'find'>;
   readonly realms: Pick<RealmDirectory, 'standing'>;
-  /** Every form under which a typed key may be stored; licensing's `licenseKeyForms`. */
-  readonly licenseKeyForms: (text: string) => readonly string[];
   /** Whether a text could be a weak key; licensing's `isWeakGuess`. */
   readonly isWeakGuess: (text: string) => boolean;
 }
@@ -39,8 +35,8 @@ const KEY_CHARACTERS = 1024;
 export function proveLicense(deps: LicenseProofDeps, shown: ShownLicense): Proof {
   if (typeof shown.realm === 'object') return shown.realm;
   if (shown.text.length > KEY_CHARACTERS) return unknown('license.unknown');
-  const found = findLicenseRealms(deps.read, deps.indexer, deps.licenseKeyForms(shown.text));
-  const fitting = found.filter(({ realm }) => isWanted(deps, realm, shown));
+  const { places } = deps.licenseKeys.find(shown.text);
+  const fitting = places.filter(({ realm }) => isWanted(deps, realm, shown));
   const [license, second] = fitting;
   if (license === undefined) {
     const points = deps.isWeakGuess(shown.text) ? WEAK_GUESS_POINTS : 1;

@@ -1,8 +1,8 @@
 import {
   BulkReads,
   FailureLimiter,
-  findLicenseRealms,
   KeyUsage,
+  LicenseKeys,
   ProvenKeys,
   RateLimits,
   type RateLimitsDeps,
@@ -19,15 +19,17 @@ import type { Parts } from './parts.ts';
 export function callerMemory(parts: Parts) {
   const { work, custody, random, config, time } = parts;
   const { sealer, indexer } = custody;
+  const licenseKeys = new LicenseKeys({ work, indexer, random, forms: licenseKeyForms });
   const failures = new FailureLimiter(random.bytes(4).readUInt32BE());
   return {
     failures,
     proven: new ProvenKeys(random),
-    productScope: productScope(parts),
+    licenseKeys,
+    productScope: productScope(parts, licenseKeys),
     bulkReads: new BulkReads({ work, random, time }),
     keyUsage: new KeyUsage({ work, sealer }),
     usageLog: new UsageLog({ work, sealer, indexer, time }),
-    requestLimits: new RateLimits({ ...limitsDeps(parts), failures }),
+    requestLimits: new RateLimits({ ...limitsDeps(parts, licenseKeys), failures }),
     overload: new Overload({
       delayLimitMs: config.limits.overloadDelayMs,
       waiting: () => work.waiting / QUEUE_UNITS,
@@ -42,26 +44,24 @@ export function callerMemory(parts: Parts) {
 /** As long as any licence key may be guessed at. */
 const NO_KEY_BYTES = 32;
 
-function productScope({ work, custody, random }: Parts): ProductScopeDeps {
+function productScope({ work, random }: Parts, licenseKeys: LicenseKeys): ProductScopeDeps {
   return {
     productOf: (realm, id) => productOf(work.read.in(realm), id),
     productOfKey: (realm, typed) => {
-      const found = findLicenseRealms(work.read, custody.indexer, licenseKeyForms(typed));
-      const here = found.find((license) => license.realm === realm);
+      const here = licenseKeys.find(typed).places.find((license) => license.realm === realm);
       return here === undefined ? undefined : productOf(work.read.in(realm), here.licenseId);
     },
     noKey: random.bytes(NO_KEY_BYTES).toString('hex'),
   };
 }
 
-function limitsDeps(parts: Parts): Omit<RateLimitsDeps, 'failures'> {
-  const { work, custody, random, config, realms } = parts;
+function limitsDeps(parts: Parts, licenseKeys: LicenseKeys): Omit<RateLimitsDeps, 'failures'> {
+  const { random, config, realms } = parts;
   return {
     table: config.limits,
     random,
     tierOf: (realm) => realms.standing(realm).tier,
-    realmsOfKey: (text) =>
-      findLicenseRealms(work.read, custody.indexer, licenseKeyForms(text)).map(({ realm }) => realm),
+    realmsOfKey: (text) => licenseKeys.find(text).places.map(({ realm }) => realm),
     formOfKey: (text) => licenseKeyForms(text)[0] ?? text,
   };
 }

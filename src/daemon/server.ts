@@ -12,7 +12,7 @@ import type { Config } from '../config/index.ts';
 import { addressRanges } from '../http/address-ranges.ts';
 import { standingHeaders } from '../http/headers.ts';
 import { createServer, type HttpServer } from '../http/server.ts';
-import { isWeakGuess, licenseKeyForms } from '../licensing/index.ts';
+import { isWeakGuess } from '../licensing/index.ts';
 import { DAY } from '../lib/clock.ts';
 import type { Tx } from '../storage/tx.ts';
 import type { FeatureDeps } from './features.ts';
@@ -47,7 +47,7 @@ export function buildServer(parts: Parts, deps: FeatureDeps): HttpServer {
     failures: deps.failures,
     proven: deps.proven,
     maxKeyAgeMs: config.apiKeys.maxAgeDays === null ? null : config.apiKeys.maxAgeDays * DAY,
-    licenseKeyForms,
+    licenseKeys: deps.licenseKeys,
     isWeakGuess,
     used: (use: Parameters<typeof deps.keyUsage.note>[0]) => {
       deps.keyUsage.note(use);

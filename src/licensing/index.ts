@@ -45,7 +45,7 @@ export { bookLicenseCheckout } from './validation/usage-store.ts';
 export { entitlementRoutes, type EntitlementRoutesDeps } from './entitlements/routes.ts';
 export { licenseJobs, type LicenseJobsDeps } from './licenses/jobs.ts';
 export { REVOKE_JOB } from './licenses/revoke-lapsed.ts';
-export { licenseKeyDigest, whereLicenseKeyLeads } from './licenses/license-directory-store.ts';
+export { licenseKeyDigest } from './licenses/license-directory-store.ts';
 export { isWeakGuess } from './licenses/license-key-strength.ts';
 export { canonicalLicenseKey, licenseKeyForms } from './licenses/license-key.ts';
 export { licenseRoutes, type LicenseRoutesDeps } from './licenses/routes.ts';

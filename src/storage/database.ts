@@ -3,6 +3,7 @@ import { Fault } from '../faults.ts';
 import { invariant, present } from '../lib/invariant.ts';
 import type { RealmId } from './realm-scope.ts';
 import { dynamicStatement, type QueryBuilder, type SqlValue, type Statement } from './statement.ts';
+import type { TableName } from './tables.ts';
 import type { Compilable, OperationNode } from 'kysely';
 
 /** Below this SQLite can corrupt a database in WAL mode when a checkpoint meets a writer (fixed in 3.51.3). */
@@ -41,10 +42,16 @@ export class Database {
   readonly #prepared = new Map<Statement<never, unknown>, Native>();
   readonly #dynamic = new Map<string, Native>();
   readonly #checkpoints = new Map<string, BetterSqlite3.Statement<[], Checkpointed>>();
+  /** How often rows of a table were written since it was opened. */
+  readonly #writes = new Map<TableName, number>();
+  /** Whether reads of one turn share a transaction: not in a worker, which may read for minutes in one turn. */
+  readonly #sharesReads: boolean;
+  #reading = false;
   #onFailure: (error: Error) => void = () => undefined;
 
-  private constructor(db: BetterSqlite3.Database) {
+  private constructor(db: BetterSqlite3.Database, sharesReads: boolean) {
     this.#db = db;
+    this.#sharesReads = sharesReads;
   }
 
   /**
@@ -59,7 +66,7 @@ export class Database {
       // better-sqlite3 is built with synchronous=NORMAL for WAL: without this, a power cut loses acknowledged commits.
       demand(db, 'synchronous = FULL', { name: 'synchronous', value: 2 });
       demand(db, 'wal_autocheckpoint = 0', { name: 'wal_autocheckpoint', value: 0 });
-      return new Database(db);
+      return new Database(db, true);
     } catch (error) {
       db.close();
       throw error;
@@ -71,21 +78,27 @@ export class Database {
     const db = new BetterSqlite3(path, { readonly: true, fileMustExist: true });
     db.pragma('query_only = ON');
     db.pragma('trusted_schema = OFF');
-    return new Database(db);
+    return new Database(db, false);
   }
 
   /** The handle itself, for the parts of storage/ that speak SQL of their own (migrations, backup, lock, tests). */
   get native(): BetterSqlite3.Database {
+    this.#endReading();
     return this.#db;
   }
 
-  /** True while a transaction is open; after FULL, IOERR and NOMEM SQLite has ended it by itself. */
+  /** True while a transaction that writes is open; after FULL, IOERR and NOMEM SQLite has ended it by itself. */
   get inTransaction(): boolean {
-    return this.#db.inTransaction;
+    return this.#db.inTransaction && !this.#reading;
   }
 
   /** BEGIN, SAVEPOINT, COMMIT and their like. */
   exec(sql: string): void {
+    this.#endReading();
+    this.#control(sql);
+  }
+
+  #control(sql: string): void {
     const known = this.#controls.get(sql);
     if (known === undefined) {
       // Prepared once: three of them stand around every unit of work. A list of two is not one statement.
@@ -100,6 +113,7 @@ export class Database {
   get<P, Row>(statement: Statement<P, Row>, parameters: P, realm: RealmId | null): Row | undefined {
     invariant(statement.facts.writes === 'nothing', 'get only reads');
     const values = bind(statement, parameters, realm);
+    this.#beginReading();
     return this.#watched(() => this.#native(statement).get(...values)) as Row | undefined; // typed by kysely
   }
 
@@ -107,12 +121,14 @@ export class Database {
   all<P, Row>(statement: Statement<P, Row>, parameters: P, realm: RealmId | null): Row[] {
     invariant(statement.facts.writes === 'nothing', 'all only reads');
     const values = bind(statement, parameters, realm);
+    this.#beginReading();
     return this.#watched(() => this.#native(statement).all(...values)) as Row[]; // typed by kysely
   }
 
   /** Runs a write. Only a unit of work calls it, inside its transaction. */
   run<P>(statement: Statement<P, unknown>, parameters: P, realm: RealmId | null): Changes {
     const values = bind(statement, parameters, realm);
+    for (const table of statement.facts.tables) this.#writes.set(table, this.writesTo(table) + 1);
     return { changes: this.#watched(() => this.#native(statement).run(...values)).changes };
   }
 
@@ -124,7 +140,13 @@ export class Database {
     const made = dynamicStatement(build);
     invariant(made.facts.writes === 'nothing', 'a dynamic statement only reads');
     const values = made.bind({}, realm);
+    this.#beginReading();
     return this.#watched(() => this.#dynamicNative(made.sql).all(...values)) as RowOf<Q>[]; // typed by kysely
+  }
+
+  /** How often a table was named by a write since the start: what was made from its rows holds while this stays the same. */
+  writesTo(table: TableName): number {
+    return this.#writes.get(table) ?? 0;
   }
 
   /** Prepares statements ahead of use, so that a broken one stops the start and not a request. */
@@ -153,10 +175,32 @@ export class Database {
   }
 
   close(): void {
+    this.#endReading();
     this.#db.close();
   }
 
+  /**
+   * Reads of one turn of the event loop see one moment, and share one read transaction: taking and giving back the locks
+   * of SQLite costs as much as a read. It ends before anything is written, and with the turn.
+   */
+  #beginReading(): void {
+    if (this.#reading || !this.#sharesReads || this.#db.inTransaction) return;
+    this.#control('BEGIN');
+    this.#reading = true;
+    setImmediate(() => {
+      this.#endReading();
+    });
+  }
+
+  #endReading(): void {
+    if (!this.#reading) return;
+    this.#reading = false;
+    // A failing disk may have ended it already.
+    if (this.#db.inTransaction) this.#control('COMMIT');
+  }
+
   #checkpointed(mode: 'NOOP' | 'PASSIVE' | 'TRUNCATE'): Checkpointed {
+    this.#endReading();
     const known = this.#checkpoints.get(mode);
     const statement = known ?? this.#db.prepare<[], Checkpointed>(`PRAGMA wal_checkpoint(${mode})`);
     this.#checkpoints.set(mode, statement);

@@ -4,6 +4,7 @@ import type { Database } from './database.ts';
 import { OpenBatch, type Outcome, type Pending } from './batch.ts';
 import { asError, diskFull, isFatal, isFull } from './disk-errors.ts';
 import type { Authority, Journal } from './journal.ts';
+import type { TableName } from './tables.ts';
 import { type Reader, readerOf, type Synchronous, type Tx } from './tx.ts';
 
 /** Trusted time as storage needs it: read for each unit, and its high-water mark persisted with every commit. */
@@ -60,6 +61,11 @@ export class UnitOfWork<Head = unknown> {
   /** True while the disk is full: writes are refused until a probe write succeeds. */
   get diskFull(): boolean {
     return this.#full;
+  }
+
+  /** How often a table was named by a write: memory made from its rows holds while this stays the same. */
+  writesTo(table: TableName): number {
+    return this.#deps.database.writesTo(table);
   }
 
   /** How many units wait for their batch. */

@@ -4,10 +4,10 @@ import {
   authorise,
   type Demand,
   FailureLimiter,
-  findLicenseRealms,
   identify,
   type IdentifyDeps,
   KeyUsage,
+  LicenseKeys,
   ProvenKeys,
   type LimitTable,
   makeApiKey,
@@ -158,7 +158,7 @@ export async function openAccess(choices: AccessChoices = {}): Promise<TestAcces
     failures,
     proven,
     maxKeyAgeMs: choices.maxKeyAgeMs ?? null,
-    licenseKeyForms,
+    licenseKeys: new LicenseKeys({ work, indexer, random: systemRandom, forms: licenseKeyForms }),
     isWeakGuess,
     used: (use: Parameters<KeyUsage['note']>[0]) => usage.note(use),
   };
@@ -202,7 +202,7 @@ async function serveOver({
     authorise,
     refused: refusalRecorder(refusals),
     used: (use) => void used.push(use),
-    requestLimits: limitsOver({ storage, identifyDeps, choices }),
+    requestLimits: limitsOver({ identifyDeps, choices }),
     overload: choices.overload ?? new Overload({ delayLimitMs: 10_000, waiting: () => 0 }),
     answers: new Answers({ work, sealer, indexer, time: identifyDeps.time, rooms: choices.rooms ?? ROOMS }),
     beforeAnswer: () => Promise.resolve(),
@@ -227,20 +227,14 @@ async function serveOver({
   };
 }
 
-function limitsOver({
-  storage,
-  identifyDeps,
-  choices,
-}: Pick<ServeGiven, 'storage' | 'identifyDeps' | 'choices'>): RateLimits {
-  const { work, indexer } = storage;
-  const { realms, failures } = identifyDeps;
+function limitsOver({ identifyDeps, choices }: Pick<ServeGiven, 'identifyDeps' | 'choices'>): RateLimits {
+  const { realms, failures, licenseKeys } = identifyDeps;
   return new RateLimits({
     table: { ...TABLE, ...choices.limits },
     random: systemRandom,
     failures,
     tierOf: (realm) => realms.standing(realm).tier,
-    realmsOfKey: (text) =>
-      findLicenseRealms(work.read, indexer, licenseKeyForms(text)).map(({ realm }) => realm),
+    realmsOfKey: (text) => licenseKeys.find(text).places.map(({ realm }) => realm),
     formOfKey: (text) => licenseKeyForms(text)[0] ?? text,
   });
 }

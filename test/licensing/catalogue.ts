@@ -1,9 +1,17 @@
-import { authorise, type Permit, type Principal, type Scope, SCOPES } from '../../src/access/index.ts';
+import {
+  authorise,
+  LicenseKeys,
+  type Permit,
+  type Principal,
+  type Scope,
+  SCOPES,
+} from '../../src/access/index.ts';
 import { createOutbox } from '../../src/delivery/index.ts';
 import { systemRandom } from '../../src/lib/random.ts';
 import { createEntitlement } from '../../src/licensing/entitlements/create.ts';
 import type { EntitlementView } from '../../src/licensing/entitlements/entitlement.ts';
 import type { LicenseRoutesDeps } from '../../src/licensing/licenses/routes.ts';
+import { licenseKeyForms } from '../../src/licensing/licenses/license-key.ts';
 import { createLicense } from '../../src/licensing/licenses/create.ts';
 import type { LicenseInput } from '../../src/licensing/licenses/license-schema.ts';
 import type { LicenseView } from '../../src/licensing/licenses/license-view.ts';
@@ -93,9 +101,12 @@ export async function openCatalogue({ directory, sealing }: CatalogueChoices = {
 
 function depsOver(storage: TestStorage, sealing: ReturnType<typeof testSealing>): CatalogueDeps {
   const realmName = () => ({ tenant: 'acme', environment: 'live' });
+  const { work } = storage;
+  const { indexer } = sealing;
   return {
     ...sealing,
-    work: storage.work,
+    work,
+    licenseKeys: new LicenseKeys({ work, indexer, random: systemRandom, forms: licenseKeyForms }),
     outbox: createOutbox({ random: systemRandom, realmName }),
     random: systemRandom,
     policies: new PolicyCache(),

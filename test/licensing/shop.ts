@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import {
   authorise,
   type Demand,
+  LicenseKeys,
   type Permit,
   type Principal,
   type RealmName,
@@ -26,6 +27,7 @@ import {
   PolicyCache,
 } from '../../src/licensing/index.ts';
 import { createEntitlement } from '../../src/licensing/entitlements/create.ts';
+import { licenseKeyForms } from '../../src/licensing/licenses/license-key.ts';
 import { createLicense } from '../../src/licensing/licenses/create.ts';
 import type { LicenseInput } from '../../src/licensing/licenses/license-schema.ts';
 import { activateMachine } from '../../src/licensing/machines/activate.ts';
@@ -78,6 +80,7 @@ export async function openShop(choices: TestStorageChoices = {}) {
     machineUsage: createMachineUsage(work),
     limitNotices: new LimitNotices(),
     challenges: new Challenges({ clock, random }),
+    licenseKeys: new LicenseKeys({ work, indexer, random, forms: licenseKeyForms }),
     decoy: new Decoy({ sealer, random }),
     outbox: createOutbox({
       random,

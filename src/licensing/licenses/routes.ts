@@ -22,7 +22,7 @@ import {
   transferInput,
 } from './license-schema.ts';
 import type { LicenseView } from './license-view.ts';
-import { lookupLicense } from './lookup.ts';
+import { type LookupDeps, lookupLicense } from './lookup.ts';
 import { renewLicense } from './renew.ts';
 import { restoreLicense } from './restore.ts';
 import { revealLicense } from './reveal.ts';
@@ -32,7 +32,7 @@ import { changeStatus, type PlainAction } from './transition.ts';
 import { updateLicense } from './update.ts';
 
 /** What the routes of licences need. */
-export interface LicenseRoutesDeps extends CreateLicenseDeps, ReadLicenseDeps {
+export interface LicenseRoutesDeps extends CreateLicenseDeps, LookupDeps {
   readonly work: CreateLicenseDeps['work'];
   readonly policies: ReadLicenseDeps['policies'];
   /** The appliance's branch, for entity tags. */

@@ -42,8 +42,10 @@ export function recognise(deps: RecogniseDeps, reader: RealmReader, asking: Aski
   const digests = fingerprintDigests(deps.indexer, realm, fingerprint);
   const machine = findMachineByFingerprint(reader, licenseId, digests);
   const sent = identifyingDigests(deps.indexer, asking);
-  if (machine !== undefined)
-    return { machine, componentsMatch: agrees(matching, seen(reader, machine.id, sent)) };
+  if (machine !== undefined) {
+    const componentsMatch = sent.size === 0 || agrees(matching, seen(reader, machine.id, sent));
+    return { machine, componentsMatch };
+  }
   if (matching === 'MATCH_ALL' || sent.size === 0) return undefined;
   const found = byComponents(reader, { licenseId, matching, sent });
   return found === undefined ? undefined : { machine: found, componentsMatch: true };

@@ -34,6 +34,7 @@ export interface MachineRoutesDeps extends Omit<ActivateDeps, 'work' | 'admit' |
   readonly challenges: DeactivateDeps['challenges'];
   /** @throws the fault of a state of the appliance in which that is not done */
   readonly admit: (activity: 'create' | 'heartbeat') => void;
+  readonly licenseKeys: FindByKeyDeps['licenseKeys'];
   readonly unknownKey: FindByKeyDeps['unknownKey'];
   /** The appliance's branch, for entity tags. */
   readonly branch: () => string;

@@ -1,17 +1,13 @@
 import { z } from 'zod';
-import type { Permit, RealmName } from '../../access/index.ts';
+import type { LicenseKeys, Permit, RealmName } from '../../access/index.ts';
 import { type Keyring, realmScope } from '../../custody/keyring.ts';
-import type { Indexer } from '../../custody/sealer.ts';
 import type { EpochMs } from '../../lib/clock.ts';
 import type { RealmId } from '../../storage/realm-scope.ts';
-import type { UnitOfWork } from '../../storage/unit-of-work.ts';
-import { whereLicenseKeyLeads } from '../licenses/license-directory-store.ts';
 import { keyValidationInput } from './validation-schema.ts';
 
 /** What finding and using the key that signs an answer needs. */
 export interface ResponseKeyDeps {
-  readonly work: Pick<UnitOfWork, 'read'>;
-  readonly indexer: Indexer;
+  readonly licenseKeys: Pick<LicenseKeys, 'find'>;
   readonly keyring: Pick<Keyring, 'activeKey' | 'sign'>;
   /** Trusted time. */
   readonly time: { now(): EpochMs };
@@ -41,7 +37,7 @@ export function responseKeyFor(deps: ResponseKeyDeps, permit: Permit, body: unkn
 function realmAskedAbout(deps: ResponseKeyDeps, body: unknown): RealmId | undefined {
   const asked = place.safeParse(body).data;
   const wanted = asked?.environment ?? 'live';
-  const found = asked?.key === undefined ? [] : whereLicenseKeyLeads(deps.work.read, deps.indexer, asked.key);
+  const found = asked?.key === undefined ? [] : deps.licenseKeys.find(asked.key).places;
   const here = found.filter(({ realm }) => deps.realmName(realm)?.environment === wanted);
   const [only, ...more] = here;
   if (more.length > 0) return undefined;

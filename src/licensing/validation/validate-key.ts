@@ -1,10 +1,9 @@
-import type { Permit, RealmName } from '../../access/index.ts';
+import type { KnownLicenseKey, LicenseKeys, Permit, RealmName } from '../../access/index.ts';
 import { Fault } from '../../faults.ts';
 import { invariant } from '../../lib/invariant.ts';
 import { equalBytes, Secret } from '../../lib/secret.ts';
 import type { RealmId } from '../../storage/realm-scope.ts';
 import { countValidation } from '../analytics/validation-counts.ts';
-import { whereLicenseKeyLeads } from '../licenses/license-directory-store.ts';
 import { licenseKeyForms } from '../licenses/license-key.ts';
 import { openLicenseKey } from '../licenses/license-sealing.ts';
 import { NOT_FOUND } from './decide.ts';
@@ -16,6 +15,7 @@ import { validationView, type ValidationView } from './validation-view.ts';
 
 /** What validating by key needs. */
 export interface ValidateKeyDeps extends ValidateDeps {
+  readonly licenseKeys: Pick<LicenseKeys, 'find'>;
   /** Which tenant and environment a realm stands for; null: its tenant is erased. */
   readonly realmName: (realm: RealmId) => RealmName | null;
   /** What an unknown key is worked on, so that it costs what a known one costs. */
@@ -41,12 +41,12 @@ export async function validateKey(
   { input, address }: KeyQuestion,
 ): Promise<ValidationView> {
   deps.admit('validate');
-  const found = whereLicenseKeyLeads(deps.work.read, deps.indexer, input.key);
-  const place = choose(deps, permit, { found, environment: input.environment });
+  const known = deps.licenseKeys.find(input.key);
+  const place = choose(deps, permit, { found: known.places, environment: input.environment });
   const { realm, licenseId } = place ?? deps.decoy.place(permit.realm);
   const asked = { ...questionOf(input), realm, licenseId };
   const standing = readStanding(deps, deps.work.read.in(realm), asked);
-  checkKey(deps, standing, input.key);
+  checkKey(deps, standing, { known, typed: input.key });
   if (place !== undefined && standing !== undefined) return judge(deps, permit, { standing, asked });
   await deps.unknownKey(address, input.key);
   const now = deps.time.now();
@@ -102,16 +102,23 @@ function requireSameEnvironment(
 
 /**
  * Compares what was typed with the sealed key of the row that the directory led to: a directory row turned to another
- * licence by who can write the file is found here. An unknown key opens a decoy, so that both cost one opening.
+ * licence by who can write the file is found here. An unknown key opens a decoy, so that it costs what a new one costs.
  */
-function checkKey(deps: ValidateKeyDeps, standing: Standing | undefined, typed: string): void {
-  if (standing?.license.keySealed == null) {
+function checkKey(
+  deps: ValidateKeyDeps,
+  standing: Standing | undefined,
+  { known, typed }: { readonly known: KnownLicenseKey; readonly typed: string },
+): void {
+  const sealed = standing?.license.keySealed ?? null;
+  if (standing === undefined || sealed === null) {
     deps.decoy.open();
     return;
   }
+  if (known.proven?.equals(sealed) === true) return;
   const stored = new Secret(openLicenseKey(deps, standing.realm, standing.license));
   const same = licenseKeyForms(typed).some((form) =>
     equalBytes(Buffer.from(form), Buffer.from(stored.expose())),
   );
   invariant(same, 'the directory leads a licence key to the licence that has it');
+  known.proven = sealed;
 }
