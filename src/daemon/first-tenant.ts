@@ -14,6 +14,7 @@ import { newId } from '../lib/ulid.ts';
 import { openDataDirectory } from '../storage/data-directory.ts';
 import type { Authority } from '../storage/entry.ts';
 import type { RealmId } from '../storage/realm-scope.ts';
+import { NO_LIMITS } from '../storage/realms.ts';
 import { featureDeps } from './features.ts';
 import { initialiseAppliance } from './initialise.ts';
 import { openParts, type Parts, type Surroundings } from './parts.ts';
@@ -87,7 +88,7 @@ export async function makeFirstTenant(
   tier: Tier,
 ): Promise<FirstTenant> {
   const deps = featureDeps(parts);
-  const limits = { tier, maxLicenses: null, maxMachines: null, contact: null } as const;
+  const limits = { tier, ...NO_LIMITS, contact: null };
   const prepared = await prepareTenant(deps, { ...choices, ...limits });
   const { realms, roots } = await parts.work.run(authority(parts), (tx) => {
     const stored = storeTenant(deps, tx, prepared);

@@ -3,6 +3,7 @@ import { invariant } from '../lib/invariant.ts';
 import type { Database } from './database.ts';
 import { asError, isFatal } from './disk-errors.ts';
 import type { Authority, Journal } from './journal.ts';
+import { KeptRows } from './kept-rows.ts';
 import { OpenTx, type Tx } from './tx.ts';
 
 /** A batch holds the event loop: at most this long, the rest waits for the next turn. */
@@ -41,6 +42,8 @@ export class OpenBatch<Head> {
   head: Head;
   readonly outcomes: Outcome[] = [];
   readonly afterCommit: (() => void)[] = [];
+  /** What the units that were not undone have added. */
+  readonly #kept = new KeptRows();
 
   constructor(deps: BatchDeps<Head>) {
     this.#deps = deps;
@@ -59,10 +62,11 @@ export class OpenBatch<Head> {
     }
   }
 
-  /** Writes what stands beside every batch, such as the clock's mark. */
+  /** Writes what stands beside every batch, once: the clock's mark, and how many rows are kept. */
   writeBeside(write: (tx: Tx) => void): void {
     const tx = this.#tx({ authority: COMMIT_AUTHORITY, mayRecord: false });
     write(tx);
+    this.#kept.writeTo(tx);
     tx.end();
   }
 
@@ -76,6 +80,7 @@ export class OpenBatch<Head> {
       database.exec('RELEASE unit');
       this.head = done.head;
       this.afterCommit.push(...tx.changes);
+      if (tx.kept !== null) this.#kept.addAll(tx.kept);
       return { ok: true, value: done.value };
     } catch (error) {
       // FULL, IOERR and NOMEM have rolled everything back already: nothing more is run.

@@ -11,6 +11,9 @@ export interface RealmCountersRow {
   revoked: Generated<number>;
   banned: Generated<number>;
   dead: Generated<number>;
+  records: Generated<number>;
+  files_day: Generated<number>;
+  files_today: Generated<number>;
 }
 
 /** A row of `product_seats`. */
@@ -119,6 +122,9 @@ export interface LicenseUsageRow {
   last_validated_at: number | null;
   last_checked_out_at: number | null;
   notice_due: number | null;
+  files_day: Generated<number>;
+  files_today: Generated<number>;
+  files_told: Generated<number>;
 }
 
 /** A row of `machines`. */

@@ -11,7 +11,7 @@ import {
   type Node,
   tableName,
 } from './statement-nodes.ts';
-import { type TableName, TABLES } from './tables.ts';
+import { KEPT_TABLES, type TableName, TABLES } from './tables.ts';
 
 declare const realmBrand: unique symbol;
 
@@ -42,6 +42,8 @@ export interface StatementFacts {
   /** Whether a realm must be bound to run it. */
   readonly needsRealm: boolean;
   readonly writes: 'nothing' | 'bookkeeping' | 'recorded';
+  /** By how many records the realm changes with each row that changes: 1 or -1; 0 for what is not counted. */
+  readonly adds: 1 | 0 | -1;
 }
 
 /** One conjunct; `only` limits what it ties: the ON of an outer join restricts the joined table alone. */
@@ -72,7 +74,7 @@ export function checkRealmScope(root: OperationNode): StatementFacts {
   return {
     tables,
     needsRealm: tables.some((name) => TABLES[name].scope === 'realm'),
-    writes: writesOf(query),
+    ...writesOf(query),
   };
 }
 
@@ -281,12 +283,26 @@ function assignedColumn(assignment: Node): string | undefined {
   return nameOf(node)?.toLowerCase();
 }
 
-function writesOf(root: Node): StatementFacts['writes'] {
-  if (root.kind === 'SelectQueryNode') return 'nothing';
+function writesOf(root: Node): Pick<StatementFacts, 'writes' | 'adds'> {
+  if (root.kind === 'SelectQueryNode') return { writes: 'nothing', adds: 0 };
   const scope: Scope = { sources: new Map(), conditions: [], outer: null, tied: new Set() };
   const target = member(root, 'into') ?? member(root, 'table') ?? member(root, 'from');
   invariant(target !== undefined, 'a write names its table');
   addSource(target, null, scope);
-  const kinds = [...scope.sources.values()].map((table) => table !== null && TABLES[table].kind);
-  return kinds.includes('recorded') ? 'recorded' : 'bookkeeping';
+  const tables = [...scope.sources.values()].filter((table) => table !== null);
+  const recorded = tables.some((table) => TABLES[table].kind === 'recorded');
+  const adds = tables.some((table) => KEPT_TABLES.has(table)) ? addsOf(root) : 0;
+  return { writes: recorded ? 'recorded' : 'bookkeeping', adds };
+}
+
+/** An upsert says that a row changed, and not whether it is new: rows that are counted are never stored by one. */
+function addsOf(root: Node): StatementFacts['adds'] {
+  if (root.kind === 'UpdateQueryNode') return 0;
+  if (root.kind === 'DeleteQueryNode') return -1;
+  const conflict = member(root, 'onConflict');
+  invariant(
+    conflict === undefined || conflict['doNothing'] === true,
+    'a row of a table that is counted is inserted or updated, never either',
+  );
+  return 1;
 }

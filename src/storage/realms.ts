@@ -12,15 +12,33 @@ export interface TenantRealm {
   readonly environment: 'live' | 'test';
 }
 
+/** What a tenant may have in each environment; null: any number. Passing one blocks creation, never validation. */
+export interface TenantLimits {
+  /** Living licences. */
+  readonly maxLicenses: number | null;
+  /** Living machines. */
+  readonly maxMachines: number | null;
+  /** Files issued on a day (UTC). */
+  readonly maxFilesPerDay: number | null;
+  /** Rows that are kept (kept-rows.ts). */
+  readonly maxRecords: number | null;
+}
+
+/** Any number of everything: what a tenant may have when nobody says otherwise. */
+export const NO_LIMITS: TenantLimits = {
+  maxLicenses: null,
+  maxMachines: null,
+  maxFilesPerDay: null,
+  maxRecords: null,
+};
+
 /** What a new tenant is stored with. */
-export interface NewTenant {
+export interface NewTenant extends TenantLimits {
   readonly id: string;
   /** Unique on the appliance, immutable. */
   readonly code: string;
   readonly name: string;
   readonly tier: string;
-  readonly maxLicenses: number | null;
-  readonly maxMachines: number | null;
   /** Sealed. */
   readonly contact: Buffer | null;
 }
@@ -40,6 +58,8 @@ const INSERT_TENANT = statement<NewTenant & { now: number }>()((db, p) =>
     tier: p.tier,
     max_licenses: p.maxLicenses,
     max_machines: p.maxMachines,
+    max_files_per_day: p.maxFilesPerDay,
+    max_records: p.maxRecords,
     contact: p.contact,
     created_at: p.now,
     updated_at: p.now,

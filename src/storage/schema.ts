@@ -83,6 +83,8 @@ export interface TenantsRow {
   tier: string;
   max_licenses: number | null;
   max_machines: number | null;
+  max_files_per_day: number | null;
+  max_records: number | null;
   contact: Buffer | null;
   bundle_seq: Generated<number>;
   trust_bundle: string | null;

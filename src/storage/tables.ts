@@ -72,3 +72,19 @@ export const TABLES = {
 
 /** A table's name. */
 export type TableName = keyof typeof TABLES;
+
+/**
+ * Whose rows count as records of their realm (`realm_counters.records`), beside the entries of the ledger: what grows by
+ * what a tenant and the holders of its licences do, and is not bounded otherwise. Rows that hang on one of these
+ * (components, fingerprints, index rows, counters) are not counted by themselves.
+ */
+export const KEPT_TABLES: ReadonlySet<TableName> = new Set<TableName>([
+  'products',
+  'policies',
+  'entitlements',
+  'licenses',
+  'machines',
+  'issued_files',
+  'api_keys',
+  'events',
+]);

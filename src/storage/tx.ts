@@ -3,6 +3,7 @@ import type { EpochMs } from '../lib/clock.ts';
 import { invariant } from '../lib/invariant.ts';
 import type { Changes, Database } from './database.ts';
 import type { Authority, EntryDraft } from './entry.ts';
+import { KeptRows } from './kept-rows.ts';
 import type { RealmId } from './realm-scope.ts';
 import type { QueryBuilder, Statement } from './statement.ts';
 
@@ -61,6 +62,8 @@ export class OpenTx implements Tx {
   readonly now: EpochMs;
   readonly authority: Authority;
   readonly changes: (() => void)[] = [];
+  /** By how much the rows that are kept of each realm have grown; null: by nothing. */
+  kept: KeptRows | null = null;
   readonly #database: Database;
   readonly #mayRecord: boolean;
   readonly #drafts: EntryDraft[] = [];
@@ -120,6 +123,7 @@ export class OpenTx implements Tx {
       'a recorded table changed without a ledger entry',
     );
     this.#stage = 'closing';
+    for (const { realm } of this.#drafts) if (realm !== null) this.#keep(realm, 1);
     return this.#drafts;
   }
 
@@ -137,6 +141,11 @@ export class OpenTx implements Tx {
     return this.#database;
   }
 
+  #keep(realm: RealmId, rows: number): void {
+    this.kept ??= new KeptRows();
+    this.kept.add(realm, rows);
+  }
+
   #write<P>(statement: Statement<P, unknown>, parameters: P, realm: RealmId | null): Changes {
     const recorded = statement.facts.writes === 'recorded';
     invariant(
@@ -145,6 +154,8 @@ export class OpenTx implements Tx {
     );
     const changed = this.#alive().run(statement, parameters, realm);
     if (recorded && changed.changes > 0) this.#recordedChange = true;
+    const { adds } = statement.facts;
+    if (adds !== 0 && realm !== null) this.#keep(realm, adds * changed.changes);
     return changed;
   }
 }

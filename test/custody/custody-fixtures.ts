@@ -7,7 +7,7 @@ import { Fault } from '../../src/faults.ts';
 import { systemRandom } from '../../src/lib/random.ts';
 import { Database } from '../../src/storage/database.ts';
 import { migrate } from '../../src/storage/migrate.ts';
-import { insertTenant, type TenantRealms } from '../../src/storage/realms.ts';
+import { insertTenant, NO_LIMITS, type TenantRealms } from '../../src/storage/realms.ts';
 import type { Tx } from '../../src/storage/tx.ts';
 import { UnitOfWork } from '../../src/storage/unit-of-work.ts';
 import type { Authority, EntryDraft, Journal } from '../../src/storage/journal.ts';
@@ -96,7 +96,7 @@ export function recorded<T>(store: KeyStore, unit: (tx: Tx) => T): Promise<T> {
 
 /** A stored tenant with its two realms. */
 export function addTenant(tx: Tx, id: string): TenantRealms {
-  const limits = { maxLicenses: null, maxMachines: null, contact: null };
+  const limits = { ...NO_LIMITS, contact: null };
   return insertTenant(tx, { id, code: id, name: id, tier: 'standard', ...limits });
 }
 

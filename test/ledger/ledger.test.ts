@@ -4,7 +4,7 @@ import { decidingDigest, parseEntry, privateCommitment } from '../../src/ledger/
 import { readEntries, readTile, storedHead } from '../../src/ledger/ledger-store.ts';
 import { EMPTY_TREE, appendLeaf, leafHash, treeRoot } from '../../src/ledger/merkle.ts';
 import { InvariantViolation } from '../../src/lib/invariant.ts';
-import { insertTenant } from '../../src/storage/realms.ts';
+import { insertTenant, NO_LIMITS } from '../../src/storage/realms.ts';
 import { testAuthority } from '../support/storage.ts';
 import { type OpenLedger, happening, openLedger, record, recordMany } from './open-ledger.ts';
 
@@ -91,7 +91,7 @@ describe('a unit of work', () => {
     const open = await openLedger();
     const found = (code: string, fail: boolean): Promise<void> =>
       open.work.run(testAuthority(null), (tx) => {
-        const limits = { tier: 'standard', maxLicenses: null, maxMachines: null, contact: null };
+        const limits = { tier: 'standard', ...NO_LIMITS, contact: null };
         const realms = insertTenant(tx, { id: `ten_${code}`, code, name: code, ...limits });
         append(tx, happening('lic_1', { realm: realms.live }));
         if (fail) throw new Error('thrown away');

@@ -18,7 +18,7 @@ import { ledgerSigner } from '../../src/ledger/signer.ts';
 import { Database } from '../../src/storage/database.ts';
 import { migrate } from '../../src/storage/migrate.ts';
 import { type RealmId, SYSTEM_REALM } from '../../src/storage/realm-scope.ts';
-import { type TenantRealms, findRealm, insertTenant } from '../../src/storage/realms.ts';
+import { type TenantRealms, findRealm, insertTenant, NO_LIMITS } from '../../src/storage/realms.ts';
 import type { Tx } from '../../src/storage/tx.ts';
 import type { UnitOfWork } from '../../src/storage/unit-of-work.ts';
 import { HeldClock } from '../support/held-clock.ts';
@@ -136,7 +136,7 @@ async function founded(of: { work: UnitOfWork<TreeHead>; keys: DataKeys; keyring
 }
 
 function addTenant(tx: Tx, keys: DataKeys, id: string): void {
-  const limits = { tier: 'standard', maxLicenses: null, maxMachines: null, contact: null };
+  const limits = { tier: 'standard', ...NO_LIMITS, contact: null };
   const realms = insertTenant(tx, { id, code: id, name: id, ...limits });
   keys.create(tx, realms.live);
   keys.create(tx, realms.test);

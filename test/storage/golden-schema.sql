@@ -250,6 +250,9 @@ CREATE TABLE license_usage (
   last_validated_at INTEGER,
   last_checked_out_at INTEGER,
   notice_due INTEGER,
+  files_day INTEGER NOT NULL DEFAULT 0,
+  files_today INTEGER NOT NULL DEFAULT 0,
+  files_told INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (realm_id, license_id),
   FOREIGN KEY (realm_id, license_id) REFERENCES licenses (realm_id, id)
   ) STRICT, WITHOUT ROWID;
@@ -418,6 +421,9 @@ CREATE TABLE realm_counters (
   revoked INTEGER NOT NULL DEFAULT 0 CHECK (revoked >= 0),
   banned INTEGER NOT NULL DEFAULT 0 CHECK (banned >= 0),
   dead INTEGER NOT NULL DEFAULT 0 CHECK (dead >= 0),
+  records INTEGER NOT NULL DEFAULT 0,
+  files_day INTEGER NOT NULL DEFAULT 0,
+  files_today INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (realm_id)
   ) STRICT, WITHOUT ROWID;
 
@@ -458,6 +464,8 @@ CREATE TABLE tenants (
   tier TEXT NOT NULL,
   max_licenses INTEGER,
   max_machines INTEGER,
+  max_files_per_day INTEGER,
+  max_records INTEGER,
   contact BLOB,
   bundle_seq INTEGER NOT NULL DEFAULT 0,
   trust_bundle TEXT,

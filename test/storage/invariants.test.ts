@@ -17,7 +17,7 @@ const SEATS =
 const USER_SEATS = "INSERT INTO license_user_seats VALUES (1, 'lic_1', x'07', 1)";
 const FINGERPRINT = "INSERT INTO license_fingerprints VALUES (1, 'lic_1', x'02', 1)";
 const PRODUCT_SEATS = "INSERT INTO product_seats VALUES (1, 'prod_1', 1)";
-const COUNTERS = 'INSERT INTO realm_counters (realm_id, licenses, machines) VALUES (1, 1, 1)';
+const COUNTERS = 'INSERT INTO realm_counters (realm_id, licenses, machines, records) VALUES (1, 1, 1, 6)';
 const DAYS = "INSERT INTO day_counts VALUES (1, 'activation', 0, '', 1), (1, 'file', 0, '', 1)";
 const MACHINE = `INSERT INTO machines
   (realm_id, id, license_id, fingerprint_hash, fingerprint_sealed, user_index, index_version, created_at, updated_at)
@@ -91,6 +91,7 @@ const BREAKS: readonly (readonly [string, string])[] = [
     "UPDATE licenses SET status = 'suspended'",
   ],
   ['a realm counter of a state that is not the number of living rows', 'UPDATE machines SET alive = 0'],
+  ['a count of records', 'UPDATE realm_counters SET records = 5'],
   ['seats of a product that are not those of its licences', 'DELETE FROM product_seats'],
   ['a count of activations or files of a day', "UPDATE day_counts SET count = 2 WHERE kind = 'activation'"],
   ['a count of activations or files of a day', "UPDATE day_counts SET count = 2 WHERE kind = 'file'"],

@@ -125,7 +125,7 @@ describe('the check of every statement against its realm', () => {
 
   it('says what a statement touches', () => {
     const reads = check((db, p) => db.selectFrom('machines').select('id').where('realm_id', '=', p.realm));
-    expect(reads.facts).toEqual({ tables: ['machines'], needsRealm: true, writes: 'nothing' });
+    expect(reads.facts).toEqual({ tables: ['machines'], needsRealm: true, writes: 'nothing', adds: 0 });
     const keeps = check((db, p) =>
       db.updateTable('license_usage').set({ uses: 1 }).where('realm_id', '=', p.realm),
     );
@@ -135,6 +135,24 @@ describe('the check of every statement against its realm', () => {
     );
     expect(records.facts.writes).toBe('recorded');
     expect(check((db) => db.selectFrom('settings').select('value')).facts.needsRealm).toBe(false);
+  });
+
+  it('says by how many records each row changes its realm, and refuses an upsert that would not tell', () => {
+    const made = { realm_id: 0, id: 'e', type: 't', body: Buffer.alloc(0), created_at: 0 };
+    const insert = check((db, p) => db.insertInto('events').values({ ...made, realm_id: p.realm }));
+    const gone = check((db, p) => db.deleteFrom('events').where('realm_id', '=', p.realm));
+    const edit = check((db, p) =>
+      db.updateTable('events').set({ type: 'x' }).where('realm_id', '=', p.realm),
+    );
+    expect([insert, gone, edit].map(({ facts }) => facts.adds)).toEqual([1, -1, 0]);
+    const upsert = (): unknown =>
+      check((db, p) =>
+        db
+          .insertInto('events')
+          .values({ ...made, realm_id: p.realm })
+          .onConflict((conflict) => conflict.columns(['realm_id', 'id']).doUpdateSet({ type: 'x' })),
+      );
+    expect(upsert).toThrow('inserted or updated, never either');
   });
 
   it('does not run a statement on realm-owned rows without a realm', () => {

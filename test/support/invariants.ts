@@ -1,5 +1,6 @@
 import { expect } from 'vitest';
 import type { Database } from '../../src/storage/database.ts';
+import { KEPT_TABLES } from '../../src/storage/tables.ts';
 
 /** What must never be found, as a query that finds it. */
 interface Broken {
@@ -179,6 +180,13 @@ const NEVER: readonly Broken[] = [
     sql: `SELECT c.realm_id, c.licenses, c.machines FROM realm_counters c
           WHERE c.licenses <> (SELECT count(*) FROM licenses l WHERE l.realm_id = c.realm_id AND l.deleted_at IS NULL)
              OR c.machines <> (SELECT count(*) FROM machines m WHERE m.realm_id = c.realm_id AND m.deleted_at IS NULL)`,
+  },
+  {
+    what: 'a count of records that is not the number of rows that are kept',
+    sql: `SELECT r.realm_id, coalesce(c.records, 0) AS records FROM realms r
+          LEFT JOIN realm_counters c ON c.realm_id = r.realm_id
+          WHERE coalesce(c.records, 0) <> (SELECT count(*) FROM ledger_entries e WHERE e.realm_id = r.realm_id)
+            ${[...KEPT_TABLES].map((table) => `+ (SELECT count(*) FROM ${table} t WHERE t.realm_id = r.realm_id)`).join(' ')}`,
   },
   {
     what: 'a realm counter of a state that is not the number of living rows in it',

@@ -6,7 +6,7 @@ import type { Indexer, Sealer } from '../../src/custody/sealer.ts';
 import type { Authority, Journal } from '../../src/storage/journal.ts';
 import { migrate } from '../../src/storage/migrate.ts';
 import type { RealmId } from '../../src/storage/realm-scope.ts';
-import { insertTenant, type TenantRealms } from '../../src/storage/realms.ts';
+import { insertTenant, NO_LIMITS, type TenantRealms } from '../../src/storage/realms.ts';
 import { UnitOfWork, type TrustedTime } from '../../src/storage/unit-of-work.ts';
 import { HeldClock } from './held-clock.ts';
 import { PlainJournal, type PlainHead } from './plain-journal.ts';
@@ -107,7 +107,7 @@ async function twoTenants(
   return work.run(testAuthority(null), (tx) => {
     const add = (code: string): TestTenant => {
       const tenantId = `ten_${code}`;
-      const limits = { tier: 'standard', maxLicenses: null, maxMachines: null, contact: null };
+      const limits = { tier: 'standard', ...NO_LIMITS, contact: null };
       tx.record({
         realm: null,
         action: 'tenant.created',

@@ -13,6 +13,7 @@ import type { Permit } from '../permit.ts';
 import { type ApiKey, apiKeyDecides, apiKeyView, type ApiKeyView } from './api-key.ts';
 import { insertKey, secretDigest } from './api-key-store.ts';
 import { type ApiKeyKind, type KeyEnvironment, newApiKeyText, type NewApiKeyText } from './api-key-text.ts';
+import { refuseFull, tenantRoom } from '../tenants/tenant-room-store.ts';
 import { giverOf, realmOf } from './giver.ts';
 import type { ProvenKeys } from './proven-keys.ts';
 import { type Authority, authorityFor, refuseWider, type Wanted } from './giving.ts';
@@ -49,7 +50,7 @@ export interface ShownApiKey {
 
 /**
  * Makes a key.
- * @throws Fault INSUFFICIENT_SCOPE, VALIDATION_FAILED when more is asked for than the giver has
+ * @throws Fault INSUFFICIENT_SCOPE, VALIDATION_FAILED when more is asked for than the giver has; TENANT_LIMIT
  */
 export async function createApiKey(
   deps: ApiKeyDeps,
@@ -61,7 +62,8 @@ export async function createApiKey(
   const outcome = await deps.work.run(permit, (tx) => {
     const giver = giverOf(tx.in(realm), permit);
     const authority = authorityFor(giver, request);
-    const refused = refuseWider(giver, authority) ?? refusePast(tx, authority.expiresAt);
+    const full = refuseFull(tenantRoom(tx.in(realm)));
+    const refused = full?.refused ?? refuseWider(giver, authority) ?? refusePast(tx, authority.expiresAt);
     if (refused !== undefined) return { refused };
     const { kind, name, cascade } = request;
     const shown = makeApiKey(deps, tx, { realm, environment, kind, name, cascade, authority });

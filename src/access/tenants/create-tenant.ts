@@ -6,11 +6,13 @@ import { present } from '../../lib/invariant.ts';
 import type { Random } from '../../lib/random.ts';
 import { newId } from '../../lib/ulid.ts';
 import type { RealmId } from '../../storage/realm-scope.ts';
+import type { TenantLimits } from '../../storage/realms.ts';
 import type { Tx } from '../../storage/tx.ts';
 import type { UnitOfWork } from '../../storage/unit-of-work.ts';
 import type { Tier } from '../api-keys/api-key.ts';
 import type { Permit } from '../permit.ts';
 import { tenantDecides, tenantView, type TenantView } from './tenant.ts';
+import { NOTHING } from './tenant-room-store.ts';
 import { codeTaken, findTenant, insertTenant, sealContact } from './tenant-store.ts';
 
 /** A tenant's two realms, as they were numbered. */
@@ -52,12 +54,10 @@ export interface CreateTenantDeps {
 }
 
 /** A tenant to be made. */
-export interface CreateTenant {
+export interface CreateTenant extends TenantLimits {
   readonly code: string;
   readonly name: string;
   readonly tier: Tier;
-  readonly maxLicenses: number | null;
-  readonly maxMachines: number | null;
   readonly contact: string | null;
 }
 
@@ -128,7 +128,8 @@ export function storeTenant(
     facts: { code: tenant.code, roots: keys.roots.join(' ') },
   });
   for (const happening of keys.register(tx, { tenantId: id, ...realms })) append(tx, happening);
-  const view = tenantView(tenant, { contact: request.contact, roots: keys.roots });
+  const usage = { live: NOTHING, test: NOTHING };
+  const view = tenantView(tenant, { usage, contact: request.contact, roots: keys.roots });
   return { shown: { view, version: tenant.version }, realms };
 }
 

@@ -1,11 +1,6 @@
 import type { ShownTenant } from './create-tenant.ts';
 import { findTenant, pageOfTenants } from './tenant-store.ts';
-import { notFound, shownTenant, type TenantDeps } from './update-tenant.ts';
-
-/** What showing tenants needs. */
-export type ShowTenantDeps = Pick<TenantDeps, 'sealer' | 'rootsOf'> & {
-  readonly work: Pick<TenantDeps['work'], 'read'>;
-};
+import { notFound, shownTenant, type ShowTenantDeps } from './update-tenant.ts';
 
 /** One tenant. @throws Fault NOT_FOUND */
 export function showTenant(deps: ShowTenantDeps, request: { readonly id: string }): ShownTenant {

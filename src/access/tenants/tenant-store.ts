@@ -1,10 +1,15 @@
 import type { Sealer } from '../../custody/sealer.ts';
 import { type RealmId, SYSTEM_REALM } from '../../storage/realm-scope.ts';
-import { insertTenant as insert, type NewTenant, type TenantRealms } from '../../storage/realms.ts';
+import {
+  insertTenant as insert,
+  type NewTenant,
+  type TenantLimits,
+  type TenantRealms,
+} from '../../storage/realms.ts';
 import { statement } from '../../storage/statement.ts';
 import type { Reader, Tx } from '../../storage/tx.ts';
 import type { Tier } from '../api-keys/api-key.ts';
-import type { Tenant, TenantStatus } from './tenant.ts';
+import { limitsOf, type Tenant, type TenantStatus } from './tenant.ts';
 
 const COLUMNS = [
   'id',
@@ -14,6 +19,8 @@ const COLUMNS = [
   'tier',
   'max_licenses as maxLicenses',
   'max_machines as maxMachines',
+  'max_files_per_day as maxFilesPerDay',
+  'max_records as maxRecords',
   'contact',
   'version',
   'created_at as createdAt',
@@ -48,6 +55,8 @@ const UPDATE = statement<Edited & { relied: number }>()((db, p) =>
       tier: p.tier,
       max_licenses: p.maxLicenses,
       max_machines: p.maxMachines,
+      max_files_per_day: p.maxFilesPerDay,
+      max_records: p.maxRecords,
       contact: p.contact,
       updated_at: p.updatedAt,
       version: eb('version', '+', 1),
@@ -78,7 +87,7 @@ const STANDINGS = statement()((db) =>
 /** What a PATCH may change, and which row. */
 export type Edited = Pick<
   Tenant,
-  'id' | 'name' | 'status' | 'tier' | 'maxLicenses' | 'maxMachines' | 'contact' | 'updatedAt'
+  'id' | 'name' | 'status' | 'tier' | keyof TenantLimits | 'contact' | 'updatedAt'
 >;
 
 /** A realm with its tenant's name and state. */
@@ -113,16 +122,16 @@ export function insertTenant(
   tenant: NewTenant,
   bundle: { readonly text: string; readonly seq: number },
 ): TenantRealms {
-  const { id, code, name, tier, maxLicenses, maxMachines, contact } = tenant;
-  const realms = insert(tx, { id, code, name, tier, maxLicenses, maxMachines, contact });
+  const { id, code, name, tier, contact } = tenant;
+  const realms = insert(tx, { id, code, name, tier, ...limitsOf(tenant), contact });
   tx.run(SET_BUNDLE, { id, bundle: bundle.text, seq: bundle.seq });
   return realms;
 }
 
 /** Changes a tenant while it has the version relied on. False: it has another. */
 export function updateTenant(tx: Tx, edited: Edited, relied: number): boolean {
-  const { id, name, status, tier, maxLicenses, maxMachines, contact, updatedAt } = edited;
-  const values = { id, name, status, tier, maxLicenses, maxMachines, contact, updatedAt, relied };
+  const { id, name, status, tier, contact, updatedAt } = edited;
+  const values = { id, name, status, tier, ...limitsOf(edited), contact, updatedAt, relied };
   return tx.run(UPDATE, values).changes === 1;
 }
 

@@ -1,20 +1,19 @@
 import { type EpochMs, isoTime } from '../../lib/clock.ts';
 import type { DecidingColumns } from '../../storage/journal.ts';
+import type { TenantLimits } from '../../storage/realms.ts';
 import type { Tier } from '../api-keys/api-key.ts';
+import type { TenantUsage } from './tenant-room-store.ts';
 
 /** Whether a tenant's keys and operators are let in; licences validate either way. */
 export type TenantStatus = 'active' | 'suspended' | 'erased';
 
 /** A tenant as stored. Times in milliseconds since the epoch. */
-export interface Tenant {
+export interface Tenant extends TenantLimits {
   readonly id: string;
   readonly code: string;
   readonly name: string;
   readonly status: TenantStatus;
   readonly tier: Tier;
-  /** Null: no limit. Exceeding one blocks creation, never validation. */
-  readonly maxLicenses: number | null;
-  readonly maxMachines: number | null;
   /** Sealed; null: none. */
   readonly contact: Buffer | null;
   readonly version: number;
@@ -23,14 +22,13 @@ export interface Tenant {
 }
 
 /** A tenant as the API shows it. */
-export interface TenantView {
+export interface TenantView extends TenantLimits {
   readonly id: string;
   readonly code: string;
   readonly name: string;
   readonly status: TenantStatus;
   readonly tier: Tier;
-  readonly maxLicenses: number | null;
-  readonly maxMachines: number | null;
+  readonly usage: Readonly<Record<'live' | 'test', TenantUsage>>;
   readonly contact: string | null;
   /** Fingerprints of the root keys, which applications pin. */
   readonly roots: readonly string[];
@@ -38,20 +36,26 @@ export interface TenantView {
   readonly updatedAt: string;
 }
 
-/** What the ledger's digests of a tenant cover. */
-export function tenantDecides(tenant: Tenant): DecidingColumns {
-  const { id, code, status, tier, maxLicenses, maxMachines } = tenant;
-  return { id, code, status, tier, maxLicenses, maxMachines };
+/** The limits of a tenant, or of whatever else names them, alone. */
+export function limitsOf(tenant: TenantLimits): TenantLimits {
+  const { maxLicenses, maxMachines, maxFilesPerDay, maxRecords } = tenant;
+  return { maxLicenses, maxMachines, maxFilesPerDay, maxRecords };
 }
 
-/** A tenant with its opened contact and its roots, as the API shows it. */
+/** What the ledger's digests of a tenant cover. */
+export function tenantDecides(tenant: Tenant): DecidingColumns {
+  const { id, code, status, tier } = tenant;
+  return { id, code, status, tier, ...limitsOf(tenant) };
+}
+
+/** A tenant with its usage, its opened contact and its roots, as the API shows it. */
 export function tenantView(
   tenant: Tenant,
-  shown: { readonly contact: string | null; readonly roots: readonly string[] },
+  shown: Pick<TenantView, 'usage' | 'contact' | 'roots'>,
 ): TenantView {
-  const { id, code, name, status, tier, maxLicenses, maxMachines } = tenant;
+  const { id, code, name, status, tier } = tenant;
   return {
-    ...{ id, code, name, status, tier, maxLicenses, maxMachines },
+    ...{ id, code, name, status, tier, ...limitsOf(tenant) },
     ...shown,
     createdAt: isoTime(tenant.createdAt),
     updatedAt: isoTime(tenant.updatedAt),

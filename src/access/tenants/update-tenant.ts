@@ -1,11 +1,13 @@
 import type { Sealer } from '../../custody/sealer.ts';
 import { Fault } from '../../faults.ts';
 import { append } from '../../ledger/append.ts';
+import type { TenantLimits } from '../../storage/realms.ts';
 import type { Tx } from '../../storage/tx.ts';
 import type { UnitOfWork } from '../../storage/unit-of-work.ts';
 import type { Tier } from '../api-keys/api-key.ts';
 import type { Permit } from '../permit.ts';
 import type { ShownTenant } from './create-tenant.ts';
+import { tenantUsage } from './tenant-room-store.ts';
 import { type Tenant, tenantDecides, tenantView } from './tenant.ts';
 import { findTenant, openContact, sealContact, updateTenant as store } from './tenant-store.ts';
 
@@ -19,6 +21,11 @@ export interface TenantDeps {
   readonly realmsChanged: () => void;
 }
 
+/** What showing a tenant needs. */
+export type ShowTenantDeps = Pick<TenantDeps, 'sealer' | 'rootsOf'> & {
+  readonly work: Pick<TenantDeps['work'], 'read'>;
+};
+
 /** What to change; members that are absent stay. */
 export interface TenantChange {
   readonly name?: string | undefined;
@@ -26,6 +33,8 @@ export interface TenantChange {
   readonly tier?: Tier | undefined;
   readonly maxLicenses?: number | null | undefined;
   readonly maxMachines?: number | null | undefined;
+  readonly maxFilesPerDay?: number | null | undefined;
+  readonly maxRecords?: number | null | undefined;
   readonly contact?: string | null | undefined;
 }
 
@@ -71,9 +80,10 @@ export async function updateTenant(
 }
 
 /** A tenant as shown. */
-export function shownTenant(deps: Pick<TenantDeps, 'sealer' | 'rootsOf'>, tenant: Tenant): ShownTenant {
+export function shownTenant(deps: ShowTenantDeps, tenant: Tenant): ShownTenant {
   const contact = openContact(deps.sealer, tenant);
-  return { view: tenantView(tenant, { contact, roots: deps.rootsOf(tenant.id) }), version: tenant.version };
+  const shown = { usage: tenantUsage(deps.work.read, tenant.id), contact, roots: deps.rootsOf(tenant.id) };
+  return { view: tenantView(tenant, shown), version: tenant.version };
 }
 
 /** The fault for an id that no tenant has. */
@@ -86,17 +96,29 @@ function changed(
   tx: Tx,
   { before, change }: { readonly before: Tenant; readonly change: TenantChange },
 ): Tenant {
-  const { name, status, tier, maxLicenses, maxMachines, contact } = change;
+  const { name, status, tier, contact } = change;
   return {
     ...before,
     name: name ?? before.name,
     status: status ?? before.status,
     tier: tier ?? before.tier,
-    maxLicenses: maxLicenses === undefined ? before.maxLicenses : maxLicenses,
-    maxMachines: maxMachines === undefined ? before.maxMachines : maxMachines,
+    ...changedLimits(before, change),
     contact: contact === undefined ? before.contact : sealContact(deps.sealer, before.id, contact),
     version: before.version + 1,
     updatedAt: tx.now,
+  };
+}
+
+function changedLimits(before: Tenant, change: TenantChange): TenantLimits {
+  const pick = (limit: keyof TenantLimits): number | null => {
+    const wanted = change[limit];
+    return wanted === undefined ? before[limit] : wanted;
+  };
+  return {
+    maxLicenses: pick('maxLicenses'),
+    maxMachines: pick('maxMachines'),
+    maxFilesPerDay: pick('maxFilesPerDay'),
+    maxRecords: pick('maxRecords'),
   };
 }
 

@@ -2,9 +2,8 @@ import { countIssue, type Permit } from '../../access/index.ts';
 import type { Fault, FieldError } from '../../faults.ts';
 import type { Tx } from '../../storage/tx.ts';
 import { realmOf } from '../caller.ts';
-import { requireMayImport, TENANT_LIMIT } from '../licenses/create.ts';
+import { requireMayImport } from '../licenses/create.ts';
 import { claimTenantLicense } from '../licenses/tenant-license-store.ts';
-import { refusal } from '../refusal.ts';
 import type { BatchInput } from './batch-schema.ts';
 import type { CreateBatchDeps } from './create-batch.ts';
 import { errorsOfItem } from './item-problem.ts';
@@ -70,6 +69,6 @@ async function limitInTheWay(
 }
 
 function claim(tx: Tx, permit: Permit, count: number): Fault | undefined {
-  if (!claimTenantLicense(tx, realmOf(permit), count)) return refusal('TENANT_LIMIT', TENANT_LIMIT).refused;
-  return countIssue(tx, permit, count)?.refused;
+  const refused = claimTenantLicense(tx.in(realmOf(permit)), count) ?? countIssue(tx, permit, count);
+  return refused?.refused;
 }

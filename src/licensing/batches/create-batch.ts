@@ -3,14 +3,14 @@ import { append } from '../../ledger/append.ts';
 import type { RealmId } from '../../storage/realm-scope.ts';
 import type { RealmTx, Tx } from '../../storage/tx.ts';
 import { realmOf } from '../caller.ts';
-import { attachOwn, type CreateLicenseDeps, requireMayImport, TENANT_LIMIT } from '../licenses/create.ts';
+import { attachOwn, type CreateLicenseDeps, requireMayImport } from '../licenses/create.ts';
 import { basisHolds } from '../licenses/license-basis-store.ts';
 import { livingEntitlements } from '../licenses/license-entitlement-store.ts';
 import type { LicenseView } from '../licenses/license-view.ts';
 import { insertLicense } from '../licenses/license-write-store.ts';
 import type { PreparedLicense } from '../licenses/prepare.ts';
 import { claimTenantLicense } from '../licenses/tenant-license-store.ts';
-import { type Outcome, refusal, settle, STALE } from '../refusal.ts';
+import { type Outcome, settle, STALE } from '../refusal.ts';
 import type { BatchInput } from './batch-schema.ts';
 import { faultOfItem, faultOfItems } from './item-problem.ts';
 import { inputsOf, keyInUse, prepareBatch, type PreparedBatch } from './prepare-batch.ts';
@@ -82,7 +82,8 @@ function insertBatch(tx: Tx, permit: Permit, { id, grounds, items }: PreparedBat
   const rows = tx.in(realm);
   if (!grounds.every(({ basis }) => basisHolds(rows, basis))) return STALE;
   if (!entitlementsLive(rows, items)) return STALE;
-  if (!claimTenantLicense(tx, realm, items.length)) return refusal('TENANT_LIMIT', TENANT_LIMIT);
+  const full = claimTenantLicense(rows, items.length);
+  if (full !== null) return full;
   const over = countIssue(tx, permit, items.length);
   if (over !== undefined) throw over.refused;
   for (const [index, { license, entry }] of items.entries()) {

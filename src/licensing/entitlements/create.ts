@@ -1,4 +1,4 @@
-import type { Permit } from '../../access/index.ts';
+import { type Permit, refuseFull, tenantRoom } from '../../access/index.ts';
 import type { Sealer } from '../../custody/sealer.ts';
 import { append } from '../../ledger/append.ts';
 import type { EpochMs } from '../../lib/clock.ts';
@@ -29,7 +29,7 @@ export interface CreateEntitlementDeps {
 
 /**
  * Creates an entitlement.
- * @throws Fault CONFLICT when a living entitlement of the realm has this code; CARD_DATA_REFUSED
+ * @throws Fault CONFLICT when a living entitlement of the realm has this code; CARD_DATA_REFUSED, TENANT_LIMIT
  */
 export async function createEntitlement(
   deps: CreateEntitlementDeps,
@@ -43,6 +43,8 @@ export async function createEntitlement(
   const view = entitlementView(entitlement, request.metadata ?? {});
   return settle('the entitlement', () =>
     deps.work.run(permit, (tx) => {
+      const full = refuseFull(tenantRoom(tx.in(realm)));
+      if (full !== null) return full;
       if (!insertEntitlement(tx.in(realm), entitlement)) {
         return refusal('CONFLICT', `code ${code} is in use by another entitlement`);
       }

@@ -8,7 +8,7 @@ import type { RealmTx, Tx } from '../../storage/tx.ts';
 import type { UnitOfWork } from '../../storage/unit-of-work.ts';
 import { holdsScope, realmOf } from '../caller.ts';
 import type { PolicyCache } from '../policies/policy-cache.ts';
-import { notFound, type Outcome, refusal, settle, STALE } from '../refusal.ts';
+import { notFound, type Outcome, settle, STALE } from '../refusal.ts';
 import { basisHolds, findIssueBasis, type IssueBasis } from './license-basis-store.ts';
 import { attachToLicense, livingEntitlements } from './license-entitlement-store.ts';
 import type { LicenseInput } from './license-schema.ts';
@@ -67,8 +67,8 @@ export async function createLicense(
  * @throws Fault CONFLICT (key in use), ISSUE_LIMIT: the unit is undone
  */
 export function insertPrepared(tx: Tx, permit: Permit, prepared: PreparedLicense): Outcome<null> {
-  const { realm, basis, stored, own } = prepared;
-  const rows = tx.in(realm);
+  const { basis, stored, own } = prepared;
+  const rows = tx.in(prepared.realm);
   if (!basisHolds(rows, basis)) return STALE;
   if (
     own.length >
@@ -78,7 +78,8 @@ export function insertPrepared(tx: Tx, permit: Permit, prepared: PreparedLicense
     ).length
   )
     return STALE;
-  if (!claimTenantLicense(tx, realm)) return refusal('TENANT_LIMIT', TENANT_LIMIT);
+  const full = claimTenantLicense(rows);
+  if (full !== null) return full;
   // From here on refusals are thrown: what the unit has counted and stored must go with it.
   if (!insertLicense(rows, stored)) throw new Fault('CONFLICT', 'this key is in use by another licence');
   attachOwn(rows, prepared);
@@ -93,9 +94,6 @@ export function attachOwn(rows: RealmTx, { stored, own }: PreparedLicense): void
     attachToLicense(rows, { licenseId: stored.id, entitlementId }, expiresAt);
   }
 }
-
-/** What is said when the limit of a tenant stands in the way. */
-export const TENANT_LIMIT = 'the tenant has as many licences in this environment as it may';
 
 /** The ledger entry of one created licence. */
 export function createdEntry(prepared: PreparedLicense) {

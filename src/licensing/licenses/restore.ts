@@ -12,7 +12,6 @@ import { findPolicy, productLives } from '../policies/policy-store.ts';
 import { keysInUse } from '../products/metadata-key-store.ts';
 import { notFound, type Outcome, type Refusal, refusal, requireVersion, settle } from '../refusal.ts';
 import type { Guarded, Shown } from '../schema.ts';
-import { TENANT_LIMIT } from './create.ts';
 import { type DeletedLicense, findDeletedLicense, restoreLicenseRow } from './deleted-license-store.ts';
 import { detachDeletedFromLicense } from './license-entitlement-store.ts';
 import { rewriteMetadata } from './license-metadata-store.ts';
@@ -74,7 +73,7 @@ function obstacle(tx: Tx, realm: RealmId, { id, policyId, productId }: DeletedLi
     refusal('CONFLICT', `licence ${id} cannot come back: restore its ${missing} first`);
   if (!productLives(rows, productId)) return first(`product ${productId}`);
   if (findPolicy(rows, policyId) === undefined) return first(`policy ${policyId}`);
-  return claimTenantLicense(tx, realm) ? null : refusal('TENANT_LIMIT', TENANT_LIMIT);
+  return claimTenantLicense(rows);
 }
 
 function bringBack(

@@ -1,18 +1,11 @@
+import { refuseFull, tenantRoom } from '../../access/index.ts';
 import { statement } from '../../storage/statement.ts';
-import type { RealmId } from '../../storage/realm-scope.ts';
-import type { RealmReader, RealmTx, Tx } from '../../storage/tx.ts';
+import type { RealmReader, RealmTx } from '../../storage/tx.ts';
+import { type Refusal, refusal } from '../refusal.ts';
 import type { LicenseStatus } from './license.ts';
 
 /** More licences than any table holds: the limit of a tenant without one. */
 const UNLIMITED = Number.MAX_SAFE_INTEGER;
-
-const LIMIT = statement<{ of: RealmId }>()((db, p) =>
-  db
-    .selectFrom('realms')
-    .innerJoin('tenants', 'tenants.id', 'realms.tenant_id')
-    .select('tenants.max_licenses as maxLicenses')
-    .where('realms.realm_id', '=', p.of),
-);
 
 const COUNT = statement<{ count: number; room: number }>()((db, p) =>
   db
@@ -57,13 +50,16 @@ export function countTenantLicenses(reader: RealmReader): number {
 }
 
 /**
- * Counts more living licences of the realm, by one conditional statement; false when the tenant may not have so many in
- * this environment: then none is counted.
+ * Counts more living licences of the realm, by one conditional statement; null: they are counted, the tenant may have so
+ * many more in this environment.
  */
-export function claimTenantLicense(tx: Tx, realm: RealmId, count = 1): boolean {
-  const limit = tx.get(LIMIT, { of: realm })?.maxLicenses ?? UNLIMITED;
-  if (limit < count) return false;
-  return tx.in(realm).run(COUNT, { count, room: limit - count }).changes === 1;
+export function claimTenantLicense(tx: RealmTx, count = 1): Refusal | null {
+  const room = tenantRoom(tx);
+  const full = refuseFull(room, count);
+  if (full !== null) return full;
+  const limit = room?.maxLicenses ?? UNLIMITED;
+  if (limit >= count && tx.run(COUNT, { count, room: limit - count }).changes === 1) return null;
+  return refusal('TENANT_LIMIT', 'the tenant has as many licences in this environment as it may');
 }
 
 /** A licence with this stored status was deleted. */

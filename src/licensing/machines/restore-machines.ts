@@ -72,7 +72,7 @@ function obstacle(
       `machine ${machine.id} of licence ${licenseId} names no user, and seats are counted per user by now; ${REMEDY}`,
     );
   }
-  if (claimTenantMachine(tx, realm)) return null;
+  if (claimTenantMachine(tx.in(realm)) === null) return null;
   return new Fault('TENANT_LIMIT', `the tenant may not have the machines of licence ${licenseId}; ${REMEDY}`);
 }
 

@@ -1,5 +1,5 @@
 import type { Tx } from '../../storage/tx.ts';
-import { type Refusal, refusal } from '../refusal.ts';
+import type { Refusal } from '../refusal.ts';
 import type { Standing } from '../validation/standing.ts';
 import { endHoldOf } from './end-hold.ts';
 import { dueHoldersOf, findHolder, type HoldingMachine } from './held-seat-store.ts';
@@ -38,9 +38,8 @@ const RELEASED_AT_ONCE = 16;
 export function takeSeat(deps: TakeSeatDeps, tx: Tx, taking: SeatTaking): Refusal | null {
   const { prepared, standing } = taking;
   const { realm } = prepared;
-  if (!claimTenantMachine(tx, realm)) {
-    return refusal('TENANT_LIMIT', 'the tenant has as many machines in this environment as it may');
-  }
+  const full = claimTenantMachine(tx.in(realm));
+  if (full !== null) return full;
   const holder = findHolder(tx.in(realm), standing.license.id, prepared.digests);
   if (holder === undefined ? findSeat(deps, tx, taking) : resumeSeat(tx, taking, holder)) return null;
   uncountTenantMachine(tx.in(realm));

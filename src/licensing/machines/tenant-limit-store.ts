@@ -1,17 +1,11 @@
+import { refuseFull, tenantRoom } from '../../access/index.ts';
 import { statement } from '../../storage/statement.ts';
 import type { RealmId } from '../../storage/realm-scope.ts';
-import type { Reader, RealmTx, Tx } from '../../storage/tx.ts';
+import type { Reader, RealmTx } from '../../storage/tx.ts';
+import { type Refusal, refusal } from '../refusal.ts';
 
 /** More machines than any table holds: the limit of a tenant without one. */
 const UNLIMITED = Number.MAX_SAFE_INTEGER;
-
-const LIMIT = statement<{ of: RealmId }>()((db, p) =>
-  db
-    .selectFrom('realms')
-    .innerJoin('tenants', 'tenants.id', 'realms.tenant_id')
-    .select('tenants.max_machines as maxMachines')
-    .where('realms.realm_id', '=', p.of),
-);
 
 const STATUS = statement<{ of: RealmId }>()((db, p) =>
   db
@@ -41,13 +35,16 @@ const SHIFT = statement<{ machines: number; dead: number }>()((db, p) =>
 );
 
 /**
- * Counts one more living machine of the realm, by one conditional statement; false when the tenant has as many as it
- * may in this environment.
+ * Counts one more living machine of the realm, by one conditional statement; null: it is counted, the tenant may have one
+ * more in this environment.
  */
-export function claimTenantMachine(tx: Tx, realm: RealmId): boolean {
-  const limit = tx.get(LIMIT, { of: realm })?.maxMachines ?? UNLIMITED;
-  if (limit < 1) return false;
-  return tx.in(realm).run(COUNT_ONE, { limit }).changes === 1;
+export function claimTenantMachine(tx: RealmTx): Refusal | null {
+  const room = tenantRoom(tx);
+  const full = refuseFull(room);
+  if (full !== null) return full;
+  const limit = room?.maxMachines ?? UNLIMITED;
+  if (limit >= 1 && tx.run(COUNT_ONE, { limit }).changes === 1) return null;
+  return refusal('TENANT_LIMIT', 'the tenant has as many machines in this environment as it may');
 }
 
 /** Whether the tenant of the realm may do business: it is neither suspended nor erased. */

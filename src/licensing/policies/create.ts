@@ -1,4 +1,4 @@
-import type { Permit } from '../../access/index.ts';
+import { type Permit, refuseFull, tenantRoom } from '../../access/index.ts';
 import type { Sealer } from '../../custody/sealer.ts';
 import { append } from '../../ledger/append.ts';
 import type { EpochMs } from '../../lib/clock.ts';
@@ -28,7 +28,7 @@ type NewPolicy = Omit<Policy, 'seq'>;
 
 /**
  * Creates a policy of a product.
- * @throws Fault VALIDATION_FAILED, NOT_FOUND (product), CONFLICT (code), CARD_DATA_REFUSED
+ * @throws Fault VALIDATION_FAILED, NOT_FOUND (product), CONFLICT (code), CARD_DATA_REFUSED, TENANT_LIMIT
  */
 export async function createPolicy(
   deps: CreatePolicyDeps,
@@ -50,6 +50,8 @@ export async function createPolicy(
 }
 
 function insert(tx: Tx, realm: RealmId, policy: NewPolicy): Outcome<never> | null {
+  const full = refuseFull(tenantRoom(tx.in(realm)));
+  if (full !== null) return full;
   if (!productLives(tx.in(realm), policy.productId)) {
     return { refused: notFound('product', policy.productId) };
   }

@@ -1,4 +1,4 @@
-import type { Permit } from '../../access/index.ts';
+import { type Permit, refuseFull, tenantRoom } from '../../access/index.ts';
 import type { Sealer } from '../../custody/sealer.ts';
 import { append } from '../../ledger/append.ts';
 import type { EpochMs } from '../../lib/clock.ts';
@@ -27,7 +27,7 @@ export interface CreateProductDeps {
 
 /**
  * Creates a product.
- * @throws Fault CONFLICT when a living product of the realm has this code; CARD_DATA_REFUSED
+ * @throws Fault CONFLICT when a living product of the realm has this code; CARD_DATA_REFUSED, TENANT_LIMIT
  */
 export async function createProduct(
   deps: CreateProductDeps,
@@ -41,6 +41,8 @@ export async function createProduct(
   const view = productView(product, { metadata: request.metadata ?? {}, indexing: [] });
   return settle('the product', () =>
     deps.work.run(permit, (tx) => {
+      const full = refuseFull(tenantRoom(tx.in(realm)));
+      if (full !== null) return full;
       if (!insertProduct(tx.in(realm), product)) {
         return refusal('CONFLICT', `code ${code} is in use by another product`);
       }

@@ -15,6 +15,8 @@ const APPLIANCE_TABLES = [
     tier TEXT NOT NULL,
     max_licenses INTEGER,
     max_machines INTEGER,
+    max_files_per_day INTEGER,
+    max_records INTEGER,
     contact BLOB,
     bundle_seq INTEGER NOT NULL DEFAULT 0,
     trust_bundle TEXT,

@@ -4,7 +4,8 @@ export const OWNED = 'realm_id INTEGER NOT NULL REFERENCES realms (realm_id)';
 /** Licences, their counters and entitlements. */
 export const LICENSE_TABLES = [
   // What a tenant's limits are compared with: living licences and machines, counted by one conditional statement each;
-  // and how many of them are not in the state that they begin in.
+  // how many of them are not in the state that they begin in; rows of the tables that storage counts (kept-rows.ts), with
+  // no CHECK: a commit of everybody must not fail for a count; and files issued on a day, while the tenant has a limit.
   `CREATE TABLE realm_counters (
     ${OWNED},
     licenses INTEGER NOT NULL DEFAULT 0 CHECK (licenses >= 0),
@@ -14,6 +15,9 @@ export const LICENSE_TABLES = [
     revoked INTEGER NOT NULL DEFAULT 0 CHECK (revoked >= 0),
     banned INTEGER NOT NULL DEFAULT 0 CHECK (banned >= 0),
     dead INTEGER NOT NULL DEFAULT 0 CHECK (dead >= 0),
+    records INTEGER NOT NULL DEFAULT 0,
+    files_day INTEGER NOT NULL DEFAULT 0,
+    files_today INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (realm_id)
   ) STRICT, WITHOUT ROWID`,
   `CREATE TABLE product_seats (
@@ -139,6 +143,7 @@ export const LICENSE_TABLES = [
     PRIMARY KEY (realm_id, license_id, fingerprint_hash),
     FOREIGN KEY (realm_id, license_id) REFERENCES licenses (realm_id, id)
   ) STRICT, WITHOUT ROWID`,
+  // Days since the epoch, UTC: on which its holder had `files_today` files, and on which his last refusal was told.
   `CREATE TABLE license_usage (
     ${OWNED},
     license_id TEXT NOT NULL,
@@ -147,6 +152,9 @@ export const LICENSE_TABLES = [
     last_validated_at INTEGER,
     last_checked_out_at INTEGER,
     notice_due INTEGER,
+    files_day INTEGER NOT NULL DEFAULT 0,
+    files_today INTEGER NOT NULL DEFAULT 0,
+    files_told INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (realm_id, license_id),
     FOREIGN KEY (realm_id, license_id) REFERENCES licenses (realm_id, id)
   ) STRICT, WITHOUT ROWID`,
