@@ -67,18 +67,25 @@ export function limitProducts(
 
 /**
  * Nobody signs for what the limit hides. Who stands between an application and the appliance may add a limited key of its
- * own, and would get a genuine `NOT_FOUND` for a good licence of another product. A key that leads nowhere is answered
- * unsigned as well: the two are not to be told apart.
+ * own, and would get a genuine `NOT_FOUND` for a good licence of another product. A key or an id that leads nowhere is
+ * answered unsigned as well: the two are not to be told apart.
  */
 function signingWithin(deps: ProductScopeDeps, signing: Signing): Signing {
   return {
     ...signing,
-    keyFor: (permit, body) => {
+    keyFor: (permit, body, params) => {
       const limit = limitOf(deps, permit);
-      const key = limit === undefined ? undefined : licenseKeyIn(body);
-      return key === undefined || limit?.hasKey(key) === true ? signing.keyFor(permit, body) : null;
+      return limit === undefined || showsAll(limit, params, body)
+        ? signing.keyFor(permit, body, params)
+        : null;
     },
   };
+}
+
+/** Whether everything that a request names is of the products of the limit. */
+function showsAll(limit: Limit, params: unknown, body: unknown): boolean {
+  const key = licenseKeyIn(body);
+  return [...idsIn(params), ...idsIn(body)].every(limit.has) && (key === undefined || limit.hasKey(key));
 }
 
 /** Undefined: whoever asks is limited to no products. */

@@ -278,7 +278,7 @@ async function readInput<Who, Caller, Demand, Tx>(
  * @throws Fault MALFORMED: there is nothing a signature could be bound to; SIGNER_UNAVAILABLE
  */
 function bindSignature<Who, Caller, Demand, Tx>(
-  { entry, permit, path }: Permitted<Who, Caller, Demand, Tx>,
+  { entry, permit, path, params }: Permitted<Who, Caller, Demand, Tx>,
   exchange: Exchange,
   body: { readonly given: JsonValue; readonly bytes: Buffer },
 ): void {
@@ -286,7 +286,7 @@ function bindSignature<Who, Caller, Demand, Tx>(
   const nonce = signing === undefined ? undefined : nonceIn(body.given);
   if (signing === undefined || nonce === undefined) return;
   const digest = requireDigest(single(exchange.request.headers['content-digest']), body.bytes);
-  const kid = signing.keyFor(permit, body.given);
+  const kid = signing.keyFor(permit, body.given, params);
   if (kid === null) return;
   const covered = { method: entry.route.method, path, digest, nonce };
   exchange.signing = (answer) =>

@@ -8,10 +8,10 @@ import type { JsonValue } from '../lib/strict-json.ts';
 export interface ResponseSigning<Caller> {
   /**
    * The kid of the key that speaks for the realm a request is about; null: none can be told, and the answer goes out as
-   * it is. The body is JSON, and not yet what the route demands of it.
+   * it is. The body is JSON, and neither it nor the parameters of the path are yet what the route demands of them.
    * @throws Fault SIGNER_UNAVAILABLE when the realm has no key that signs
    */
-  keyFor(caller: Caller, body: JsonValue): string | null;
+  keyFor(caller: Caller, body: JsonValue, params: Readonly<Record<string, string>>): string | null;
   /** Signs a signature base: 64 raw bytes. @throws Fault SIGNER_UNAVAILABLE, SIGNER_BUSY, SEALED */
   sign(kid: string, base: Buffer): Promise<Buffer>;
   /** Trusted time. */

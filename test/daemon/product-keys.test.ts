@@ -232,21 +232,38 @@ describe('a key that is limited to a product', () => {
     expect((await activate(own.licenseKey)).status).not.toBe(404);
   });
 
+  /** Asks for a signed answer: its status, and whether it is signed. */
+  async function signed(
+    path: string,
+    credential: Readonly<Record<string, string>>,
+    input: object = {},
+  ): Promise<readonly [status: number, signed: boolean]> {
+    const body = JSON.stringify({ ...input, nonce: 'a-nonce-of-a-limited-key' });
+    const type = { 'content-type': 'application/json', 'content-digest': contentDigest(body) };
+    const init = { method: 'POST', headers: { ...type, ...credential }, body };
+    const answer = await fetch(`${daemon.url}/api/v1/licenses/${path}`, init);
+    await answer.arrayBuffer();
+    return [answer.status, answer.headers.has('signature')];
+  }
+
   it('gets no signed word about a licence of another product, nor about one that nobody has', async () => {
-    const pk = await keyFor({ kind: 'pk' });
-    const signed = async (key: string): Promise<boolean> => {
-      const body = JSON.stringify({ key, nonce: 'a-nonce-of-a-limited-key' });
-      const type = { 'content-type': 'application/json', 'content-digest': contentDigest(body) };
-      const headers = { ...type, 'x-publishable-key': pk };
-      const init = { method: 'POST', headers, body };
-      const answer = await fetch(`${daemon.url}/api/v1/licenses/validate-key`, init);
-      expect(answer.status).toBe(200);
-      await answer.arrayBuffer();
-      return answer.headers.has('signature');
-    };
-    expect(await signed(own.licenseKey)).toBe(true);
-    expect(await signed(foreign.licenseKey)).toBe(false);
-    expect(await signed('OWN-0000-0000-0000-0000')).toBe(false);
+    const pk = { 'x-publishable-key': await keyFor({ kind: 'pk' }) };
+    expect(await signed('validate-key', pk, { key: own.licenseKey })).toEqual([200, true]);
+    expect(await signed('validate-key', pk, { key: foreign.licenseKey })).toEqual([200, false]);
+    expect(await signed('validate-key', pk, { key: 'OWN-0000-0000-0000-0000' })).toEqual([200, false]);
+  });
+
+  it('gets none by an id either, whatever the refusal is', async () => {
+    const as = (key: string) => ({ authorization: `Bearer ${key}` });
+    const nobody = `lic_${'0'.repeat(26)}`;
+    expect(await signed(`${own.license}/validate`, as(limited.key))).toEqual([200, true]);
+    expect(await signed(`${foreign.license}/validate`, as(limited.key))).toEqual([404, false]);
+    expect(await signed(`${nobody}/validate`, as(limited.key))).toEqual([404, false]);
+    const wrong = { fingerprint: 1 };
+    expect(await signed(`${own.license}/validate`, as(limited.key), wrong)).toEqual([422, true]);
+    expect(await signed(`${foreign.license}/validate`, as(limited.key), wrong)).toEqual([422, false]);
+    // A key for all products is told truly that there is none.
+    expect(await signed(`${nobody}/validate`, as(daemon.live.secretKey))).toEqual([404, true]);
   });
 
   it('makes keys for its product, and for no other', async () => {
