@@ -10,7 +10,7 @@ import {
   WEAK_GUESS_POINTS,
 } from '../access/index.ts';
 import { Overload } from '../http/overload.ts';
-import { isWeakGuess, licenseKeyForms, productOf } from '../licensing/index.ts';
+import { isWeakGuess, licenseKeyForms, machineOf, productOf } from '../licensing/index.ts';
 import { QUEUE_UNITS } from '../storage/unit-of-work.ts';
 import type { ProductScopeDeps } from './limit-products.ts';
 import type { Parts } from './parts.ts';
@@ -56,11 +56,13 @@ function productScope({ work, random }: Parts, licenseKeys: LicenseKeys): Produc
 }
 
 function limitsDeps(parts: Parts, licenseKeys: LicenseKeys): Omit<RateLimitsDeps, 'failures'> {
-  const { random, config, realms } = parts;
+  const { work, custody, random, config, realms } = parts;
   return {
     table: config.limits,
     random,
     tierOf: (realm) => realms.standing(realm).tier,
+    machineOf: ({ realm, licenseId }, named) =>
+      machineOf(custody, work.read.in(realm), { realm, licenseId, named }),
     realmsOfKey: (text) => licenseKeys.find(text).places.map(({ realm }) => realm),
     formOfKey: (text) => licenseKeyForms(text)[0] ?? text,
   };

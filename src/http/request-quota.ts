@@ -13,17 +13,24 @@ export interface Countable<Who> {
     readonly route: { readonly tag: string; readonly limit?: RouteLimit };
   };
   readonly who: Who;
-  readonly path: string;
+  /** Of the path, as the route names them. */
+  readonly params: Readonly<Record<string, string>>;
   /** Once it is read. */
-  readonly call?: Pick<Call<unknown>, 'params' | 'body'>;
+  readonly call?: Pick<Call<unknown>, 'body'>;
 }
 
 /** What a route is limited by when it does not say. */
 const MANAGEMENT: RouteLimit = { class: 'management' };
 
-/** Whether a route's requests are counted by what stands in them, and so only once they are read. */
+/**
+ * Whether a route's requests are counted by what stands in them, and so only once they are read. Management is counted
+ * before its sender is found to be permitted or not, where its path says by what.
+ */
 export function isCountedWhenRead({ limit = MANAGEMENT }: { readonly limit?: RouteLimit }): boolean {
-  return limit.license !== undefined || limit.machine !== undefined;
+  const members = [limit.license, limit.machine].filter((member) => member !== undefined);
+  return limit.class === 'management'
+    ? members.some((member) => member.startsWith('body.'))
+    : members.length > 0;
 }
 
 /**
@@ -66,12 +73,13 @@ export async function sayQuota(
   exchange.quota = (await parts.requestLimits.failures(exchange.address)).headers;
 }
 
-function countedOf<Who>(exchange: Exchange, { entry, who, path, call }: Countable<Who>): CountedRequest<Who> {
+function countedOf<Who>(exchange: Exchange, countable: Countable<Who>): CountedRequest<Who> {
+  const { entry, who, params, call } = countable;
   const { class: name, license, machine } = entry.route.limit ?? MANAGEMENT;
   const { face, address } = exchange;
-  const common = { who, class: name, face, address, path };
-  if (call === undefined) return common;
-  return { ...common, license: memberOf(call, license), machine: memberOf(call, machine) };
+  const sent = { params, body: call?.body };
+  const named = { license: memberOf(sent, license), machine: memberOf(sent, machine) };
+  return { who, class: name, face, address, ...named };
 }
 
 /** What stands there; undefined when it is absent or no text. */

@@ -54,7 +54,10 @@ export type LimitClass = 'management' | 'activate' | 'validate' | 'heartbeat' | 
 /** A member of a request's path parameters or body. */
 export type RequestMember = `params.${string}` | `body.${string}`;
 
-/** What limits a route. With `license` or `machine` a request is counted by them, once it is read; else by who asks. */
+/**
+ * What limits a route. With `license` or `machine` a request is counted by them, once it is read; management by them only
+ * when who asks is the holder of a licence. Else by who asks.
+ */
 export interface RouteLimit {
   readonly class: LimitClass;
   /** Where the id or key of the licence stands. */

@@ -55,6 +55,7 @@ function licenseCheckoutRoute(deps: CheckoutDeps): Route<Permit, Demand> {
     ...common,
     path: '/api/v1/licenses/{id}/checkout',
     summary: 'Issue a licence file, or with a fingerprint a machine file; or the same as a token',
+    limit: { class: 'management', machine: 'body.fingerprint' },
     body: licenseCheckoutInput,
     present: presented,
     handle: async (call) => {
@@ -71,6 +72,7 @@ function machineCheckoutRoute(deps: CheckoutDeps): Route<Permit, Demand> {
     ...common,
     path: '/api/v1/machines/{id}/checkout',
     summary: 'Issue a machine file, or the same as a token',
+    limit: { class: 'management', machine: 'params.id' },
     body: machineCheckoutInput,
     present: presented,
     handle: async (call) => {

@@ -24,6 +24,7 @@ export {
   type SeenSignature,
   type SignedRequest,
 } from './machines/own-machine.ts';
+export { machineOf } from './machines/recognise.ts';
 export { prepareMachine, type PreparedMachine, type PrepareDeps } from './machines/prepare-activation.ts';
 export { machineRoutes, type MachineRoutesDeps, signedRequestOf } from './machines/routes.ts';
 export { componentsSchema, fingerprintSchema, userEmailSchema } from './machines/machine-schema.ts';

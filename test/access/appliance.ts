@@ -235,6 +235,7 @@ function limitsOver({ identifyDeps, choices }: Pick<ServeGiven, 'identifyDeps' |
     failures,
     tierOf: (realm) => realms.standing(realm).tier,
     realmsOfKey: (text) => licenseKeys.find(text).places.map(({ realm }) => realm),
+    machineOf: () => undefined,
     formOfKey: (text) => licenseKeyForms(text)[0] ?? text,
   });
 }

@@ -9,8 +9,6 @@ export interface CountedRequest {
   readonly who: Principal;
   readonly class: LimitClass;
   readonly address: string;
-  /** As received, without the query. */
-  readonly path: string;
   /** Id or key of the licence the request is about, as it stands in the request. */
   readonly license?: string | undefined;
   /** Fingerprint or id of the machine. */

@@ -20,6 +20,11 @@ export interface RateLimitsDeps {
   readonly tierOf: (realm: RealmId) => Tier;
   /** Where a typed licence key leads; empty: nowhere. */
   readonly realmsOfKey: (text: string) => readonly RealmId[];
+  /** The id of the living machine of a licence that has this id or fingerprint; undefined: it has none. */
+  readonly machineOf: (
+    license: { readonly realm: RealmId; readonly licenseId: string },
+    named: string,
+  ) => string | undefined;
   /** The one form of a typed licence key: spellings of a key share its count. */
   readonly formOfKey: (text: string) => string;
 }
@@ -86,13 +91,22 @@ export class RateLimits {
     return who.realm === null ? undefined : this.#deps.tierOf(who.realm);
   }
 
-  /** By key; by licence key and resource, because one licence may have a thousand machines. */
   async #management({ request, limits }: Counting): Promise<Quota> {
-    const { who, path } = request;
-    const name = who.kind === 'license' ? this.#places.of(who.licenseId, path) : who.actor.id;
+    const name = this.#managerOf(request);
     const [counted, second] = await Promise.all([this.#counters.management.add(name), this.#burst.add(name)]);
     const minute = { policy: 'management', limit: limits.management, windowMs: MINUTE, ...counted };
     return quotaOf([minute, { policy: 'burst', limit: limits.burst, windowMs: SECOND, ...second }]);
+  }
+
+  /**
+   * By key. By licence key, machine and address: a licence may have a thousand machines, and somebody else with its key,
+   * who may know their ids too, uses up what is left of none of them. Whatever names no machine that it has (lists, new and
+   * made-up machines) counts apart from those, and together: new names are no new allowance.
+   */
+  #managerOf({ who, machine, address }: CountedRequest): string {
+    if (who.kind !== 'license') return who.actor.id;
+    const known = machine === undefined ? undefined : this.#deps.machineOf(who, machine);
+    return this.#places.of(who.licenseId, known ?? '', address);
   }
 
   /** By machine under its licence; without a fingerprint, by the address it comes from. */

@@ -10,7 +10,7 @@ export interface TierLimits {
   readonly activate: number;
   /** Activations in a realm. */
   readonly activateRealm: number;
-  /** Everything else, of each key; of each licence key on each resource. */
+  /** Everything else, of each key; of each licence key for each of its machines, by address. */
   readonly management: number;
   /** Management in a second. */
   readonly burst: number;

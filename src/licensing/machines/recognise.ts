@@ -51,6 +51,18 @@ export function recognise(deps: RecogniseDeps, reader: RealmReader, asking: Aski
   return found === undefined ? undefined : { machine: found, componentsMatch: true };
 }
 
+/** The id of the living machine of a licence that has this id or this fingerprint; undefined: it has none. */
+export function machineOf(
+  { indexer }: RecogniseDeps,
+  reader: RealmReader,
+  of: { readonly realm: RealmId; readonly licenseId: string; readonly named: string },
+): string | undefined {
+  const { realm, licenseId, named } = of;
+  const byId = findMachine(reader, named);
+  if (byId?.licenseId === licenseId) return byId.id;
+  return findMachineByFingerprint(reader, licenseId, fingerprintDigests(indexer, realm, named))?.id;
+}
+
 /** Whether what a machine is said to be made of agrees with what is stored of it. */
 export function componentsAgree(
   { indexer }: RecogniseDeps,

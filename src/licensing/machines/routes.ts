@@ -131,7 +131,12 @@ function listRoute(deps: MachineRoutesDeps): Route<Permit, Demand> {
   });
 }
 
-const one = { path: `${PATH}/{id}`, tag: 'machines', params: idParams } as const;
+const one = {
+  path: `${PATH}/{id}`,
+  tag: 'machines',
+  params: idParams,
+  limit: { class: 'management', machine: 'params.id' },
+} as const;
 const answers = { 200: oneAnswer(machineAnswer) };
 
 function oneRoutes(deps: MachineRoutesDeps): Route<Permit, Demand>[] {

@@ -36,6 +36,13 @@ const REALMS = new Map<string, readonly RealmId[]>([
   ['ALL', [THEIRS, UNTOLD]],
 ]);
 
+/** Machines of licences, by id and by fingerprint. */
+const MACHINES = new Map([
+  ['lic_1 mach_1', 'mach_1'],
+  ['lic_1 print-1', 'mach_1'],
+  ['lic_1 mach_2', 'mach_2'],
+]);
+
 const actor = (id: string): Actor => ({ kind: 'api-key', id, via: 'api-key' });
 const scopes: ReadonlySet<never> = new Set();
 const secretKey = (tier: Tier, id = 'key_1'): Principal => {
@@ -63,9 +70,10 @@ function counters() {
     tierOf: (realm) => TIER_OF.get(realm) ?? 'free',
     realmsOfKey: (text) => REALMS.get(text.toUpperCase()) ?? [],
     formOfKey: (text) => text.toUpperCase(),
+    machineOf: ({ licenseId }, named) => MACHINES.get(`${licenseId} ${named}`),
   });
   const count = (asked: Asked): Promise<Quota | undefined> =>
-    limits.count({ face: 'api', address: '10.0.0.1', path: '/things', ...asked });
+    limits.count({ face: 'api', address: '10.0.0.1', ...asked });
   /** How many of `tries` are let through; undefined: nothing limits them, and no header says anything. */
   const passed = async (asked: Asked, tries = 30): Promise<number | undefined> => {
     let through = 0;
@@ -118,12 +126,32 @@ describe('management', () => {
     expect(await passed({ who: secretKey('standard', 'quiet'), class: 'management' })).toBe(5);
   });
 
-  it('by a licence key is counted by licence and resource, in the tier of its tenant', async () => {
+  it('by a licence key is counted by licence and machine, however it is named, in the tier of its tenant', async () => {
     const { passed } = counters();
     const asked = { who: holder('lic_1'), class: 'management' } as const;
-    expect(await passed({ ...asked, path: '/machines/m1' })).toBe(7);
-    expect(await passed({ ...asked, path: '/machines/m2' })).toBe(7);
-    expect(await passed({ ...asked, path: '/machines/m1', who: holder('lic_2') })).toBe(7);
+    expect(await passed({ ...asked, machine: 'mach_1' })).toBe(7);
+    expect(await passed({ ...asked, machine: 'print-1' })).toBe(0);
+    expect(await passed({ ...asked, machine: 'mach_2' })).toBe(7);
+    expect(await passed({ ...asked, machine: 'mach_1', who: holder('lic_2') })).toBe(7);
+  });
+
+  it('by a licence key that names no machine of the licence is counted together, and takes from none of them', async () => {
+    const { passed } = counters();
+    const asked = { who: holder('lic_1'), class: 'management' } as const;
+    expect(await passed(asked, 3)).toBe(3);
+    expect(await passed({ ...asked, machine: 'made-up-1' }, 3)).toBe(3);
+    expect(await passed({ ...asked, machine: 'made-up-2' })).toBe(1);
+    expect(await passed({ ...asked, machine: 'mach_1' })).toBe(7);
+    expect(await passed({ ...asked, who: holder('lic_2') })).toBe(7);
+  });
+
+  it('by a licence key elsewhere uses up nothing of what a machine has left, nor of what a new one has', async () => {
+    const { passed } = counters();
+    const asked = { who: holder('lic_1'), class: 'management' } as const;
+    const thief = { ...asked, address: '10.0.0.66' } as const;
+    for (const machine of ['mach_1', 'print-1', 'print-new', undefined]) await passed({ ...thief, machine });
+    expect(await passed({ ...asked, machine: 'mach_1' })).toBe(7);
+    expect(await passed({ ...asked, machine: 'print-new' })).toBe(7);
   });
 
   it('beyond what a second allows is refused by the burst, and says for how long', async () => {

@@ -3,13 +3,20 @@ import { allRoutes } from '../../../src/daemon/all-routes.ts';
 
 const routes = allRoutes({} as never, {} as never);
 
-/** Every route with a class of its own; all others are management, by API key. */
+/** Every route that is counted by more than who asks; all others are management, by API key. */
 const CLASSES: Readonly<Record<string, string>> = {
   'POST /api/v1/licenses/validate-key': 'validate body.key body.fingerprint',
   'POST /api/v1/licenses/{id}/validate': 'validate params.id body.fingerprint',
   'POST /api/v1/machines/{id}/heartbeat': 'heartbeat - params.id',
   'POST /api/v1/licenses/{id}/machines': 'activate params.id body.fingerprint',
   'POST /api/v1/machines': 'activate body.key body.fingerprint',
+  'GET /api/v1/machines/{id}': 'management - params.id',
+  'PATCH /api/v1/machines/{id}': 'management - params.id',
+  'DELETE /api/v1/machines/{id}': 'management - params.id',
+  'GET /api/v1/machines/{id}/challenge': 'management - params.id',
+  'POST /api/v1/machines/{id}/rekey': 'management - params.id',
+  'POST /api/v1/machines/{id}/checkout': 'management - params.id',
+  'POST /api/v1/licenses/{id}/checkout': 'management - body.fingerprint',
   'GET /health': 'health - -',
   'GET /ready': 'health - -',
   'GET /api/v1/openapi.json': 'public - -',
@@ -25,6 +32,12 @@ describe('the table of routes', () => {
       `${route.limit?.class ?? '-'} ${route.limit?.license ?? '-'} ${route.limit?.machine ?? '-'}`,
     ]);
     expect(Object.fromEntries(said)).toEqual(CLASSES);
+  });
+
+  it('names the machine in every route about one that the holder of a licence may ask', () => {
+    const own = routes.filter(({ demand, path }) => demand.also.includes('license') && path.includes('{id}'));
+    expect(own.length).toBeGreaterThan(7);
+    expect(own.filter(({ limit }) => limit?.machine === undefined).map(named)).toEqual([]);
   });
 
   it('has a class for every route that anybody may ask: strangers have no key to be counted by', () => {
