@@ -1,6 +1,7 @@
 import BetterSqlite3 from 'better-sqlite3';
 import { Fault } from '../faults.ts';
 import { invariant, present } from '../lib/invariant.ts';
+import { asError } from './disk-errors.ts';
 import type { RealmId } from './realm-scope.ts';
 import { dynamicStatement, type QueryBuilder, type SqlValue, type Statement } from './statement.ts';
 import type { TableName } from './tables.ts';
@@ -195,8 +196,21 @@ export class Database {
   #endReading(): void {
     if (!this.#reading) return;
     this.#reading = false;
-    // A failing disk may have ended it already.
-    if (this.#db.inTransaction) this.#control('COMMIT');
+    const failure = this.#attempt('END');
+    if (failure === null) return;
+    // Nobody waits for this: a failing disk is told of like any other.
+    this.#attempt('ROLLBACK');
+    this.#onFailure(failure);
+  }
+
+  /** Null: done, or there is no transaction any more, because a failing disk has ended it. */
+  #attempt(sql: 'END' | 'ROLLBACK'): Error | null {
+    try {
+      if (this.#db.inTransaction) this.#control(sql);
+      return null;
+    } catch (error) {
+      return asError(error);
+    }
   }
 
   #checkpointed(mode: 'NOOP' | 'PASSIVE' | 'TRUNCATE'): Checkpointed {

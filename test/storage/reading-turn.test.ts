@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import BetterSqlite3 from 'better-sqlite3';
 import { describe, expect, it } from 'vitest';
 import { statement } from '../../src/storage/statement.ts';
+import { openFaulty } from './batch-fixtures.ts';
 import { openTestStorage, type TestStorage } from '../support/storage.ts';
 
 const VALUE = statement<{ key: string }>()((db, p) =>
@@ -71,5 +72,15 @@ describe('reads of one turn of the event loop', () => {
     expect(valueOf(storage)).toBe('kept');
     storage.database.close();
     await nextTurn();
+  });
+
+  it('tell of a disk that fails when they end, and throw at nobody', async () => {
+    const { storage, faults } = await openFaulty();
+    await using _ = storage;
+    expect(valueOf(storage)).toBeUndefined();
+    faults.failNext(/^END/, 'SQLITE_IOERR_READ');
+    await nextTurn();
+    await nextTurn();
+    expect(storage.fatal.map(({ message }) => message)).toEqual(['injected into END']);
   });
 });

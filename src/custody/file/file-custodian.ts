@@ -72,7 +72,6 @@ export class FileCustodian implements KeyCustodian {
     return this.#adopt(handle);
   }
 
-  // eslint-disable-next-line @typescript-eslint/require-await -- asynchronous for custodians that are not in this process
   async sign(handle: KeyHandle, message: Buffer): Promise<Buffer> {
     const rule = this.#rules.get(handle);
     invariant(rule !== undefined, 'a handle is used with the custodian that gave it');

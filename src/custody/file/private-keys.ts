@@ -6,6 +6,7 @@ import {
   sign as signBytes,
   verify as verifyBytes,
 } from 'node:crypto';
+import { promisify } from 'node:util';
 import { Fault } from '../../faults.ts';
 import { invariant } from '../../lib/invariant.ts';
 import { equalBytes } from '../../lib/secret.ts';
@@ -29,16 +30,19 @@ interface Pair {
   readonly publicKey: KeyObject;
 }
 
+type SigningKey = KeyObject | { readonly key: KeyObject; readonly dsaEncoding: 'ieee-p1363' };
+
 /**
  * A key that gives and takes raw signatures: r ‖ s (IEEE P1363) for P-256. Ed25519 has no other form, and without the
  * option each call is about 13 µs cheaper.
  */
-function inRawForm(
-  digest: string | null,
-  key: KeyObject,
-): KeyObject | { key: KeyObject; dsaEncoding: 'ieee-p1363' } {
+function inRawForm(digest: string | null, key: KeyObject): SigningKey {
   return digest === null ? key : { key, dsaEncoding: 'ieee-p1363' };
 }
+
+/** On the threads of the runtime: a signature and its verification take as long as everything else a request needs. */
+const signAside = promisify<string | null, Buffer, SigningKey, Buffer>(signBytes);
+const verifyAside = promisify<string | null, Buffer, SigningKey, Buffer, boolean>(verifyBytes);
 
 /**
  * The private keys in memory. Key objects stay in this module: nothing here returns one, and the only bytes that leave
@@ -85,12 +89,13 @@ export class PrivateKeys {
    * The raw 64-byte signature, verified with the public key before it is returned: a fault in the computation of an
    * Ed25519 signature can give the private key away.
    */
-  sign(name: string, message: Buffer): Buffer {
+  async sign(name: string, message: Buffer): Promise<Buffer> {
     const pair = this.#pairs.get(name);
     invariant(pair !== undefined, 'a key is loaded before it signs');
     const { digest, privateKey, publicKey } = pair;
-    const signature = signBytes(digest, message, inRawForm(digest, privateKey));
-    if (!verifyBytes(digest, message, inRawForm(digest, publicKey), signature)) {
+    const signature = await signAside(digest, message, inRawForm(digest, privateKey));
+    const isGenuine = await verifyAside(digest, message, inRawForm(digest, publicKey), signature);
+    if (!isGenuine) {
       throw new Fault(
         'SIGNER_UNAVAILABLE',
         'a signature did not verify and was not released; check the memory',
