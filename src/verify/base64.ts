@@ -1,4 +1,4 @@
-import { demand } from './refusal.ts';
+import { demandForm } from './refusal.ts';
 
 const STANDARD = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
 const URL_SAFE = `${STANDARD.slice(0, 62)}-_`;
@@ -43,10 +43,8 @@ export function decodePaddedBase64url(text: string): Uint8Array {
 }
 
 function unpad(text: string): string {
-  demand(text.length % 4 === 0, 'MALFORMED', 'the base64 is not padded');
-  const bare = text.replace(/={1,2}$/, '');
-  demand(bare.length % 4 === 0 || bare.length % 4 >= 2, 'MALFORMED', 'the base64 padding is wrong');
-  return bare;
+  demandForm(text.length % 4 === 0, 'the base64 is not padded');
+  return text.replace(/={1,2}$/, '');
 }
 
 function encode(bytes: Uint8Array, alphabet: string): string {
@@ -61,20 +59,20 @@ function encode(bytes: Uint8Array, alphabet: string): string {
 }
 
 function decode(text: string, values: Uint8Array): Uint8Array {
-  demand(text.length % 4 !== 1, 'MALFORMED', 'the base64 is cut off');
+  demandForm(text.length % 4 !== 1, 'the base64 is cut off');
   const bytes = new Uint8Array(Math.floor((text.length * 6) / 8));
   let buffer = 0;
   let bits = 0;
   let used = 0;
   for (let at = 0; at < text.length; at++) {
     const value = values[text.charCodeAt(at)] ?? 64;
-    demand(value < 64, 'MALFORMED', 'a character is not base64');
+    demandForm(value < 64, 'a character is not base64');
     buffer = ((buffer << 6) | value) & 0xffff;
     bits += 6;
     if (bits < 8) continue;
     bits -= 8;
     bytes[used++] = (buffer >> bits) & 0xff;
   }
-  demand((buffer & ((1 << bits) - 1)) === 0, 'MALFORMED', 'the base64 has stray bits');
+  demandForm((buffer & ((1 << bits) - 1)) === 0, 'the base64 has stray bits');
   return bytes;
 }

@@ -2,7 +2,7 @@ import { gcm } from '@noble/ciphers/aes.js';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { decodeBase64, encodeBase64 } from './base64.ts';
 import { canonicalLicenseKey, exactLicenseKey } from './license-key.ts';
-import { Refusal, demand } from './refusal.ts';
+import { Refusal, demandForm } from './refusal.ts';
 import { asObject, stringAt } from './shape.ts';
 import type { SignatureAlgorithm } from './signature.ts';
 import { readJson, type JsonObject } from './strict-json.ts';
@@ -46,15 +46,11 @@ const SUFFIXES = { EdDSA: 'ed25519', ES256: 'ecdsa-secp256r1' } as const;
  * @throws Refusal MALFORMED
  */
 export function readCertificate(text: string | Uint8Array, kind: CertificateKind): Certificate {
-  demand(text.length <= MAX_BYTES, 'MALFORMED', 'the file is too large');
+  demandForm(text.length <= MAX_BYTES, 'the file is too large');
   const file = typeof text === 'string' ? asciiText(utf8Bytes(text)) : asciiText(text);
   const json = utf8Text(decodeBase64(unarmour(file, kind)));
   const members = asObject(readJson(json), 'certificate');
-  demand(
-    JSON.stringify(inOrder(members)) === json,
-    'MALFORMED',
-    'the certificate is not in its canonical form',
-  );
+  demandForm(JSON.stringify(inOrder(members)) === json, 'the certificate is not in its canonical form');
   return {
     kind,
     enc: stringAt(members, 'enc'),
@@ -69,11 +65,11 @@ export function readCertificate(text: string | Uint8Array, kind: CertificateKind
 function unarmour(file: string, kind: CertificateKind): string {
   const [begin, end] = [`-----BEGIN ${ARMOUR[kind]}-----\n`, `\n-----END ${ARMOUR[kind]}-----\n`];
   const framed = file.startsWith(begin) && file.endsWith(end) && file.length > begin.length + end.length;
-  demand(framed, 'MALFORMED', `this is not one ${ARMOUR[kind]} with its line ends as they were`);
+  demandForm(framed, `this is not one ${ARMOUR[kind]} with its line ends as they were`);
   const lines = file.slice(begin.length, -end.length).split('\n');
   const last = lines.pop() ?? '';
   const even = lines.every((line) => line.length === LINE) && last.length > 0 && last.length <= LINE;
-  demand(even, 'MALFORMED', 'the lines of the file were changed');
+  demandForm(even, 'the lines of the file were changed');
   return lines.join('') + last;
 }
 
@@ -109,7 +105,7 @@ export function openContent(enc: string, cipher: keyof typeof CIPHERS, secret: C
   if (cipher === 'plain') return utf8Text(decodeBase64(enc));
   const [ciphertext, iv, tag, ...more] = enc.split('.').map(decodeBase64);
   const complete = ciphertext !== undefined && iv?.length === IV_BYTES && tag?.length === TAG_BYTES;
-  demand(complete && more.length === 0, 'MALFORMED', 'the encrypted content has not its three parts');
+  demandForm(complete && more.length === 0, 'the encrypted content has not its three parts');
   const { licenseKey, fingerprint } = secret;
   if (licenseKey === undefined || licenseKey.trim() === '')
     throw new Refusal('LICENSE_KEY_REQUIRED', 'the file is encrypted: its licence key is needed');
@@ -133,6 +129,6 @@ function decrypt(sealed: Uint8Array, iv: Uint8Array, key: Uint8Array): Uint8Arra
 /** The base64 signature of a certificate as bytes. @throws Refusal MALFORMED */
 export function signatureOf(certificate: Certificate): Uint8Array {
   const bytes = decodeBase64(certificate.sig);
-  demand(encodeBase64(bytes) === certificate.sig, 'MALFORMED', 'the signature is not canonical base64');
+  demandForm(encodeBase64(bytes) === certificate.sig, 'the signature is not canonical base64');
   return bytes;
 }

@@ -1,5 +1,5 @@
 import type { CertificateKind } from './certificate.ts';
-import { demand } from './refusal.ts';
+import { demandForm } from './refusal.ts';
 import {
   asObject,
   choiceAt,
@@ -81,11 +81,7 @@ const BINDING_MODES = ['exact', 'k-of-n'] as const;
 export function readContent(json: string, kind: CertificateKind): FileContent {
   const dataset = asObject(readJson(json), 'document');
   const data = objectAt(dataset, 'data');
-  demand(
-    stringAt(data, 'type') === TYPES[kind],
-    'MALFORMED',
-    'the content is not of the kind the armour says',
-  );
+  demandForm(stringAt(data, 'type') === TYPES[kind], 'the content is not of the kind the armour says');
   const included = objectsAt(dataset, 'included');
   return {
     license: readLicense(kind === 'license' ? data : licenseOf(data, included)),
@@ -103,13 +99,9 @@ function ofType(included: readonly JsonObject[], type: string): readonly JsonObj
 /** The one licence a machine file includes, which must be the one the machine belongs to. */
 function licenseOf(machine: JsonObject, included: readonly JsonObject[]): JsonObject {
   const [license, ...more] = ofType(included, 'licenses');
-  demand(
-    license !== undefined && more.length === 0,
-    'MALFORMED',
-    'a machine file includes exactly one licence',
-  );
+  demandForm(license !== undefined && more.length === 0, 'a machine file includes exactly one licence');
   const belongs = relatedId(machine, 'license') === stringAt(license, 'id');
-  demand(belongs, 'MALFORMED', 'the included licence is not the one of the machine');
+  demandForm(belongs, 'the included licence is not the one of the machine');
   return license;
 }
 
@@ -149,7 +141,7 @@ function readEntitlement(resource: JsonObject): EntitlementContent {
 }
 
 function readMeta(meta: JsonObject): MetaContent {
-  demand(countAt(meta, 'v') === 1, 'MALFORMED', 'the file is of an unknown version');
+  demandForm(countAt(meta, 'v') === 1, 'the file is of an unknown version');
   const binding = optionalAt(meta, 'binding', objectAt);
   return {
     kid: stringAt(meta, 'kid'),

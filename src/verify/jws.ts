@@ -1,5 +1,5 @@
 import { decodeBase64url } from './base64.ts';
-import { demand } from './refusal.ts';
+import { demand, demandForm } from './refusal.ts';
 import { asObject, objectsAt, stringAt } from './shape.ts';
 import { checkSignature, type PublicKey, type SignatureVerifiers } from './signature.ts';
 import { readJson, type JsonObject } from './strict-json.ts';
@@ -51,7 +51,7 @@ interface Form {
 
 function compactForm(text: string): Form {
   const [header = '', payload = '', signature = '', ...more] = text.split('.');
-  demand(more.length === 0 && signature !== '', 'MALFORMED', 'the message is not a compact JWS');
+  demandForm(more.length === 0 && signature !== '', 'the message is not a compact JWS');
   return { payload, parts: [{ header, signature }] };
 }
 
@@ -62,18 +62,14 @@ function generalForm(text: string): Form {
     signature: stringAt(item, 'signature'),
   }));
   const counted = parts.length >= 1 && parts.length <= MAX_SIGNATURES;
-  demand(
-    counted && Object.keys(form).length === 2,
-    'MALFORMED',
-    'the message is not a JWS of one or two signatures',
-  );
+  demandForm(counted && Object.keys(form).length === 2, 'the message is not a JWS of one or two signatures');
   return { payload: stringAt(form, 'payload'), parts };
 }
 
 function readSignature(part: Part, payload: string, typ: string): JwsSignature {
   const header = asObject(readJson(utf8Text(decodeBase64url(part.header))), 'header');
   const exact = Object.keys(header).length === HEADER_MEMBERS && stringAt(header, 'typ') === typ;
-  demand(exact, 'MALFORMED', `the message is not a ${typ}`);
+  demandForm(exact, `the message is not a ${typ}`);
   return {
     kid: stringAt(header, 'kid'),
     algorithm: stringAt(header, 'alg'),

@@ -1,6 +1,6 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { decodeBase64url, encodeBase64url } from './base64.ts';
-import { Refusal, demand } from './refusal.ts';
+import { Refusal, demandForm } from './refusal.ts';
 import { stringAt } from './shape.ts';
 import { isSoundEd25519Key, type PublicKey } from './signature.ts';
 import type { JsonObject } from './strict-json.ts';
@@ -31,17 +31,16 @@ const isKind = (kind: string): kind is keyof typeof KINDS => Object.hasOwn(KINDS
 export function readJwk(jwk: JsonObject): PublicKey {
   const [kty, crv] = [stringAt(jwk, 'kty'), stringAt(jwk, 'crv')];
   const kind = `${kty}/${crv}`;
-  demand(isKind(kind), 'MALFORMED', 'a public key is of an unknown kind');
+  demandForm(isKind(kind), 'a public key is of an unknown kind');
   const { algorithm, coordinates } = KINDS[kind];
   const members = coordinates.map((name) => [name, stringAt(jwk, name)] as const);
   const points = members.map(([, text]) => decodeBase64url(text));
   const bytes = algorithm === 'EdDSA' ? joined(points) : joined([Uint8Array.of(0x04), ...points]);
-  demand(
+  demandForm(
     points.every(({ length }) => length === COORDINATE_BYTES),
-    'MALFORMED',
     'a public key has the wrong length',
   );
-  demand(algorithm !== 'EdDSA' || isSoundEd25519Key(bytes), 'MALFORMED', 'a public key is not a sound point');
+  demandForm(algorithm !== 'EdDSA' || isSoundEd25519Key(bytes), 'a public key is not a sound point');
   const thumbprint = JSON.stringify({ crv, kty, ...Object.fromEntries(members) });
   const kid = encodeBase64url(sha256(utf8Bytes(thumbprint))).slice(0, KID_CHARACTERS);
   return { kid, algorithm, bytes };
@@ -56,7 +55,7 @@ export function readHexKey(hex: string): PublicKey {
   if (bytes.length === COORDINATE_BYTES) {
     return readJwk({ kty: 'OKP', crv: 'Ed25519', x: encodeBase64url(bytes) });
   }
-  demand(bytes.length === 65 && bytes[0] === 0x04, 'MALFORMED', 'a public key has the wrong length');
+  demandForm(bytes.length === 65 && bytes[0] === 0x04, 'a public key has the wrong length');
   const [x, y] = [bytes.subarray(1, 33), bytes.subarray(33)];
   return readJwk({ kty: 'EC', crv: 'P-256', x: encodeBase64url(x), y: encodeBase64url(y) });
 }

@@ -39,6 +39,13 @@ export const VERDICT_CODES = [
 /** One of {@link VERDICT_CODES}. */
 export type VerdictCode = (typeof VERDICT_CODES)[number];
 
+/** What every answer says of itself. */
+export interface Reason {
+  readonly code: VerdictCode;
+  /** For a log, in English. */
+  readonly message: string;
+}
+
 /** A reason to say no. Never leaves the library: the entry points turn it into a verdict. */
 export class Refusal extends Error {
   readonly code: VerdictCode;
@@ -55,12 +62,18 @@ export function demand(condition: boolean, code: VerdictCode, message: string): 
   if (!condition) throw new Refusal(code, message);
 }
 
-/** Runs one acceptance and turns a refusal into its answer; anything else is a mistake in the program and passes. */
-export function answering<T>(attempt: () => T, refused: (refusal: Refusal) => T): T {
+/** Refuses as MALFORMED unless `condition` holds: by far the commonest reason, named once in the built file. */
+export function demandForm(condition: boolean, message: string): asserts condition {
+  demand(condition, 'MALFORMED', message);
+}
+
+/** Runs one acceptance and turns a refusal into `blank` with its reason; anything else is a mistake and passes. */
+export function answering<T, B extends object>(blank: B, attempt: () => T): T | (B & Reason) {
   try {
     return attempt();
   } catch (error) {
-    if (error instanceof Refusal) return refused(error);
-    throw error;
+    if (!(error instanceof Refusal)) throw error;
+    const { code, message } = error;
+    return { ...blank, code, message };
   }
 }

@@ -1,11 +1,19 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { decodeBase64, encodeBase64 } from './base64.ts';
-import { answering, demand, type VerdictCode } from './refusal.ts';
+import {
+  demandEnvironment,
+  demandGiven,
+  demandText,
+  demandTextOrBytes,
+  demandTrust,
+  memberOf,
+} from './call.ts';
+import { answering, demand, type VerdictCode, demandForm } from './refusal.ts';
 import { asObject, booleanAt, flagAt, objectAt, optionalAt, stringAt } from './shape.ts';
 import { checkSignature, type SignatureVerifiers } from './signature.ts';
 import { readJson, type JsonObject } from './strict-json.ts';
 import { utf8Bytes, utf8Text } from './text.ts';
-import { findKey, type Environment, type Trust } from './trust.ts';
+import { findSoundKey, type Environment, type Trust } from './trust.ts';
 import { clockOf, CLOCK_SLACK_MS, requireProduct, type Unchecked, uncheckedOf } from './verdict.ts';
 
 /** The request as it was sent; it must have carried `Content-Digest: ` {@link contentDigest}`(body)`. */
@@ -93,32 +101,44 @@ export function contentDigest(body: string | Uint8Array): string {
 /**
  * Judges whether an answer to a request with a nonce comes from the appliance (docs/formats/response-signature.md): signed
  * by a `response` key of the tenant, for this request, now.
- * @throws TypeError when the nonce is missing or not of its form: without it an old answer could be played back; when the
- *   product is left out: forgetting it would let a licence of any product unlock this one
+ * @throws TypeError that names what is wrong with the call: when the nonce is missing or not of its form, without it an old
+ *   answer could be played back; when the product is left out, forgetting it would let a licence of any product unlock this one
  */
 export function verifyResponse(
   request: SignedRequest,
   response: SignedResponse,
   options: ResponseOptions,
 ): ResponseVerdict {
-  if (typeof request.nonce !== 'string' || !new RegExp(`^${NONCE}$`).test(request.nonce)) {
-    throw new TypeError('nonce is required: 16 to 64 characters of base64url, new for every request');
-  }
+  demandMessages(request, response);
+  demandTrust(options);
   requireProduct(options.product);
+  const environment = options.environment ?? 'live';
+  demandEnvironment(environment);
+  const given = { ...options, environment, now: clockOf(options) };
   const unchecked = uncheckedOf(options);
-  return answering<ResponseVerdict>(
-    () => ({ ...judge(request, response, options), unchecked }),
-    ({ code, message }) => ({ ...NOT_GENUINE, code, message, unchecked }),
-  );
+  return answering({ ...NOT_GENUINE, unchecked }, () => ({ ...judge(request, response, given), unchecked }));
 }
 
-function judge(request: SignedRequest, response: SignedResponse, options: ResponseOptions): Finding {
-  const { trust, tenant, environment = 'live', product } = options;
+function demandMessages(request: SignedRequest, response: SignedResponse): void {
+  for (const name of ['method', 'path', 'nonce']) demandText(memberOf(request, name), name);
+  const fresh = new RegExp(`^${NONCE}$`).test(request.nonce);
+  demandGiven(fresh, 'nonce', '16 to 64 characters of base64url, new for every request');
+  for (const message of [request, response]) demandTextOrBytes(memberOf(message, 'body'), 'body');
+  const { status, headers } = response;
+  demandGiven(Number.isInteger(status), 'status', 'a number');
+  const iterator = memberOf(headers, Symbol.iterator);
+  demandGiven(typeof iterator === 'function', 'headers', 'pairs of name and value');
+}
+
+/** Options with every default filled in that is asked for here. */
+type Given = ResponseOptions & { readonly environment: Environment; readonly now: number };
+
+function judge(request: SignedRequest, response: SignedResponse, options: Given): Finding {
+  const { trust, tenant, environment, product } = options;
   const body = bytesOf(response.body);
-  demand(body.length <= MAX_BYTES, 'MALFORMED', 'the answer is too large');
+  demandForm(body.length <= MAX_BYTES, 'the answer is too large');
   const signed = readSigned(response);
-  const key = findKey(trust, { kid: signed.kid, purpose: 'response', environment });
-  demand(key.state !== 'compromised', 'KEY_COMPROMISED', `the key ${key.kid} is compromised`);
+  const key = findSoundKey(trust, { kid: signed.kid, purpose: 'response', environment });
   demand(key.state !== 'retired', 'KEY_UNKNOWN', `the key ${key.kid} is no longer in use`);
   const ours = tenant === undefined || trust.tenant === undefined || trust.tenant === tenant;
   demand(ours, 'ISSUER_MISMATCH', 'the trust bundle belongs to another tenant');
@@ -129,7 +149,7 @@ function judge(request: SignedRequest, response: SignedResponse, options: Respon
   );
   demand(signed.tag === 'mm-validate', 'TAG_MISMATCH', 'the answer was signed for another purpose');
   demand(signed.nonce === request.nonce, 'NONCE_MISMATCH', 'the answer belongs to another request');
-  checkTime(signed, clockOf(options));
+  checkTime(signed, options.now);
   const intact = contentDigest(body) === signed.digest;
   demand(intact, 'DIGEST_MISMATCH', 'the body of the answer is not the one that was signed');
   const answer = asObject(readJson(utf8Text(body)), 'answer');
@@ -163,7 +183,7 @@ function readSigned({ status, headers }: SignedResponse): Signed {
   const complete = contentType !== undefined && digest !== undefined && raw !== undefined;
   // The groups of a pattern that matched are all there; asked one by one for the compiler.
   const read = parameters !== undefined && kid !== undefined && nonce !== undefined && tag !== undefined;
-  demand(complete && read, 'MALFORMED', 'the signature of the answer is not of its one form');
+  demandForm(complete && read, 'the signature of the answer is not of its one form');
   const times = { createdAtMs: Number(created) * 1000, expiresAtMs: Number(expires) * 1000 };
   return { status, contentType, digest, parameters, kid, nonce, tag, ...times, signature: decodeBase64(raw) };
 }
@@ -171,7 +191,7 @@ function readSigned({ status, headers }: SignedResponse): Signed {
 /** The value of a header that may be there once. */
 function headerIn(all: readonly (readonly [string, string])[], name: string): string | undefined {
   const [found, ...more] = all.filter(([given]) => given.toLowerCase() === name);
-  demand(more.length === 0, 'MALFORMED', `the header ${name} is there twice`);
+  demandForm(more.length === 0, `the header ${name} is there twice`);
   return found?.[1];
 }
 
@@ -192,7 +212,7 @@ function baseOf(request: SignedRequest, signed: Signed): Uint8Array {
 
 /** The nonce proves that the answer is new; the times catch an appliance and a machine that disagree about today. */
 function checkTime({ createdAtMs, expiresAtMs }: Signed, now: number): void {
-  demand(expiresAtMs > createdAtMs, 'MALFORMED', 'the answer ends before it begins');
+  demandForm(expiresAtMs > createdAtMs, 'the answer ends before it begins');
   demand(createdAtMs <= now + CLOCK_SLACK_MS, 'NOT_YET_VALID', 'the answer was signed later than it is here');
   demand(expiresAtMs > now - CLOCK_SLACK_MS, 'EXPIRED', 'the answer is too old');
 }

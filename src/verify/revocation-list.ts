@@ -1,20 +1,15 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { encodeBase64url } from './base64.ts';
+import { demandGiven, demandText, demandTrust } from './call.ts';
 import { checkJws, readJws } from './jws.ts';
-import { answering, demand, type VerdictCode } from './refusal.ts';
+import { answering, demand, type VerdictCode, demandForm } from './refusal.ts';
 import { choiceAt, countAt, objectsAt, stringAt, stringsAt, timeAt } from './shape.ts';
 import type { SignatureVerifiers } from './signature.ts';
-import {
-  EMPTY_STATE,
-  compareToSeen,
-  newestSeen,
-  seenMessage,
-  type SeenMessage,
-  type VerifierState,
-} from './state.ts';
+import { compareToSeen, newestSeen, seenMessage, type SeenMessage, type VerifierState } from './state.ts';
 import type { JsonObject } from './strict-json.ts';
 import { utf8Bytes } from './text.ts';
-import { findKey, type Environment, type Trust } from './trust.ts';
+import { findSoundKey, type Environment, type Trust } from './trust.ts';
+import { placeOf } from './verdict.ts';
 
 /** How to judge a revocation list. */
 export interface RevocationListOptions {
@@ -47,6 +42,9 @@ const MAX_CHARACTERS = 16 * 1024 * 1024;
 const ENTRY_BYTES = 16;
 const ENVIRONMENTS = ['live', 'test'] as const;
 
+/** Options with every default filled in that is asked for here. */
+type Given = RevocationListOptions & { readonly environment: Environment };
+
 /** A verified revocation list (docs/formats/revocation-list.md). */
 export class RevocationList {
   readonly tenant: string;
@@ -62,7 +60,7 @@ export class RevocationList {
   readonly #keys: ReadonlyMap<string, ReadonlySet<string>>;
 
   private constructor(payload: JsonObject, payloadBytes: Uint8Array) {
-    demand(countAt(payload, 'v') === 1, 'MALFORMED', 'the revocation list is of an unknown version');
+    demandForm(countAt(payload, 'v') === 1, 'the revocation list is of an unknown version');
     this.tenant = stringAt(payload, 'tenant');
     this.environment = choiceAt(payload, 'env', ENVIRONMENTS);
     this.number = countAt(payload, 'number');
@@ -83,23 +81,26 @@ export class RevocationList {
   /**
    * Accepts or refuses a list: signed by a trusted `revocation` key, of the same tenant and environment, and not older
    * than the one seen before (LIST_STALE). A second list with the number of the one seen is LIST_FORK.
+   * @throws TypeError that names the argument or option, for a mistake in the call
    */
   static accept(text: string, options: RevocationListOptions): RevocationListAnswer {
-    const state = options.state ?? EMPTY_STATE;
-    return answering(
-      () => RevocationList.#accept(text, options, state),
-      ({ code, message }) => ({ accepted: false, code, message, list: options.held, state }),
+    demandText(text, 'text');
+    demandTrust(options);
+    const { environment, state } = placeOf(options);
+    const { held } = options;
+    demandGiven(held == null || held instanceof RevocationList, 'held', '`list` of the last answer');
+    return answering({ accepted: false, list: held, state }, () =>
+      RevocationList.#accept(text, { ...options, environment }, state),
     );
   }
 
-  static #accept(text: string, options: RevocationListOptions, state: VerifierState): RevocationListAnswer {
-    demand(text.length <= MAX_CHARACTERS, 'MALFORMED', 'the revocation list is too large');
-    const { trust, environment = 'live' } = options;
+  static #accept(text: string, options: Given, state: VerifierState): RevocationListAnswer {
+    demandForm(text.length <= MAX_CHARACTERS, 'the revocation list is too large');
+    const { trust, environment } = options;
     const { payload, payloadBytes, signatures } = readJws(text.trim(), TYP);
     const [signature, ...more] = signatures;
-    demand(signature !== undefined && more.length === 0, 'MALFORMED', 'a revocation list has one signature');
-    const key = findKey(trust, { kid: signature.kid, purpose: 'revocation', environment });
-    demand(key.state !== 'compromised', 'KEY_COMPROMISED', `the key ${key.kid} is compromised`);
+    demandForm(signature !== undefined && more.length === 0, 'a revocation list has one signature');
+    const key = findSoundKey(trust, { kid: signature.kid, purpose: 'revocation', environment });
     checkJws(signature, key, options.verifiers ?? {});
     const list = new RevocationList(payload, payloadBytes);
     const tenant = options.held?.tenant ?? trust.tenant ?? list.tenant;
@@ -143,6 +144,6 @@ function entry(bytes: Uint8Array): string {
 function entriesAt(payload: JsonObject, key: string): ReadonlySet<string> {
   const list = stringsAt(payload, key);
   const sorted = list.every((item, at) => at === 0 || (list[at - 1] ?? '') < item);
-  demand(sorted, 'MALFORMED', `the entries of ${key} are not sorted`);
+  demandForm(sorted, `the entries of ${key} are not sorted`);
   return new Set(list);
 }

@@ -1,4 +1,4 @@
-import { demand } from './refusal.ts';
+import { demandForm } from './refusal.ts';
 import type { JsonObject, JsonValue } from './strict-json.ts';
 
 // Readers of one member each. All throw Refusal MALFORMED naming the member.
@@ -12,7 +12,7 @@ function wrong(key: string): string {
 
 /** A value that is a JSON object; `name` is for the message. */
 export function asObject(value: JsonValue | undefined, name: string): JsonObject {
-  demand(isObject(value), 'MALFORMED', wrong(name));
+  demandForm(isObject(value), wrong(name));
   return value;
 }
 
@@ -32,7 +32,7 @@ export function objectsAt(object: JsonObject, key: string): readonly JsonObject[
 
 function arrayAt(object: JsonObject, key: string): readonly JsonValue[] {
   const value = own(object, key);
-  demand(Array.isArray(value), 'MALFORMED', wrong(key));
+  demandForm(Array.isArray(value), wrong(key));
   // Array.isArray does not narrow a readonly array; the value is one of JsonValue's arrays.
   return value as readonly JsonValue[];
 }
@@ -40,14 +40,14 @@ function arrayAt(object: JsonObject, key: string): readonly JsonValue[] {
 /** A member that is a string. */
 export function stringAt(object: JsonObject, key: string): string {
   const value = own(object, key);
-  demand(typeof value === 'string', 'MALFORMED', wrong(key));
+  demandForm(typeof value === 'string', wrong(key));
   return value;
 }
 
 /** A member that is an array of strings. */
 export function stringsAt(object: JsonObject, key: string): readonly string[] {
   return arrayAt(object, key).map((item) => {
-    demand(typeof item === 'string', 'MALFORMED', wrong(key));
+    demandForm(typeof item === 'string', wrong(key));
     return item;
   });
 }
@@ -55,7 +55,7 @@ export function stringsAt(object: JsonObject, key: string): readonly string[] {
 /** A member that is an integer ≥ 0. */
 export function countAt(object: JsonObject, key: string): number {
   const value = own(object, key);
-  demand(typeof value === 'number' && Number.isSafeInteger(value) && value >= 0, 'MALFORMED', wrong(key));
+  demandForm(typeof value === 'number' && Number.isSafeInteger(value) && value >= 0, wrong(key));
   return value;
 }
 
@@ -63,7 +63,7 @@ export function countAt(object: JsonObject, key: string): number {
 export function choiceAt<T extends string>(object: JsonObject, key: string, choices: readonly T[]): T {
   const text = stringAt(object, key);
   const choice = choices.find((candidate) => candidate === text);
-  demand(choice !== undefined, 'MALFORMED', wrong(key));
+  demandForm(choice !== undefined, wrong(key));
   return choice;
 }
 
@@ -72,7 +72,7 @@ export function timeAt(object: JsonObject, key: string): number {
   const text = stringAt(object, key);
   const time = Date.parse(text);
   const exact = Number.isFinite(time) && new Date(time).toISOString() === text;
-  demand(exact, 'MALFORMED', wrong(key));
+  demandForm(exact, wrong(key));
   return time;
 }
 
@@ -88,13 +88,13 @@ export function optionalAt<T>(
 
 /** A member that is true or false. */
 export function booleanAt(object: JsonObject, key: string): boolean {
-  demand(typeof own(object, key) === 'boolean', 'MALFORMED', wrong(key));
+  demandForm(typeof own(object, key) === 'boolean', wrong(key));
   return flagAt(object, key);
 }
 
 /** Whether a member is there and true. @throws Refusal MALFORMED when it is anything but a boolean */
 export function flagAt(object: JsonObject, key: string): boolean {
   const value = own(object, key);
-  demand(value === undefined || typeof value === 'boolean', 'MALFORMED', wrong(key));
+  demandForm(value === undefined || typeof value === 'boolean', wrong(key));
   return value === true;
 }

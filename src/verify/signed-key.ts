@@ -1,12 +1,13 @@
 import { decodePaddedBase64url } from './base64.ts';
+import { demandText } from './call.ts';
 import { checkClock, checkDev, checkProduct } from './judge.ts';
-import { answering, demand } from './refusal.ts';
+import { answering, demand, demandForm } from './refusal.ts';
 import { asObject, flagAt, optionalAt, stringAt, stringsAt, timeAt } from './shape.ts';
 import { checkSignature, rawFromDer } from './signature.ts';
 import { readJson } from './strict-json.ts';
 import { utf8Bytes, utf8Text } from './text.ts';
-import { findKey, type TrustedKey } from './trust.ts';
-import { blankVerdict, openSession, type Session, type Verdict, type VerifyOptions } from './verdict.ts';
+import { demandSound, findSoundKey, type TrustedKey } from './trust.ts';
+import { blankAnswer, openSession, type Session, type Verdict, type VerifyOptions } from './verdict.ts';
 
 /** What a signed licence key says. */
 export interface SignedKeyContent {
@@ -35,49 +36,38 @@ const MAX_CHARACTERS = 16 * 1024;
 /**
  * Judges a signed licence key (docs/formats/signed-key.md). It carries no machine, no tenant and no environment: the
  * key that signed it is all that ties it to an issuer.
- * @throws TypeError when the product is left out
+ * @throws TypeError that names the argument or option, for a mistake in the call
  */
 export function verifySignedKey(text: string, options: VerifyOptions): SignedKeyVerdict {
+  demandText(text, 'text');
   const session = openSession(options);
-  const { code, message, valid, dev, trustStale, unchecked, state } = blankVerdict(session);
-  const blank = { code, message, valid, dev, trustStale, unchecked, state, signedKey: undefined };
-  return answering<SignedKeyVerdict>(
-    () => judge(text.trim(), session, blank),
-    (refusal) => ({ ...blank, code: refusal.code, message: refusal.message }),
-  );
+  const blank = { ...blankAnswer(session), signedKey: undefined };
+  return answering(blank, () => judge(text.trim(), session, blank));
 }
 
 function judge(text: string, session: Session, blank: SignedKeyVerdict): SignedKeyVerdict {
   const { key, signedKey } = readGenuine(text, session);
   const known = { ...blank, signedKey, dev: signedKey.dev };
-  return answering<SignedKeyVerdict>(
-    () => {
-      checkDev(signedKey.dev, session);
-      checkProduct({ code: signedKey.product, id: undefined }, key, session);
-      const expiresAtMs = signedKey.expiresAtMs ?? Infinity;
-      const { state } = checkClock(
-        { issuedAtMs: signedKey.createdAtMs, expiresAtMs, licenseExpiresAtMs: Infinity },
-        session,
-      );
-      checkRevocation(signedKey, session);
-      return { ...known, valid: true, code: 'VALID', message: 'the signed key is valid', state };
-    },
-    ({ code, message }) => ({ ...known, code, message }),
-  );
+  return answering(known, () => {
+    checkDev(signedKey.dev, session);
+    checkProduct({ code: signedKey.product, id: undefined }, key, session);
+    const expiresAtMs = signedKey.expiresAtMs ?? Infinity;
+    const { state } = checkClock(
+      { issuedAtMs: signedKey.createdAtMs, expiresAtMs, licenseExpiresAtMs: Infinity },
+      session,
+    );
+    checkRevocation(signedKey, session);
+    return { ...known, valid: true, code: 'VALID', message: 'the signed key is valid', state };
+  });
 }
 
 function readGenuine(text: string, session: Session): { key: TrustedKey; signedKey: SignedKeyContent } {
-  demand(text.length <= MAX_CHARACTERS, 'MALFORMED', 'the signed key is too long');
+  demandForm(text.length <= MAX_CHARACTERS, 'the signed key is too long');
   const [input = '', sig = '', ...more] = text.split('.');
-  demand(
-    input.startsWith('key/') && sig !== '' && more.length === 0,
-    'MALFORMED',
-    'this is not a signed key',
-  );
+  demandForm(input.startsWith('key/') && sig !== '' && more.length === 0, 'this is not a signed key');
   const signedKey = readClaims(decodePaddedBase64url(input.slice('key/'.length)));
   const { environment } = session;
-  const key = findKey(session.trust, { kid: signedKey.kid, purpose: 'license', environment });
-  demand(key.state !== 'compromised', 'KEY_COMPROMISED', `the key ${key.kid} is compromised`);
+  const key = findSoundKey(session.trust, { kid: signedKey.kid, purpose: 'license', environment });
   const bytes = decodePaddedBase64url(sig);
   const signature = key.algorithm === 'ES256' ? rawFromDer(bytes) : bytes;
   checkSignature(key, { message: utf8Bytes(input), signature }, session.verifiers);
@@ -103,6 +93,6 @@ function readClaims(data: Uint8Array): SignedKeyContent {
 function checkRevocation(signedKey: SignedKeyContent, session: Session): void {
   const list = session.revocations;
   if (list === undefined) return;
-  demand(!list.namesKey(signedKey.kid), 'KEY_COMPROMISED', `the key ${signedKey.kid} is compromised`);
+  demandSound(!list.namesKey(signedKey.kid), signedKey.kid);
   demand(!list.names('licenses', signedKey.licenseId), 'REVOKED', 'the licence is revoked');
 }

@@ -1,4 +1,4 @@
-import { demand } from './refusal.ts';
+import { demandForm } from './refusal.ts';
 
 /** What JSON can say. */
 export type JsonValue = null | boolean | number | string | readonly JsonValue[] | JsonObject;
@@ -24,7 +24,8 @@ const WORD = /true|false|null/y;
 const SHORT_ESCAPES: Readonly<Record<string, string>> = { b: '\b', f: '\f', n: '\n', r: '\r', t: '\t' };
 const WORDS: Readonly<Record<string, boolean | null>> = { true: true, false: false, null: null };
 
-const UNPAIRED_SURROGATE = /[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/;
+/** A pair is one code point under `u`, and none of this kind. */
+const UNPAIRED_SURROGATE = /\p{Surrogate}/u;
 
 /**
  * Reads JSON (RFC 8259) that two readers cannot understand differently (RFC 7493): no member twice, no unpaired
@@ -47,7 +48,7 @@ class Reader {
   }
 
   value(depth: number): JsonValue {
-    demand(depth <= MAX_DEPTH, 'MALFORMED', 'the JSON is nested too deeply');
+    demandForm(depth <= MAX_DEPTH, 'the JSON is nested too deeply');
     this.#take(WHITE_SPACE);
     const value = this.#bare(depth);
     this.#take(WHITE_SPACE);
@@ -55,7 +56,7 @@ class Reader {
   }
 
   end(): void {
-    demand(this.#at === this.#text.length, 'MALFORMED', 'something follows the JSON');
+    demandForm(this.#at === this.#text.length, 'something follows the JSON');
   }
 
   #bare(depth: number): JsonValue {
@@ -73,8 +74,8 @@ class Reader {
     this.#members('}', () => {
       this.#take(WHITE_SPACE);
       const key = this.#string();
-      demand(!seen.has(key) && !FORBIDDEN.has(key), 'MALFORMED', 'a JSON member is repeated or forbidden');
-      demand(seen.add(key).size <= MAX_KEYS, 'MALFORMED', 'a JSON object has too many members');
+      demandForm(!seen.has(key) && !FORBIDDEN.has(key), 'a JSON member is repeated or forbidden');
+      demandForm(seen.add(key).size <= MAX_KEYS, 'a JSON object has too many members');
       this.#take(WHITE_SPACE);
       this.#expect(':');
       object[key] = this.value(depth + 1);
@@ -92,15 +93,11 @@ class Reader {
   #members(close: string, element: () => void): void {
     this.#at++;
     this.#take(WHITE_SPACE);
-    if (this.#text.charAt(this.#at) === close) {
-      this.#at++;
-      return;
-    }
+    if (this.#passes(close)) return;
     for (;;) {
       element();
-      const next = this.#text.charAt(this.#at++);
-      if (next === close) return;
-      demand(next === ',', 'MALFORMED', 'the JSON is not well formed');
+      if (this.#passes(close)) return;
+      this.#expect(',');
     }
   }
 
@@ -112,19 +109,25 @@ class Reader {
       text += this.#take(PLAIN);
     }
     this.#expect('"');
-    demand(!UNPAIRED_SURROGATE.test(text), 'MALFORMED', 'a JSON string has half a character');
+    demandForm(!UNPAIRED_SURROGATE.test(text), 'a JSON string has half a character');
     return text;
   }
 
   #number(): number {
     const text = this.#take(NUMBER);
-    demand(text !== '' && Number.isFinite(Number(text)), 'MALFORMED', 'the JSON is not well formed');
+    demandForm(text !== '' && Number.isFinite(Number(text)), 'the JSON is not well formed');
     return Number(text);
   }
 
+  /** Whether this character is next; then it is behind us. */
+  #passes(character: string): boolean {
+    const isNext = this.#text.charAt(this.#at) === character;
+    if (isNext) this.#at++;
+    return isNext;
+  }
+
   #expect(character: string): void {
-    demand(this.#text.charAt(this.#at) === character, 'MALFORMED', 'the JSON is not well formed');
-    this.#at++;
+    demandForm(this.#passes(character), 'the JSON is not well formed');
   }
 
   #take(pattern: RegExp): string {
@@ -136,7 +139,7 @@ class Reader {
 }
 
 function unescape(escape: string): string {
-  demand(escape !== '', 'MALFORMED', 'a JSON string has a wrong escape');
+  demandForm(escape !== '', 'a JSON string has a wrong escape');
   const letter = escape.charAt(1);
   if (letter === 'u') return String.fromCharCode(parseInt(escape.slice(2), 16));
   return SHORT_ESCAPES[letter] ?? letter;

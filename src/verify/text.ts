@@ -1,4 +1,4 @@
-import { demand } from './refusal.ts';
+import { demandForm } from './refusal.ts';
 
 // Own code instead of TextEncoder and TextDecoder: neither exists in a bare JavaScript engine.
 
@@ -26,7 +26,7 @@ function encodePoint(codePoint: number): readonly number[] {
 
 /** Text of ASCII bytes. @throws Refusal MALFORMED when a byte is above 0x7f */
 export function asciiText(bytes: Uint8Array): string {
-  demand(isAscii(bytes), 'MALFORMED', 'there are characters that are not ASCII');
+  demandForm(isAscii(bytes), 'there are characters that are not ASCII');
   let text = '';
   for (const byte of bytes) text += String.fromCharCode(byte);
   return text;
@@ -48,7 +48,7 @@ function leadOf(byte: number): Lead {
   if (byte < 0x80) return { length: 1, bits: byte, least: 0 };
   if (byte >> 5 === 0b110) return { length: 2, bits: byte & 0x1f, least: 0x80 };
   if (byte >> 4 === 0b1110) return { length: 3, bits: byte & 0x0f, least: 0x800 };
-  demand(byte >> 3 === 0b11110, 'MALFORMED', 'the text is not UTF-8');
+  demandForm(byte >> 3 === 0b11110, 'the text is not UTF-8');
   return { length: 4, bits: byte & 0x07, least: 0x10000 };
 }
 
@@ -69,11 +69,11 @@ function readPoint(bytes: Uint8Array, at: number, lead: Lead): number {
   let point = lead.bits;
   for (let i = 1; i < lead.length; i++) {
     const byte = bytes[at + i] ?? 0;
-    demand(byte >> 6 === 0b10, 'MALFORMED', 'the text is not UTF-8');
+    demandForm(byte >> 6 === 0b10, 'the text is not UTF-8');
     point = (point << 6) | (byte & 0x3f);
   }
   const surrogate = point >= 0xd800 && point <= 0xdfff;
-  demand(point >= lead.least && point <= 0x10ffff && !surrogate, 'MALFORMED', 'the text is not UTF-8');
+  demandForm(point >= lead.least && point <= 0x10ffff && !surrogate, 'the text is not UTF-8');
   return point;
 }
 

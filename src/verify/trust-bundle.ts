@@ -1,6 +1,7 @@
+import { demandGiven, demandState, demandText, memberOf } from './call.ts';
 import { checkJws, readJws, type Jws } from './jws.ts';
 import { keyFingerprint, normalFingerprint, readJwk } from './public-key.ts';
-import { Refusal, answering, demand, type VerdictCode } from './refusal.ts';
+import { Refusal, answering, demand, type VerdictCode, demandForm } from './refusal.ts';
 import { choiceAt, countAt, objectAt, objectsAt, optionalAt, stringAt, stringsAt, timeAt } from './shape.ts';
 import type { PublicKey, SignatureVerifiers } from './signature.ts';
 import {
@@ -60,13 +61,25 @@ const ENVIRONMENTS = ['live', 'test'] as const;
  * Accepts or refuses a trust bundle (docs/formats/trust-bundle.md): signed by a root that is pinned or listed in the
  * bundle held, of the same tenant, with a higher `seq`. A second bundle with the `seq` of the one held is BUNDLE_FORK,
  * an older one BUNDLE_STALE; the one held stays.
+ * @throws TypeError that names the argument or option, for a mistake in the call
  */
 export function verifyTrustBundle(text: string, options: TrustBundleOptions): TrustBundleAnswer {
+  demandText(text, 'text');
+  demandRoots(memberOf(options, 'roots'));
+  const { held, tenant } = options;
+  demandGiven(held == null || Array.isArray(memberOf(held, 'roots')), 'held', '`trust` of the last answer');
+  demandText(tenant ?? '', 'tenant');
   const state = options.state ?? EMPTY_STATE;
-  return answering(
-    () => accept(text, options, state),
-    ({ code, message }) => ({ accepted: false, code, message, trust: options.held, state }),
-  );
+  demandState(state);
+  return answering({ accepted: false, trust: held, state }, () => accept(text, options, state));
+}
+
+/** A pin that no fingerprint can equal would refuse every bundle, and blame the bundle. */
+function demandRoots(roots: unknown): void {
+  const fits = (root: unknown): boolean =>
+    typeof root === 'string' && /^[0-9a-f]{64}$/.test(normalFingerprint(root));
+  const all = Array.isArray(roots) && roots.every(fits);
+  demandGiven(all, 'roots', 'fingerprints of 64 hexadecimal digits');
 }
 
 /** The fingerprint of a root's public key as applications pin it. @throws TypeError when it is no sound public key */
@@ -79,7 +92,7 @@ export function rootFingerprint(jwk: JsonObject): string {
 }
 
 function accept(text: string, options: TrustBundleOptions, state: VerifierState): TrustBundleAnswer {
-  demand(text.length <= MAX_CHARACTERS, 'MALFORMED', 'the trust bundle is too large');
+  demandForm(text.length <= MAX_CHARACTERS, 'the trust bundle is too large');
   const jws = readJws(text.trim(), TYP);
   // Nothing is believed yet; the roots are read first only because the signer stands among them.
   const roots = readRoots(jws.payload);
@@ -105,7 +118,7 @@ function readRoots(payload: JsonObject): readonly Root[] {
 /** A key with its name; a name that is not its thumbprint could be claimed by two keys. */
 function readNamedKey(item: JsonObject): PublicKey {
   const key = readJwk(objectAt(item, 'jwk'));
-  demand(stringAt(item, 'kid') === key.kid, 'MALFORMED', 'a key of the trust bundle has a wrong kid');
+  demandForm(stringAt(item, 'kid') === key.kid, 'a key of the trust bundle has a wrong kid');
   return key;
 }
 
@@ -133,10 +146,10 @@ function believedRoot(kid: string, listed: readonly Root[], options: TrustBundle
 }
 
 function readBundle({ payload, payloadBytes }: Jws, roots: readonly Root[]): TrustBundle {
-  demand(countAt(payload, 'v') === 1, 'MALFORMED', 'the trust bundle is of an unknown version');
+  demandForm(countAt(payload, 'v') === 1, 'the trust bundle is of an unknown version');
   const keys = objectsAt(payload, 'keys').map(readKey);
   const names = new Set(keys.map(({ kid }) => kid));
-  demand(names.size === keys.length, 'MALFORMED', 'a key stands twice in the trust bundle');
+  demandForm(names.size === keys.length, 'a key stands twice in the trust bundle');
   const seq = countAt(payload, 'seq');
   return {
     rooted: true,
@@ -152,7 +165,7 @@ function readBundle({ payload, payloadBytes }: Jws, roots: readonly Root[]): Tru
 
 function readKey(item: JsonObject): TrustedKey {
   const key = readNamedKey(item);
-  demand(stringAt(item, 'alg') === key.algorithm, 'MALFORMED', 'a key of the trust bundle has a wrong alg');
+  demandForm(stringAt(item, 'alg') === key.algorithm, 'a key of the trust bundle has a wrong alg');
   return {
     ...key,
     purpose: stringAt(item, 'purpose'),

@@ -1,3 +1,4 @@
+import { demandGiven } from './call.ts';
 import { readHexKey, readJwk } from './public-key.ts';
 import { Refusal, demand } from './refusal.ts';
 import type { PublicKey } from './signature.ts';
@@ -51,11 +52,18 @@ export function pinPublicKeys(keys: {
   const purposes = ['license', 'revocation', 'response'] as const;
   return {
     rooted: false,
-    keys: purposes.flatMap((purpose) => (keys[purpose] ?? []).map((key) => pinned(key, purpose))),
+    keys: purposes.flatMap((purpose) =>
+      listOf(keys[purpose] ?? [], purpose).map((key) => pinned(key, purpose)),
+    ),
     tenant: undefined,
     issuedAtMs: 0,
     nextUpdateMs: Infinity,
   };
+}
+
+function listOf<T>(keys: readonly T[], purpose: PinnedPurpose): readonly T[] {
+  demandGiven(Array.isArray(keys), purpose, 'a list of public keys');
+  return keys;
 }
 
 function pinned(key: string | JsonObject, purpose: PinnedPurpose): TrustedKey {
@@ -73,6 +81,18 @@ function pinned(key: string | JsonObject, purpose: PinnedPurpose): TrustedKey {
   } catch (cause) {
     throw new TypeError('a pinned public key cannot be used', { cause });
   }
+}
+
+/** Demands that a key is not known to be in other hands. @throws Refusal KEY_COMPROMISED */
+export function demandSound(isSound: boolean, kid: string): void {
+  demand(isSound, 'KEY_COMPROMISED', `the key ${kid} is compromised`);
+}
+
+/** As {@link findKey}, where a compromised key counts for nothing. @throws Refusal also KEY_COMPROMISED */
+export function findSoundKey(trust: Trust, question: KeyQuestion): TrustedKey {
+  const key = findKey(trust, question);
+  demandSound(key.state !== 'compromised', key.kid);
+  return key;
 }
 
 /** What a message asks of the key that signed it. */

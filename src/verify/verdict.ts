@@ -1,3 +1,13 @@
+import {
+  demandEnvironment,
+  demandFilled,
+  demandGiven,
+  demandState,
+  demandText,
+  demandTime,
+  demandTrust,
+  memberOf,
+} from './call.ts';
 import type {
   Enforcement,
   EntitlementContent,
@@ -88,16 +98,18 @@ export interface Session {
 /** How far two honest clocks may be apart. */
 export const CLOCK_SLACK_MS = 5 * 60 * 1000;
 
-/** The time to judge by, in milliseconds since the epoch. */
+/** The time to judge by, in milliseconds since the epoch. @throws TypeError when `now` is not that */
 export function clockOf({ now }: { readonly now?: number | undefined }): number {
   // eslint-disable-next-line no-restricted-syntax -- the library runs inside applications, which have no Clock of ours
-  return now ?? Date.now();
+  const clockMs = Date.now();
+  const timeMs = now ?? clockMs;
+  demandTime(timeMs, clockMs);
+  return timeMs;
 }
 
 /** Demands a product to judge by. @throws TypeError when it was left out, as plain JavaScript can */
 export function requireProduct(product: string): void {
-  if (typeof product === 'string' && product !== '') return;
-  throw new TypeError("product is required; write 'any' to accept every product of this issuer");
+  demandFilled(product, 'product', "its code or id; 'any' accepts every product of this issuer");
 }
 
 /** What of product and root nothing was given to look at with. */
@@ -108,11 +120,34 @@ export function uncheckedOf({
   return [...(product === 'any' ? (['product'] as const) : []), ...(trust.rooted ? [] : (['root'] as const))];
 }
 
-/** Fills in the defaults. @throws TypeError when the product was left out: forgetting it would accept any product */
+/** Where and after what a call stands, with the defaults filled in. @throws TypeError */
+export function placeOf(options: Pick<VerifyOptions, 'environment' | 'state'>): {
+  readonly environment: Environment;
+  readonly state: VerifierState;
+} {
+  const { environment, state } = options;
+  const place = { environment: environment ?? 'live', state: state ?? EMPTY_STATE };
+  demandEnvironment(place.environment);
+  demandState(place.state);
+  return place;
+}
+
+/** Texts that may be left out. */
+const TEXTS = ['licenseKey', 'tenant', 'issuer'] as const;
+
+/**
+ * Fills in the defaults.
+ * @throws TypeError for a mistake in the options, which would otherwise be blamed on the file; when the product was left out:
+ *   forgetting it would accept any product
+ */
 export function openSession(options: VerifyOptions): Session {
+  demandTrust(options);
   const { trust, product, revocations } = options;
   requireProduct(product);
-  const environment = options.environment ?? 'live';
+  for (const name of TEXTS) demandText(options[name] ?? '', name);
+  const { environment, state } = placeOf(options);
+  const isList = revocations == null || typeof memberOf(revocations, 'names') === 'function';
+  demandGiven(isList, 'revocations', '`list` of a revocation list answer');
   const tenant = trust.tenant ?? options.tenant;
   const fits =
     revocations?.environment === environment && revocations.tenant === (tenant ?? revocations.tenant);
@@ -120,19 +155,25 @@ export function openSession(options: VerifyOptions): Session {
     trust,
     product,
     environment,
-    licenseKey: options.licenseKey,
+    licenseKey: options.licenseKey ?? undefined,
     tenant: options.tenant ?? trust.tenant,
-    issuer: options.issuer,
+    issuer: options.issuer ?? undefined,
     revocations: fits ? revocations : undefined,
-    state: options.state ?? EMPTY_STATE,
+    state,
     now: clockOf(options),
     refuseDev: options.refuseDev ?? false,
     verifiers: options.verifiers ?? {},
   };
 }
 
-/** A verdict before anything of the file is known. */
-export function blankVerdict(session: Session): Verdict {
+/** What is known without looking at what is to be judged. */
+export type BlankAnswer = Pick<
+  Verdict,
+  'valid' | 'code' | 'message' | 'dev' | 'trustStale' | 'unchecked' | 'state'
+>;
+
+/** An answer before anything is known. */
+export function blankAnswer(session: Session): BlankAnswer {
   const { trust, revocations, now, state } = session;
   const unchecked: Unchecked[] = uncheckedOf(session);
   if (revocations === undefined) unchecked.push('revocations');
@@ -140,16 +181,23 @@ export function blankVerdict(session: Session): Verdict {
     valid: false,
     code: 'MALFORMED',
     message: '',
-    enforcement: undefined,
     dev: false,
     trustStale: Math.max(now, state.newestTimeMs) > trust.nextUpdateMs,
     unchecked,
+    state,
+  };
+}
+
+/** A verdict before anything of the file is known. */
+export function blankVerdict(session: Session): Verdict {
+  return {
+    ...blankAnswer(session),
+    enforcement: undefined,
     fileId: undefined,
     expiresAtMs: undefined,
     license: undefined,
     machine: undefined,
     entitlements: [],
     content: undefined,
-    state,
   };
 }

@@ -1,3 +1,4 @@
+import { demandFilled, demandTextOrBytes } from './call.ts';
 import {
   cipherOf,
   openContent,
@@ -8,7 +9,7 @@ import {
 } from './certificate.ts';
 import { readContent, type FileContent } from './content.ts';
 import { checkAffirmed, checkBinding, checkClock, checkIdentity, checkRevocation } from './judge.ts';
-import { answering, demand, type VerdictCode } from './refusal.ts';
+import { answering, demand, type VerdictCode, demandForm } from './refusal.ts';
 import { checkSignature, rawFromDer } from './signature.ts';
 import { utf8Bytes } from './text.ts';
 import { findKey, type TrustedKey } from './trust.ts';
@@ -24,7 +25,7 @@ import {
 /**
  * Judges a licence file (`LICENSE FILE`, docs/formats/license-file.md). Every reason to refuse has its own code, in the
  * order of the format page.
- * @throws TypeError when the product is left out
+ * @throws TypeError that names the argument or option, for a mistake in the call
  */
 export function verifyLicenseFile(file: string | Uint8Array, options: VerifyOptions): Verdict {
   return verifyFile({ kind: 'license', file, fingerprint: '' }, openSession(options));
@@ -32,12 +33,13 @@ export function verifyLicenseFile(file: string | Uint8Array, options: VerifyOpti
 
 /**
  * Judges a machine file (`MACHINE FILE`): as a licence file, and that it belongs to the machine with this fingerprint.
- * @throws TypeError when the product or the fingerprint is left out
+ * @throws TypeError as `verifyLicenseFile`, and when the fingerprint is left out
  */
 export function verifyMachineFile(file: string | Uint8Array, options: VerifyMachineOptions): Verdict {
+  const session = openSession(options);
   const { fingerprint } = options;
-  if (typeof fingerprint !== 'string' || fingerprint === '') throw new TypeError('fingerprint is required');
-  return verifyFile({ kind: 'machine', file, fingerprint }, openSession(options));
+  demandFilled(fingerprint, 'fingerprint', 'that of this machine');
+  return verifyFile({ kind: 'machine', file, fingerprint }, session);
 }
 
 interface Question {
@@ -54,10 +56,10 @@ interface GenuineFile {
 }
 
 function verifyFile(question: Question, session: Session): Verdict {
+  demandTextOrBytes(question.file, 'file');
   const blank = blankVerdict(session);
-  return answering(
-    () => judge(readGenuine(question, session), question.fingerprint, { session, blank }),
-    ({ code, message }) => ({ ...blank, code, message }),
+  return answering(blank, () =>
+    judge(readGenuine(question, session), question.fingerprint, { session, blank }),
   );
 }
 
@@ -80,7 +82,7 @@ function readGenuine(question: Question, session: Session): GenuineFile {
   // 5. What it says about itself must agree with how it came.
   const content = readContent(json, question.kind);
   const { meta } = content;
-  demand(meta.kid === certificate.kid, 'MALFORMED', 'the signed key name differs from the one outside');
+  demandForm(meta.kid === certificate.kid, 'the signed key name differs from the one outside');
   const inTime = meta.issuedAtMs >= key.notBeforeMs && meta.issuedAtMs <= key.notAfterMs;
   demand(inTime, 'KEY_UNKNOWN', `the key ${key.kid} was not in use when the file was issued`);
   return { certificate, key, content };
@@ -101,14 +103,11 @@ function judge(
 ): Verdict {
   const { session } = context;
   const known = withContent(context.blank, file.content);
-  return answering(
-    () => {
-      checkIdentity(file.content, file.key, session);
-      checkBinding(file.content, fingerprint);
-      return judgeTime(file, session, known);
-    },
-    ({ code, message }) => ({ ...known, code, message }),
-  );
+  return answering(known, () => {
+    checkIdentity(file.content, file.key, session);
+    checkBinding(file.content, fingerprint);
+    return judgeTime(file, session, known);
+  });
 }
 
 function judgeTime(file: GenuineFile, session: Session, known: Verdict): Verdict {
@@ -122,13 +121,10 @@ function judgeTime(file: GenuineFile, session: Session, known: Verdict): Verdict
     session,
   );
   const seen = { ...known, state };
-  return answering(
-    () => {
-      const warning = checkRevocation(file.content, file.certificate.enc, { session, timeMs });
-      return { ...seen, valid: true, ...remark(inGrace ? 'EXPIRED_IN_GRACE' : warning) };
-    },
-    ({ code, message }) => ({ ...seen, code, message }),
-  );
+  return answering(seen, () => {
+    const warning = checkRevocation(file.content, file.certificate.enc, { session, timeMs });
+    return { ...seen, valid: true, ...remark(inGrace ? 'EXPIRED_IN_GRACE' : warning) };
+  });
 }
 
 const REMARKS = {

@@ -156,12 +156,12 @@ describe('the state', () => {
 
 describe('misuse by the application', () => {
   it('is refused when the product is left out', () => {
-    expect(() => judge(sampleLicenseFile(), { product: '' })).toThrow(/product is required/);
+    expect(() => judge(sampleLicenseFile(), { product: '' })).toThrow(/^product must be its code or id/);
   });
 
   it('is refused when the fingerprint is left out', () => {
     expect(() => verifyMachineFile(sampleMachineFile(), { ...usual, fingerprint: '' })).toThrow(
-      /fingerprint is required/,
+      /^fingerprint must be/,
     );
   });
 
