@@ -69,6 +69,11 @@ export const FAULTS = {
   ),
   EXPIRED: row(422, 'Licence has expired', 'Renew the licence.'),
   FILE_EXISTS: row(409, 'Nothing is written over', 'Name a file or directory that does not exist yet.'),
+  FILE_LIMIT_EXCEEDED: row(
+    422,
+    'Licence has had as many files today as its holder may have',
+    'Use a file there is, or wait for the next day (UTC) as Retry-After says; with an API key the publisher issues more.',
+  ),
   FILE_TOO_LARGE: row(
     422,
     'Licence file would be too large',

@@ -1,10 +1,22 @@
-import { column, type Resource, standardActions } from './resource.ts';
+import { column, type FieldOption, type Resource, standardActions } from './resource.ts';
 
 const TIER = {
   flags: '--tier <tier>',
   field: 'tier',
   help: 'how much its licences may ask for: free, standard, premium or unlimited',
 } as const;
+
+/** What it may have in each environment. */
+const LIMITS: readonly FieldOption[] = [
+  limit('--max-licenses <n>', 'maxLicenses', 'living licences'),
+  limit('--max-machines <n>', 'maxMachines', 'living machines'),
+  limit('--max-files-per-day <n>', 'maxFilesPerDay', 'files issued on a day (UTC)'),
+  limit('--max-records <n>', 'maxRecords', 'records kept'),
+];
+
+function limit(flags: string, field: string, what: string): FieldOption {
+  return { flags, field, help: `most ${what} in each environment, or none for no limit`, kind: 'no-limit' };
+}
 
 /** `mintmark tenant …` */
 export const tenantResource: Resource = {
@@ -28,11 +40,12 @@ export const tenantResource: Resource = {
           required: true,
         },
         TIER,
+        ...LIMITS,
       ],
     }),
     {
       name: 'update',
-      help: 'rename, suspend or reactivate a tenant, or give it another tier',
+      help: 'rename, suspend or reactivate a tenant, or give it another tier or other limits',
       args: ['id'],
       method: 'PATCH',
       path: '/tenants/{id}',
@@ -40,6 +53,7 @@ export const tenantResource: Resource = {
         { flags: '--name <name>', field: 'name', help: 'name for people' },
         { flags: '--status <status>', field: 'status', help: 'active or suspended' },
         TIER,
+        ...LIMITS,
       ],
     },
   ],

@@ -3,14 +3,12 @@ import type { Outbox } from '../delivery/outbox.ts';
 import { append } from '../ledger/append.ts';
 import { isoTime } from '../lib/clock.ts';
 import {
-  bookLicenseCheckout,
   bookMachineCheckout,
   claimMachine,
   type ClaimDeps,
   type Outcome,
   type Refusal,
   refusal,
-  refuseSuspendedTenant,
   STALE,
   type Standing,
   type StandingDeps,
@@ -22,6 +20,8 @@ import type { CheckoutForm } from './checkout-encode.ts';
 import { type PreparedCheckout, standingOf, type Versions, whyNot } from './checkout-prepare.ts';
 import type { SignedCheckout } from './checkout-sign.ts';
 import type { Bound } from './checkout-terms.ts';
+import { bookFile, refuseByHolder, refuseByTenant, tellOfHolder } from './file-limits.ts';
+import { readFileStanding } from './file-limits-store.ts';
 import {
   fileDecides,
   insertIssuedFile,
@@ -82,8 +82,9 @@ interface Committing {
 function commit(deps: CommitCheckoutDeps, tx: Tx, { permit, signed }: Committing): Outcome<IssuedCheckout> {
   const { prepared } = signed;
   const { request, realm } = prepared;
-  const suspended = refuseSuspendedTenant(tx, permit);
-  if (suspended !== null) return suspended;
+  const question = { permit, files: readFileStanding(tx.in(realm), request.licenseId), now: tx.now };
+  const closed = refuseByTenant(question);
+  if (closed !== null) return closed;
   const standing = standingOf(deps, tx.in(realm), prepared);
   if (standing === undefined) return refusal('NOT_FOUND', `there is no license ${request.licenseId}`);
   const { version, policyVersion, productVersion, signingKid } = standing.license;
@@ -97,12 +98,19 @@ function commit(deps: CommitCheckoutDeps, tx: Tx, { permit, signed }: Committing
   if (prepared.terms.expiresAt <= tx.now) return STALE;
   const fault = whyNot(standing, request, tx.now);
   if (fault !== null) return { refused: fault };
+  // Before anything is done: a machine must not be activated for a file that is refused.
+  const enough = refuseByHolder(question, standing);
+  if (enough !== null) {
+    tellOfHolder(deps, tx, { ...standing, perDay: enough.perDay });
+    return enough;
+  }
   const refused = activate(deps, tx, { prepared, standing });
   if (refused !== null) return refused;
   const over = deps.countIssue(tx, permit);
   // Thrown: what the unit has activated by now must go with it.
   if (over !== undefined) throw over.refused;
   beginTerm(deps, tx, { prepared, standing });
+  bookFile(tx, question, standing);
   return { done: issue(deps, tx, { permit, signed }) };
 }
 
@@ -140,10 +148,9 @@ function beginTerm(deps: CommitCheckoutDeps, tx: Tx, { prepared, standing }: Pre
 
 function issue(deps: CommitCheckoutDeps, tx: Tx, { permit, signed }: Committing): IssuedCheckout {
   const { prepared } = signed;
-  const { realm, request, machine } = prepared;
+  const { realm, machine } = prepared;
   const file = fileOf(prepared);
   insertIssuedFile(tx.in(realm), file);
-  bookLicenseCheckout(tx.in(realm), request.licenseId, tx.now);
   if (machine !== null) bookMachineCheckout(tx.in(realm), machine.id, tx.now);
   append(tx, {
     ...{ realm, action: 'license.file_issued', target: { kind: 'file', id: file.id } },

@@ -6,6 +6,7 @@ import { present } from '../lib/invariant.ts';
 import { newId } from '../lib/ulid.ts';
 import {
   type Components,
+  dayOf,
   decide,
   type DecisionFacts,
   findPolicy,
@@ -26,6 +27,8 @@ import type { PreparedFile } from './certificate.ts';
 import { entitlementEnds, machineFacts, type MachineInFile } from './checkout-dataset.ts';
 import { type CheckoutForm, encodeCheckout } from './checkout-encode.ts';
 import { type Terms, type TermsBasis, termsOf } from './checkout-terms.ts';
+import { type FileQuestion, isPublisher, refuseByHolder, refuseByTenant } from './file-limits.ts';
+import { readFileStanding } from './file-limits-store.ts';
 import type { FileMeta, LedgerAnchor } from './file-meta.ts';
 import { signingKeyVersion } from './issued-files-store.ts';
 
@@ -107,7 +110,8 @@ export interface PreparedCheckout {
 /**
  * Reads one snapshot, decides, and lays out the exact bytes to sign. Synchronous: nothing changes in between.
  * @throws Fault NOT_FOUND; the code of a validation that is not valid; OFFLINE_NOT_ALLOWED, WEAK_KEY, FILE_TOO_LARGE,
- *   SIGNED_KEY_NOT_ALLOWED, VALIDATION_FAILED, SIGNER_UNAVAILABLE, SEALED
+ *   FILE_LIMIT_EXCEEDED, TENANT_LIMIT, TENANT_SUSPENDED, SIGNED_KEY_NOT_ALLOWED, VALIDATION_FAILED, SIGNER_UNAVAILABLE,
+ *   SEALED
  */
 export function prepareCheckout(
   deps: PrepareCheckoutDeps,
@@ -116,10 +120,11 @@ export function prepareCheckout(
 ): PreparedCheckout {
   const realm = realmOf(permit);
   const reader = deps.work.read.in(realm);
+  const issuedAt = deps.time.now();
   const standing = standingOf(deps, reader, { realm, request });
   if (standing === undefined) throw notFound('license', request.licenseId);
-  const issuedAt = deps.time.now();
   requireIssuable(standing, request, issuedAt);
+  refuseEarly(reader, { permit, now: issuedAt }, standing);
   const activation = activationOf(deps, realm, { request, standing });
   const key = signingKeyOf(deps, standing);
   const begun = withTermBegun({ standing, from: issuedAt });
@@ -168,6 +173,23 @@ function demandsList(licenseId: string): Fault {
 function requireIssuable(standing: Standing, request: CheckoutRequest, now: EpochMs): void {
   const fault = whyNot(standing, request, now);
   if (fault !== null) throw fault;
+}
+
+/**
+ * Refuses a holder before anything is signed for him. The commit decides; and it tells of the holder who is at his limit,
+ * so that the first one a day goes on to it.
+ */
+function refuseEarly(
+  reader: RealmReader,
+  { permit, now }: Omit<FileQuestion, 'files'>,
+  standing: Standing,
+): void {
+  if (isPublisher(permit)) return;
+  const files = readFileStanding(reader, standing.license.id);
+  const question = { permit, files, now };
+  const told = files.toldDay === dayOf(now) ? refuseByHolder(question, standing) : null;
+  const refused = refuseByTenant(question) ?? told;
+  if (refused !== null) throw refused.refused;
 }
 
 function factsOf({ facts, machine }: Standing, request: CheckoutRequest, now: EpochMs): DecisionFacts {

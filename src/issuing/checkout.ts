@@ -10,7 +10,6 @@ import {
   ownMachine,
   readStanding,
   realmOf,
-  refuseSuspendedTenant,
   requireMachineSignature,
   requireSameSigner,
   type SeenSignature,
@@ -126,7 +125,7 @@ export function issueSignedKey(
  *
  * @throws Fault NOT_FOUND; the code of a validation that is not valid; OFFLINE_NOT_ALLOWED, WEAK_KEY, FILE_TOO_LARGE,
  *   VALIDATION_FAILED, INSUFFICIENT_SCOPE; MACHINE_LIMIT_EXCEEDED, FINGERPRINT_LIMIT_EXCEEDED,
- *   FINGERPRINT_TAKEN, TENANT_LIMIT, TENANT_SUSPENDED; SIGNER_UNAVAILABLE,
+ *   FINGERPRINT_TAKEN, FILE_LIMIT_EXCEEDED, TENANT_LIMIT, TENANT_SUSPENDED; SIGNER_UNAVAILABLE,
  *   SIGNER_BUSY, CLOCK_SUSPECT, DISK_FULL; CONFLICT after three stale attempts
  */
 async function issueFile(
@@ -136,8 +135,6 @@ async function issueFile(
 ): Promise<IssuedCheckout> {
   deps.admit('issue'); // 1
   requirePlainScope(permit, request);
-  const suspended = refuseSuspendedTenant(deps.work.read, permit);
-  if (suspended !== null) throw suspended.refused;
   return settle(`licence ${request.licenseId} or what it rests on`, async () => {
     const prepared = prepareCheckout(deps, permit, request); // 2
     requireSameKey(deps, permit, { prepared, seen });

@@ -28,7 +28,8 @@ export { machineOf } from './machines/recognise.ts';
 export { prepareMachine, type PreparedMachine, type PrepareDeps } from './machines/prepare-activation.ts';
 export { machineRoutes, type MachineRoutesDeps, signedRequestOf } from './machines/routes.ts';
 export { componentsSchema, fingerprintSchema, userEmailSchema } from './machines/machine-schema.ts';
-export { refuseSuspendedTenant } from './machines/suspended-tenant.ts';
+export { seatsAllowed } from './machines/seat-limit.ts';
+export { tenantSuspended } from './machines/suspended-tenant.ts';
 export { isSweepHeld, releaseSweep, SWEEP_JOB } from './machines/sweep-hold.ts';
 export { openMetadata } from './metadata.ts';
 export { PolicyCache } from './policies/policy-cache.ts';
@@ -42,7 +43,7 @@ export { createLicenseUsage, type LicenseUsage } from './validation/license-usag
 export { validationRoutes } from './validation/routes.ts';
 export { type Components, readStanding, type Standing, type StandingDeps } from './validation/standing.ts';
 export type { ValidateKeyDeps } from './validation/validate-key.ts';
-export { bookLicenseCheckout } from './validation/usage-store.ts';
+export { bookHolderCheckout, bookLicenseCheckout } from './validation/usage-store.ts';
 export { entitlementRoutes, type EntitlementRoutesDeps } from './entitlements/routes.ts';
 export { licenseJobs, type LicenseJobsDeps } from './licenses/jobs.ts';
 export { REVOKE_JOB } from './licenses/revoke-lapsed.ts';

@@ -44,6 +44,25 @@ const USES = statement<{ licenseId: string }>()((db, p) =>
     .where('license_id', '=', p.licenseId),
 );
 
+const HOLDER_CHECKED_OUT = statement<{ licenseId: string; at: EpochMs; day: number; limit: number }>()(
+  (db, p) =>
+    db
+      .updateTable('license_usage')
+      .set((eb) => ({
+        last_checked_out_at: p.at,
+        files_day: p.day,
+        files_today: eb
+          .case()
+          .when('files_day', '=', p.day)
+          .then(eb('files_today', '+', 1))
+          .else(1)
+          .end(),
+      }))
+      .where('realm_id', '=', p.realm)
+      .where('license_id', '=', p.licenseId)
+      .where((eb) => eb.or([eb('files_day', '!=', p.day), eb('files_today', '<', p.limit)])),
+);
+
 const CHECKED_OUT = statement<{ licenseId: string; at: EpochMs }>()((db, p) =>
   db
     .updateTable('license_usage')
@@ -71,7 +90,19 @@ export function usesOf(reader: RealmReader, licenseId: string): number {
   return reader.get(USES, { licenseId })?.uses ?? 0;
 }
 
-/** Books when a file was last issued for a licence. */
+/** Books when a file was last issued for a licence, to its publisher. */
 export function bookLicenseCheckout(tx: RealmTx, licenseId: string, at: EpochMs): void {
   tx.run(CHECKED_OUT, { licenseId, at });
+}
+
+/**
+ * Books the same of a file for the holder of the licence, and counts it among those of the day (since the epoch, UTC), by
+ * one conditional statement; false when there are `limit` (at least 1) of them already: nothing is booked then.
+ */
+export function bookHolderCheckout(
+  tx: RealmTx,
+  licenseId: string,
+  file: { readonly at: EpochMs; readonly day: number; readonly limit: number },
+): boolean {
+  return tx.run(HOLDER_CHECKED_OUT, { licenseId, ...file }).changes === 1;
 }

@@ -73,9 +73,15 @@ describe('mintmark tenant', () => {
     const id = String(tenant['id']);
     await story.data(['tenant', 'update', id, '--name', 'Globex Corp']);
     expect(await story.data(['tenant', 'show', id])).toMatchObject({ name: 'Globex Corp', code: 'globex' });
+    await story.data(['tenant', 'update', id, '--max-files-per-day', '40', '--max-records', '5000']);
+    await story.data(['tenant', 'update', id, '--max-licenses', '3', '--max-records', 'none']);
+    expect(await story.data(['tenant', 'show', id])).toMatchObject({
+      ...{ maxLicenses: 3, maxMachines: null, maxFilesPerDay: 40, maxRecords: null },
+      usage: { live: { licenses: 0, machines: 0, records: expect.any(Number) as number } },
+    });
     expect((await story.rows(['tenant', 'list'])).map(({ code }) => code)).toContain('globex');
     const stderr = await story.refused(['product', 'list'], 'REALM_REQUIRED');
-    expect(stderr).toContain('X-Mintmark-Tenant');
+    expect(stderr).toContain('--tenant <code>');
     expect(await story.rows(['product', 'list', '--tenant', 'globex'])).toEqual([]);
     const other = await story.rows([
       'product',
