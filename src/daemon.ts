@@ -8,6 +8,7 @@ import { registerMetrics } from './daemon/metrics.ts';
 import { openParts, type Parts, type Surroundings } from './daemon/parts.ts';
 import { buildServer } from './daemon/server.ts';
 import { recordSlotUse } from './daemon/slot-entries.ts';
+import { Fault } from './faults.ts';
 import type { Place } from './http/listener.ts';
 import type { Log } from './http/log.ts';
 import type { HttpServer } from './http/server.ts';
@@ -141,11 +142,26 @@ async function openDoors(server: HttpServer, parts: Parts): Promise<Places> {
     mkdirSync(dirname(config.http.socket), { recursive: true });
     await server.listen('api', { path: config.http.socket, mode: 0o660 });
   }
-  const api = await server.listen('api', { host: config.http.host, port: config.http.port });
-  const metrics = config.metrics.enabled
-    ? await server.listen('metrics', { host: config.metrics.host, port: config.metrics.port })
-    : null;
+  const { http, metrics: figures } = config;
+  const [api, metrics] = await allOrFault([
+    server.listen('api', { host: http.host, port: http.port }),
+    figures.enabled
+      ? server.listen('metrics', { host: figures.host, port: figures.port })
+      : Promise.resolve(null),
+  ]);
   return { api: urlOf(api), operator: socket, metrics: metrics && urlOf(metrics) };
+}
+
+/** A second appliance on a machine finds both ports taken: it is told of both at once. */
+async function allOrFault(
+  doors: readonly [Promise<Place>, Promise<Place | null>],
+): Promise<readonly [Place, Place | null]> {
+  const [api, metrics] = await Promise.allSettled(doors);
+  if (api.status === 'fulfilled' && metrics.status === 'fulfilled') return [api.value, metrics.value];
+  const reasons = [api, metrics].flatMap((one): unknown[] => (one.status === 'rejected' ? [one.reason] : []));
+  const faults = reasons.filter((reason) => reason instanceof Fault);
+  if (faults.length < 2) throw reasons[0];
+  throw new Fault('CONFIG_INVALID', faults.map(({ message }) => message).join('; '), { cause: reasons[0] });
 }
 
 function urlOf(place: Place): string {

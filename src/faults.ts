@@ -16,7 +16,7 @@ export const FAULTS = {
   BACKUP_INVALID: row(
     422,
     'Backup cannot be used',
-    'Verify it with `mintmark backup verify`, or use another backup.',
+    'Use another backup; `mintmark backup verify` says whether one is whole.',
   ),
   BODY_TOO_LARGE: row(413, 'Request body too large', 'Send at most 64 KB.'),
   CARD_DATA_REFUSED: row(
@@ -32,7 +32,7 @@ export const FAULTS = {
   CONFIG_INVALID: row(
     500,
     'Configuration is not valid',
-    'Correct the named setting; `mintmark config check` shows all problems.',
+    'Correct what is named; `mintmark config show` prints every setting in force.',
   ),
   CONFLICT: row(409, 'Conflicts with the present state', 'Read the resource again and decide anew.'),
   CURSOR_INVALID: row(400, 'Cursor is not valid for this list', 'Start again without a cursor.'),
@@ -191,7 +191,7 @@ export const FAULTS = {
   SLOT_SECRET_WRONG: row(
     422,
     'Secret does not open the slot',
-    'Look for a typing mistake, or open another slot.',
+    'Look for a typing mistake, name the right file, or open another slot.',
   ),
   SUSPENDED: row(422, 'Licence is suspended', 'Reinstate the licence.'),
   REVOKED: row(422, 'Licence is revoked', 'Issue a new licence.'),

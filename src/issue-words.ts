@@ -17,6 +17,8 @@ export interface IssueContext {
 
 /** Names that are listed when no near one is found; more are no help. */
 const LISTED = 16;
+/** Room for values in a message, which has 200 characters: longer lists are in the documentation. */
+const LISTED_CHARACTERS = 140;
 
 /** What is wrong, in words for people: `must be a whole number from 1 to 1000`. Never the value: it may be a secret. */
 export function issueWords(issue: Issue, { schema, input }: IssueContext): string {
@@ -127,11 +129,11 @@ function longest(schema: z.ZodArray): string {
 
 function choiceWords(values: readonly string[], given: unknown): string {
   const near = typeof given === 'string' ? nearest(given, values) : undefined;
-  if (near !== undefined && values.length > 2)
-    return `must be one of the known values; did you mean ${near}?`;
+  const hint = near !== undefined && values.length > 2 ? `; did you mean ${near}?` : '';
   const [only, ...others] = values;
   if (others.length === 0) return `must be ${only ?? 'nothing'}`;
-  return values.length <= LISTED ? `must be one of ${values.join(', ')}` : 'must be one of the known values';
+  const list = values.join(', ');
+  return `must be one of ${list.length <= LISTED_CHARACTERS ? list : 'the known values'}${hint}`;
 }
 
 function unionWords(schema: z.core.$ZodType | undefined): string {
@@ -152,9 +154,14 @@ const FORMATS: Readonly<Record<string, string>> = {
   base64url: 'must be base64url without padding',
 };
 
+/** How schemas write the form of ids (src/lib/ulid.ts). */
+const ID_PATTERN = /^\/\^([a-z]+)_\[0-9A-HJKMNP-TV-Z\]\{26\}\$\/$/;
+
 function formatWords(issue: Issue & { code: 'invalid_format' }): string {
   const words = FORMATS[issue.format];
   if (words !== undefined) return words;
+  const prefix = ID_PATTERN.exec(issue.pattern ?? '')?.[1];
+  if (prefix !== undefined) return `must be an id: ${prefix}_ and 26 letters and digits`;
   return issue.pattern === undefined
     ? 'has not the form it must have'
     : `must have the form ${issue.pattern}`;

@@ -44,7 +44,11 @@ describe('what is said of a request that does not fit', () => {
     [{ count: 1, code: 'A' }, 'code', 'must be lower-case letters'],
     [{ count: 1, when: 'soon' }, 'when', 'must be a time in ISO 8601, such as 2027-01-31T00:00:00.000Z'],
     [{ count: 1, state: 'x' }, 'state', 'must be one of active, suspended, revoked'],
-    [{ count: 1, state: 'suspend' }, 'state', 'must be one of the known values; did you mean suspended?'],
+    [
+      { count: 1, state: 'suspend' },
+      'state',
+      'must be one of active, suspended, revoked; did you mean suspended?',
+    ],
     [{ count: 1, tags: 'a' }, 'tags', 'must be a list of at most 3 items'],
     [{ count: 1, tags: ['ab', 'a'] }, 'tags.1', 'must be text of 2 to 4 characters'],
     [{ count: 1, metadata: [] }, 'metadata', 'must be an object'],

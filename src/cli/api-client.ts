@@ -60,6 +60,8 @@ interface RefusalDetails {
   readonly remedy: string;
   readonly errors: readonly ApiFieldError[];
   readonly retryAfterMs: number | null;
+  /** The remedy is of this side, and better than any that is made of the code. */
+  readonly ownRemedy: boolean;
 }
 
 /** What the appliance refused, with the code of its fault: commands that can do without the answer look at it. */
@@ -71,6 +73,7 @@ export class ApiRefusal extends CliError {
   readonly errors: readonly ApiFieldError[];
   /** When to come back, in milliseconds; null: nothing was said of it. */
   readonly retryAfterMs: number | null;
+  readonly ownRemedy: boolean;
 
   constructor(code: string, message: string, told: RefusalDetails) {
     super(EXIT.refused, message, told.remedy);
@@ -78,11 +81,20 @@ export class ApiRefusal extends CliError {
     this.status = told.status;
     this.errors = told.errors;
     this.retryAfterMs = told.retryAfterMs;
+    this.ownRemedy = told.ownRemedy;
   }
 }
 
 /** `Bearer sk_live_mm` and the 22 characters of a key that are its id; a rotated key keeps them. */
 const PUBLIC_CHARACTERS = 39;
+
+/** What to do where an appliance may well be running. */
+const UNANSWERED: Readonly<Record<string, string>> = {
+  EACCES:
+    'You may not open this socket: run the command as the user of the appliance, or let its group in with operator.socketMode.',
+  ERR_SSL_WRONG_VERSION_NUMBER:
+    'What listens there speaks http, as an appliance does: write --url http://…; https is for a proxy before it.',
+};
 
 /** Opened as requests run at the same time; most commands send one. */
 const CONNECTIONS = 8;
@@ -160,11 +172,10 @@ export class ApiClient {
       });
     } catch (error) {
       const reason = error instanceof Error && 'code' in error ? String(error.code) : String(error);
-      throw new CliError(
-        EXIT.unreachable,
-        `no appliance answered (${reason}) at ${this.#where}`,
-        'Start it with `mintmark serve`, or name it with --socket, or --url and --api-key-file.',
-      );
+      const remedy =
+        UNANSWERED[reason] ??
+        'Start it with `mintmark serve`, or name it with --socket, or --url and --api-key-file.';
+      throw new CliError(EXIT.unreachable, `no appliance answered (${reason}) at ${this.#where}`, remedy);
     }
   }
 }
@@ -217,6 +228,7 @@ function refusal(
     problem.code !== undefined && problem.code in FAULTS
       ? FAULTS[problem.code as keyof typeof FAULTS] // the line above proved it
       : undefined;
+  const own = remedies[problem.code ?? ''];
   const { errors = [], title, detail } = problem;
   // The detail says the first of several again.
   const what = (errors.length > 1 ? title : detail) ?? title ?? `the appliance answered ${String(status)}`;
@@ -229,7 +241,8 @@ function refusal(
     `${problem.code ?? String(status)}: ${what}${fields.join('')}${id}`,
     {
       status,
-      remedy: remedies[problem.code ?? ''] ?? row?.remedy ?? '',
+      remedy: own ?? row?.remedy ?? '',
+      ownRemedy: own !== undefined,
       errors,
       retryAfterMs: retryAfterOf(answer.headers['retry-after']),
     },

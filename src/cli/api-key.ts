@@ -16,7 +16,12 @@ const MAY: readonly FieldOption[] = [
     help: 'addresses it may come from',
     kind: 'list',
   },
-  { flags: '--expires-at <time>', field: 'expiresAt', help: 'ISO 8601, e.g. 2027-01-31T00:00:00.000Z' },
+  {
+    flags: '--expires-at <time>',
+    field: 'expiresAt',
+    help: 'a day or a time, e.g. 2027-01-31T00:00:00.000Z',
+    kind: 'end',
+  },
   { flags: '--tier <tier>', field: 'tier', help: 'free, standard (default), premium or unlimited' },
   {
     flags: '--issue-limit-per-day <n|none>',

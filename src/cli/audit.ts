@@ -17,11 +17,13 @@ export function addAudit(
     .command('verify')
     .description('check an exported log: no appliance and no network needed')
     .argument('<directory>', 'what `audit export` wrote')
-    .option('--first-key <key>', 'first ledger key from the ceremony record (unchecked when left out)')
-    .addHelpText('after', '\nExit codes: 0 intact, 3 not intact.');
+    .option('--first-key <key>', 'the ledger key that `mintmark init` showed (unchecked when left out)')
+    .addHelpText('after', '\nExit codes: 0 intact, 3 not intact, 2 wrong usage.');
   verify.action(async (directory: string, flags: { firstKey?: string }) => {
-    const { describeReport, EXPORT_FILES, verifyExport } = await import('../ledger/index.ts');
+    const { describeReport, EXPORT_FILES, parseVerifierKey, verifyExport } =
+      await import('../ledger/index.ts');
     demandExport(directory, EXPORT_FILES.entries);
+    if (flags.firstKey !== undefined) demandKey(flags.firstKey, parseVerifierKey);
     const bar = progressBar('verifying', () => systemClock.monotonic());
     const onProgress = (done: number, total: number): void => {
       bar.at(done, total);
@@ -47,6 +49,19 @@ export function addAudit(
       out.result({ data }, () => details(data as Record<string, unknown>)); // the route's answer
     }),
   );
+}
+
+/** A mistyped key is no damaged ledger either. */
+function demandKey(text: string, parse: (text: string) => unknown): void {
+  try {
+    parse(text);
+  } catch (cause) {
+    throw new CliError(
+      EXIT.usage,
+      `--first-key is no ledger key: ${cause instanceof Error ? cause.message : ''}`,
+      'Give the line mintmark/… that `mintmark init` showed as ledger key; `mintmark status` shows it too.',
+    );
+  }
 }
 
 /** A mistyped directory is no damaged ledger, and must not read like one. */

@@ -1,8 +1,11 @@
+import { statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { Unsealing } from '../custody/index.ts';
 import type { BackupReport } from '../daemon/backup.ts';
+import { Fault } from '../faults.ts';
 import { systemClock } from '../lib/clock.ts';
+import { demandNewCredential } from './credential-place.ts';
 import { CliError, EXIT } from './exit-code.ts';
 import { commandLog, surroundings } from './process.ts';
 import type { WithClient } from './resource.ts';
@@ -60,16 +63,37 @@ function addVerify(group: Command, outputOf: (command: Command) => Output): void
       .command('verify')
       .description('prove that a backup is whole and that a slot opens it')
       .argument('<file>', 'the backup'),
-  ).addHelpText('after', '\nUse the recovery code: it is what will be left on the day you need the backup.');
+  ).addHelpText(
+    'after',
+    '\nUse the recovery code: it is what will be left on the day you need the backup.' +
+      '\nExit codes: 0 whole, 3 not usable.',
+  );
   verify.action(async (file: string, flags: SlotFlags) => {
     const out = outputOf(verify);
+    demandBackup(file);
     const unsealing = await unsealingOf(flags, out);
     const { slotSecret } = await import('../custody/index.ts');
     const { verifyBackup } = await import('../daemon/backup.ts');
     // A backup lies by itself: there is no data directory that the credential could be in.
-    const report = await verifyBackup(file, slotSecret(unsealing, null));
+    const report = await judged(() => verifyBackup(file, slotSecret(unsealing, null)));
     out.result(report, () => describe('whole', report));
   });
+}
+
+/** A backup that is not whole is a check that says no. */
+async function judged<T>(check: () => Promise<T>): Promise<T> {
+  try {
+    return await check();
+  } catch (error) {
+    if (!(error instanceof Fault) || error.code !== 'BACKUP_INVALID') throw error;
+    throw new CliError(EXIT.invalid, `${error.code}: ${error.message}`, 'Use another backup.');
+  }
+}
+
+/** A mistyped name is no damaged backup. */
+function demandBackup(file: string): void {
+  if (statSync(file, { throwIfNoEntry: false })?.isFile() === true) return;
+  throw new CliError(EXIT.usage, `${file} is no file`, 'Name the file that `mintmark backup create` wrote.');
 }
 
 function addRestore(group: Command, outputOf: (command: Command) => Output): void {
@@ -96,6 +120,8 @@ Example:
   restore.action(async (file: string, flags: SlotFlags & { credential?: string }) => {
     const out = outputOf(restore);
     const { config } = await loadFor(restore);
+    if (flags.credential !== undefined) await demandNewCredential(flags.credential, config.data.directory);
+    demandBackup(file);
     const unsealing = await unsealingOf(flags, out);
     const given = { path: file, config, unsealing, credentialPath: flags.credential };
     const { restoreBackup } = await import('../daemon/restore.ts');

@@ -1,8 +1,8 @@
-import { accessSync, constants, existsSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
 import type { Command } from 'commander';
+import { COMPONENTS_HELP, readComponents } from './components.ts';
 import { CliError, EXIT } from './exit-code.ts';
 import type { WithClient } from './resource.ts';
+import { demandPlaceFor, writeNewFile } from './secret-file.ts';
 import { type Output, readSecret } from './terminal.ts';
 
 interface CheckoutOptions {
@@ -10,6 +10,8 @@ interface CheckoutOptions {
   readonly ttlSeconds?: string;
   readonly fingerprint?: string;
   readonly fingerprintFile?: string;
+  readonly components?: string;
+  readonly userEmail?: string;
   readonly plain?: boolean;
   readonly format?: string;
 }
@@ -36,29 +38,34 @@ export interface CheckoutPlace {
   readonly withClient: WithClient;
 }
 
+const EXAMPLES = {
+  license: 'mintmark license checkout lic_01… --fingerprint mm1-… --out machine.lic',
+  machine: 'mintmark machine checkout mach_01… --out machine.lic',
+} as const;
+
 /** Adds `license checkout` or `machine checkout`: the signed file for a machine without a network. */
 export function addCheckout(group: Command, { noun, path, withClient }: CheckoutPlace): void {
   const command = group
     .command('checkout')
     .description('issue a signed file for offline use')
     .argument('<id>', `id of the ${noun === 'license' ? 'licence' : noun}`)
-    .option('--out <file>', 'write the file here instead of standard output')
+    .option('--out <file>', 'write it to this new file (0600) instead of standard output')
     .option('--ttl-seconds <n>', 'how long it is valid (default and bound: the policy)')
     .option('--plain', 'do not encrypt it (needs the scope licenses:checkout-plain)')
     .option('--format <file|jwt>', 'jwt: a compact token for a JOSE library, never encrypted');
   if (noun === 'license') {
     command
       .option('--fingerprint <text>', 'bind it to this machine (a machine file; activates it when needed)')
-      .option('--fingerprint-file <file>', 'the same, read from a file or - for standard input');
+      .option('--fingerprint-file <file>', 'the same, read from a file or - for standard input')
+      .option('--components <file>', COMPONENTS_HELP)
+      .option('--user-email <address>', 'who uses it; needed where seats are counted per user');
   }
-  command.addHelpText(
-    'after',
-    `\nExample:\n  mintmark ${noun} checkout ${noun === 'license' ? 'lic' : 'mach'}_01… --out ${noun}.lic`,
-  );
+  command.addHelpText('after', `\nExample:\n  ${EXAMPLES[noun]}`);
   command.action(async (id: string, options: CheckoutOptions) => {
     await withClient(command, async ({ client, out }) => {
       const body = await bodyOf(options, out);
-      if (options.out !== undefined) demandWritable(options.out);
+      // Before anything is issued: a file that could not be kept would count as one that is out in the field.
+      if (options.out !== undefined) demandPlaceFor(options.out);
       const target = path.replace('{id}', encodeURIComponent(id));
       const data = (await client.data({ method: 'POST', path: target, body })) as IssuedFile; // the route's answer
       hand(out, data, { text: data.certificate, file: options.out });
@@ -72,13 +79,14 @@ export function addSignedKey(group: Command, withClient: WithClient): void {
     .command('signed-key')
     .description('issue a signed licence key: one line, bound to no machine')
     .argument('<id>', 'id of the licence')
-    .option('--out <file>', 'write it here instead of standard output')
+    .option('--out <file>', 'write it to this new file (0600) instead of standard output')
     .option('--ttl-seconds <n>', 'how long it is valid (default and bound: the policy)')
     .addHelpText('after', '\nExample:\n  mintmark license signed-key lic_01… --ttl-seconds 2592000');
   command.action(async (id: string, options: CheckoutOptions) => {
     await withClient(command, async ({ client, out }) => {
       const body = await bodyOf(options, out);
-      if (options.out !== undefined) demandWritable(options.out);
+      // Before anything is issued: a file that could not be kept would count as one that is out in the field.
+      if (options.out !== undefined) demandPlaceFor(options.out);
       const path = `/licenses/${encodeURIComponent(id)}/signed-key`;
       const data = (await client.data({ method: 'POST', path, body })) as IssuedKey; // the route's answer
       hand(out, data, { text: `${data.signedKey}\n`, file: options.out });
@@ -92,20 +100,10 @@ function hand(
   data: Issued,
   { text, file }: { readonly text: string; readonly file: string | undefined },
 ): void {
-  if (file !== undefined) writeFileSync(file, text, { mode: 0o600 });
+  if (file !== undefined) writeNewFile(file, text);
   const { fileId, kid, expiresAt } = data;
   const told = `${fileId} signed by ${kid}, valid until ${expiresAt}`;
   out.result({ data }, () => (file === undefined ? text.trimEnd() : `${file}: ${told}`));
-}
-
-/** Before anything is issued: a file that could not be kept would count as one that is out in the field. */
-function demandWritable(file: string): void {
-  try {
-    if (existsSync(file)) accessSync(file, constants.W_OK);
-    else accessSync(dirname(file), constants.W_OK | constants.X_OK);
-  } catch {
-    throw new CliError(EXIT.usage, `${file} cannot be written`, 'Name a file that you may write with --out.');
-  }
 }
 
 async function bodyOf(
@@ -120,6 +118,8 @@ async function bodyOf(
   }
   if (options.plain === true) body['encrypt'] = false;
   if (options.format !== undefined) body['format'] = options.format;
+  if (options.userEmail !== undefined) body['userEmail'] = options.userEmail;
+  if (options.components !== undefined) Object.assign(body, readComponents(options.components));
   if (options.fingerprint !== undefined) body['fingerprint'] = options.fingerprint;
   if (options.fingerprintFile !== undefined) {
     const read = await readSecret({ file: options.fingerprintFile, prompt: 'fingerprint' }, out);

@@ -1,13 +1,24 @@
 import type { Command } from 'commander';
+import type { Config } from '../config/index.ts';
 import { loadFor } from './settings.ts';
 import { type Output, table } from './terminal.ts';
+
+/** What `serve` would refuse of a configuration that can be read. @throws Fault CONFIG_INVALID */
+async function demandServable({ http, metrics }: Config): Promise<void> {
+  const { addressRanges } = await import('../http/address-ranges.ts');
+  const { refuseExposedPlace } = await import('../http/listener.ts');
+  const allowPlain = addressRanges(http.allowPlain);
+  refuseExposedPlace('api', http, allowPlain);
+  if (metrics.enabled) refuseExposedPlace('metrics', metrics, allowPlain);
+}
 
 /** Adds `config check|show|example`. */
 export function addConfig(program: Command, outputOf: (command: Command) => Output): void {
   const group = program.command('config').description('look at the configuration');
   const check = group.command('check').description('read the configuration and name every problem in it');
   check.action(async () => {
-    const { file, changed } = await loadFor(check);
+    const { config, file, changed } = await loadFor(check);
+    await demandServable(config);
     const from = file ?? 'defaults (no configuration file)';
     outputOf(check).result({ ok: true, file, changed }, () => {
       return `ok: ${from}; settings other than their default: ${changed.join(', ') || 'none'}`;

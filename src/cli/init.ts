@@ -1,11 +1,13 @@
 import { existsSync } from 'node:fs';
+import { dataPaths } from '../storage/data-paths.ts';
 import { type Command, Option } from 'commander';
 import type { NewTenantChoices, Tier } from '../daemon.ts';
 import type { Secret } from '../lib/secret.ts';
+import { demandNewCredential } from './credential-place.ts';
 import { CliError, EXIT } from './exit-code.ts';
 import { commandLog, isTerminal, surroundings } from './process.ts';
 import { demandPlaceFor, writeSecretFile } from './secret-file.ts';
-import { configurationText, loadFor } from './settings.ts';
+import { configurationText, globalFlags, loadFor } from './settings.ts';
 import { askPlain, details, type Output, readSecret } from './terminal.ts';
 
 const TIERS: readonly Tier[] = ['free', 'standard', 'premium', 'unlimited'];
@@ -62,7 +64,8 @@ async function runInit(command: Command, flags: InitFlags, out: Output): Promise
   refuseLeaks(flags);
   for (const file of [flags.recoveryOut, flags.secretOut]) if (file !== undefined) demandPlaceFor(file);
   const credentialPath = flags.credential ?? config.custody.credential ?? undefined;
-  await demandRoom(config.data.directory, credentialPath);
+  await demandRoom(config.data.directory);
+  if (credentialPath !== undefined) await demandNewCredential(credentialPath, config.data.directory);
   out.note(`making an appliance in ${config.data.directory} (${configurationText(configuration)})`);
   const tenant = await tenantOf(flags);
   const passphrase = await passphraseOf(flags, out);
@@ -72,17 +75,19 @@ async function runInit(command: Command, flags: InitFlags, out: Output): Promise
     surroundings(commandLog),
   );
   handOver(made.recoveryCode, { what: 'recovery code', file: flags.recoveryOut, out });
-  if (flags.unattended !== true && flags.recoveryOut === undefined && process.stdin.isTTY)
-    await confirmRecovery(made.recoveryCode);
   handOver(made.secretKey, { what: 'first API key (live, all scopes)', file: flags.secretOut, out });
+  // Last: whoever ends the program here has seen everything that is shown once.
+  if (flags.unattended !== true && flags.recoveryOut === undefined && process.stdin.isTTY)
+    await confirmRecovery(made.recoveryCode, out);
   const facts = {
     appliance: made.applianceId,
     directory: config.data.directory,
     tenant: tenant.code,
     'root fingerprint': made.rootFingerprint,
+    'ledger key': made.ledgerKey,
     credential: credentialPath ?? 'none: every start asks for the passphrase or the recovery code',
   };
-  out.result(facts, () => `${details(facts)}\n\nStart it with: mintmark serve`);
+  out.result(facts, () => `${details(facts)}\n\nStart it with: ${serveCommand(command, flags)}`);
   if (credentialPath !== undefined) {
     out.warn(
       `whoever can read ${credentialPath} and the data directory has the keys; keep the two apart in backups`,
@@ -90,19 +95,36 @@ async function runInit(command: Command, flags: InitFlags, out: Output): Promise
   }
 }
 
-/** Before a question is asked: who cannot make an appliance here has nothing to answer. @throws Fault, CliError */
-async function demandRoom(directory: string, credential: string | undefined): Promise<void> {
-  if (existsSync(directory)) {
-    const { demandEmpty, demandPrivate } = await import('../storage/directory-checks.ts');
-    demandPrivate(directory);
-    demandEmpty(directory);
-  }
-  if (credential === undefined || !existsSync(credential)) return;
-  throw new CliError(
-    EXIT.refused,
-    `${credential} exists already: it may open another appliance`,
-    'Name another file with --credential <file>, or remove it if nothing needs it.',
+/** With whatever of this command line says where things are: without it `serve` would look elsewhere. */
+function serveCommand(command: Command, { credential }: InitFlags): string {
+  const { config, dataDir, set = [] } = globalFlags(command);
+  const words = [
+    ...(config === undefined ? [] : ['--config', config]),
+    ...(dataDir === undefined ? [] : ['--data-dir', dataDir]),
+    ...[...set, ...(credential === undefined ? [] : [`custody.credential=${credential}`])].flatMap((one) => [
+      '--set',
+      one,
+    ]),
+  ];
+  const quoted = words.map((word) =>
+    /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`,
   );
+  return ['mintmark serve', ...quoted].join(' ');
+}
+
+/** Before a question is asked: who cannot make an appliance here has nothing to answer. @throws Fault, CliError */
+async function demandRoom(directory: string): Promise<void> {
+  if (!existsSync(directory)) return;
+  const { demandEmpty, demandPrivate } = await import('../storage/directory-checks.ts');
+  demandPrivate(directory);
+  if (existsSync(dataPaths(directory).database)) {
+    throw new CliError(
+      EXIT.refused,
+      `DATA_DIRECTORY_INVALID: an appliance is in ${directory} already, and nothing is overwritten`,
+      'Run it with `mintmark serve`, or make another one in another directory, with --data-dir.',
+    );
+  }
+  demandEmpty(directory);
 }
 
 /** These two open everything and are made once: unlike other secrets they never go into a pipe, whoever asks. */
@@ -148,11 +170,12 @@ function handOver(secret: Secret, to: { what: string; file: string | undefined; 
   to.out.note(`${to.what}: written to ${to.file}`);
 }
 
-/** Typed back, so that nobody has it only on a screen; the end of input (Ctrl-D) goes on without. */
-async function confirmRecovery(code: Secret): Promise<void> {
+/** Typed back, so that nobody has it only on a screen; the end of input (Ctrl-D, Ctrl-C) goes on without. */
+async function confirmRecovery(code: Secret, out: Output): Promise<void> {
   const plain = (text: string): string => text.toUpperCase().replaceAll(/[\s-]/g, '');
   for (;;) {
     const typed = await askPlain('Write the recovery code down, then type it back', '');
+    if (typed === null) out.warn('the recovery code was not typed back: see that the one above is on paper');
     if (typed === null || plain(typed) === plain(code.expose())) return;
     process.stderr.write('That is not the recovery code shown above; type it again.\n');
   }

@@ -1,8 +1,8 @@
-import { writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import type { JsonObject } from '../verify/index.ts';
 import { CliError, EXIT } from './exit-code.ts';
 import { column, type WithClient } from './resource.ts';
+import { writeNewFile } from './secret-file.ts';
 import { globalFlags } from './settings.ts';
 import { type Output, table } from './terminal.ts';
 
@@ -23,6 +23,9 @@ interface Fetched {
 
 /** Runs `body` with every signing key of the appliance. */
 type WithKeys = (command: Command, body: (fetched: Fetched) => void | Promise<void>) => Promise<void>;
+
+/** Everybody may check what was signed. */
+const PUBLIC = 0o644;
 
 const COLUMNS = [
   column('KID', 'kid'),
@@ -96,7 +99,7 @@ function addTrust(
   const exporting = trust
     .command('export')
     .description('print the trust bundle of the tenant')
-    .option('--out <file>', 'write it here');
+    .option('--out <file>', 'write it to this new file');
   exporting.action(({ out: file }: { out?: string }) =>
     given.withClient(exporting, async ({ client, out }) => {
       const { tenant } = globalFlags(exporting);
@@ -106,7 +109,7 @@ function addTrust(
       const text = Buffer.isBuffer(body) ? body.toString('utf8') : JSON.stringify(body);
       if (file === undefined) out.result({ data: text }, () => text);
       else {
-        writeFileSync(file, `${text}\n`);
+        writeNewFile(file, `${text}\n`, PUBLIC);
         out.result({ data: { file } }, () => `written to ${file}`);
       }
     }),

@@ -1,9 +1,9 @@
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { systemClock } from '../lib/clock.ts';
 import type { ApiClient } from './api-client.ts';
 import { CliError, EXIT } from './exit-code.ts';
-import { type ActionContext, column, type WithClient } from './resource.ts';
+import { type ActionContext, column, endOf, type WithClient } from './resource.ts';
 import { demandPlaceFor } from './secret-file.ts';
 import { type Output, progressBar, table } from './terminal.ts';
 
@@ -32,7 +32,7 @@ export function addLicenseBatch(group: Command, withClient: WithClient): void {
     .requiredOption('--policy-id <id>', 'the policy')
     .requiredOption('--count <n>', 'how many')
     .option('--name <name>', 'name for people, the same for all')
-    .option('--expires-at <time>', 'ISO 8601; default as the policy says')
+    .option('--expires-at <time>', 'a day or a time, ISO 8601; default as the policy says')
     .option('--out <file>', 'write them to this new file (0600), one JSON object a line, keys in full')
     .addHelpText(
       'after',
@@ -70,12 +70,16 @@ async function run({ client, out }: ActionContext, options: BatchOptions, count:
     return;
   }
   const descriptor = openSync(path, 'wx', 0o600);
+  let written = 0;
   try {
     await createAll({ client, out, options, count }, (part) => {
-      writeSync(descriptor, part.map((license) => `${JSON.stringify(license)}\n`).join(''));
+      writeFileSync(descriptor, part.map((license) => `${JSON.stringify(license)}\n`).join(''));
+      written += part.length;
     });
   } finally {
     closeSync(descriptor);
+    // An empty one would only be in the way of the next try.
+    if (written === 0) rmSync(path, { force: true });
   }
   out.result({ data: { count, file: path } }, () => `${path}: ${String(count)} licences`);
 }
@@ -91,7 +95,12 @@ interface Job {
 async function createAll(job: Job, take: (part: readonly Created[]) => void): Promise<void> {
   const { client, out, options, count } = job;
   const { productId, policyId, name, expiresAt } = options;
-  const template = { productId, policyId, name, expiresAt };
+  const template = {
+    productId,
+    policyId,
+    name,
+    ...(expiresAt !== undefined && { expiresAt: endOf(expiresAt) }),
+  };
   const progress = progressBar('creating licences', () => systemClock.monotonic());
   let done = 0;
   try {

@@ -1,5 +1,5 @@
-import { readFileSync, statSync } from 'node:fs';
 import type { Command } from 'commander';
+import { COMPONENTS_HELP, type MachineFacts, readComponents } from './components.ts';
 import { CliError, EXIT } from './exit-code.ts';
 import { coloursFor, type Colours, labelled, PAGE_COLUMNS, wrapped } from './page.ts';
 import type { WithClient } from './resource.ts';
@@ -47,14 +47,9 @@ interface ExplainFlags extends LicenseKeyFlags {
 }
 
 /** What is known of one machine: sent as it is. */
-interface Asked {
-  readonly fingerprint?: string;
-  readonly components?: Readonly<Record<string, string>>;
+interface Asked extends MachineFacts {
   readonly entitlements?: readonly string[];
 }
-
-/** A file of components has at most 16 of them, 256 characters each. */
-const COMPONENTS_BYTES = 64 * 1024;
 
 /** Adds `license explain`: why a validation says what it says, without carrying one out. */
 export function addLicenseExplain(group: Command, withClient: WithClient): void {
@@ -64,10 +59,7 @@ export function addLicenseExplain(group: Command, withClient: WithClient): void 
       .description('say what a validation would answer now, and why; nothing is counted'),
   )
     .option('--fingerprint <text>', 'fingerprint of the machine that asks')
-    .option(
-      '--components <file>',
-      'its components: JSON of name and value, or what `fingerprint --json` printed',
-    )
+    .option('--components <file>', COMPONENTS_HELP)
     .option('--entitlement <code>', 'an entitlement it asks for; repeatable', collect)
     .addHelpText(
       'after',
@@ -92,52 +84,12 @@ Examples:
 }
 
 function askedOf({ fingerprint, components: file, entitlement }: ExplainFlags): Asked {
-  const machine = file === undefined ? {} : readMachine(file);
+  const machine = file === undefined ? {} : readComponents(file);
   return {
     ...machine,
     ...(fingerprint === undefined ? {} : { fingerprint }),
     ...(entitlement === undefined ? {} : { entitlements: entitlement }),
   };
-}
-
-/** Components by name, or the whole of what `fingerprint --json` printed on the machine, its fingerprint included. */
-function readMachine(file: string): Asked {
-  const value = objectIn(file);
-  if (!isObject(value['components'])) return { components: texts(value) };
-  const { fingerprint } = value;
-  return {
-    components: texts(value['components']),
-    ...(typeof fingerprint === 'string' ? { fingerprint } : {}),
-  };
-}
-
-function objectIn(file: string): Record<string, unknown> {
-  let value: unknown;
-  try {
-    if (file !== '-' && statSync(file).size > COMPONENTS_BYTES)
-      throw new CliError(EXIT.usage, `${file} is too large for a list of components`);
-    value = JSON.parse(readFileSync(file === '-' ? 0 : file, 'utf8'));
-  } catch (error) {
-    if (error instanceof CliError) throw error;
-    const what = `${file === '-' ? 'standard input' : file} cannot be read as JSON`;
-    throw new CliError(
-      EXIT.usage,
-      what,
-      'Give a file such as {"board": "…", "disk": "…"} with --components.',
-    );
-  }
-  if (isObject(value)) return value;
-  throw new CliError(EXIT.usage, `${file} holds no JSON object of components`);
-}
-
-/** What the machine could not read of itself is null there, and is not sent. */
-function texts(values: Readonly<Record<string, unknown>>): Record<string, string> {
-  const known = Object.entries(values).filter(([, value]) => value !== null);
-  return Object.fromEntries(known.map(([name, value]) => [name, String(value)]));
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 const MARKS: Readonly<Record<ExplainedRule['outcome'], string>> = {

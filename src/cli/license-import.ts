@@ -21,7 +21,10 @@ export function addLicenseImport(group: Command, withClient: WithClient): void {
     .description('create licences from a CSV or JSONL file, with keys of another system or new ones')
     .argument('<file>', 'the file, or - for standard input')
     .option('--product <code>', 'product of rows that name none, by code or id')
-    .option('--policy <code>', 'policy of rows that name none, by code or id')
+    .option(
+      '--policy <code>',
+      'policy of rows that name none, by code or id, or by name where only one has it',
+    )
     .option('--format <name>', 'csv or jsonl; default by the name of the file')
     .option('--delimiter <sign>', 'between CSV cells; default: what divides the first line (, ; tab |)')
     .option(

@@ -21,16 +21,16 @@ const FIELDS: FieldOption[] = [
   { flags: '--user-email <address>', field: 'userEmail', help: 'whom it is for (stored sealed)' },
   { flags: '--user-name <name>', field: 'userName', help: 'whom it is for (stored sealed)' },
   {
-    flags: '--max-machines <n|none>',
+    flags: '--max-machines <n|policy>',
     field: 'maxMachinesOverride',
-    help: 'other than the policy says',
-    kind: 'no-limit',
+    help: 'a limit of its own; policy: as the policy says',
+    kind: 'override',
   },
   {
-    flags: '--max-uses <n|none>',
+    flags: '--max-uses <n|policy>',
     field: 'maxUsesOverride',
-    help: 'other than the policy says',
-    kind: 'no-limit',
+    help: 'a limit of its own; policy: as the policy says',
+    kind: 'override',
   },
   { flags: '--metadata <json>', field: 'metadata', help: 'object of your own', kind: 'json' },
 ];
@@ -74,7 +74,12 @@ const RESOURCE: Resource = {
       create: [
         { flags: '--product-id <id>', field: 'productId', help: 'the product', required: true },
         { flags: '--policy-id <id>', field: 'policyId', help: 'the policy', required: true },
-        { flags: '--expires-at <time>', field: 'expiresAt', help: 'ISO 8601; default as the policy says' },
+        {
+          flags: '--expires-at <time>',
+          field: 'expiresAt',
+          help: 'a day or a time, ISO 8601; default as the policy says',
+          kind: 'end',
+        },
         { flags: '--entitlement-ids <list>', field: 'entitlementIds', help: 'comma-separated', kind: 'list' },
         ...FIELDS,
       ],
@@ -117,7 +122,12 @@ const RESOURCE: Resource = {
     transition('reinstate', 'end a suspension'),
     transition('renew', 'move the expiry', [
       { flags: '--days <n>', field: 'days', help: 'by so many days', kind: 'number' },
-      { flags: '--expires-at <time>', field: 'expiresAt', help: 'to this time, ISO 8601' },
+      {
+        flags: '--expires-at <time>',
+        field: 'expiresAt',
+        help: 'to this day or time, ISO 8601',
+        kind: 'end',
+      },
     ]),
     transition('transfer', 'put a licence under another policy of its product', [
       { flags: '--policy-id <id>', field: 'policyId', help: 'the new policy', required: true },
@@ -140,7 +150,14 @@ const RESOURCE: Resource = {
       args: ['id', 'entitlementId'],
       method: 'PUT',
       path: '/licenses/{id}/entitlements/{entitlementId}',
-      options: [{ flags: '--expires-at <time>', field: 'expiresAt', help: 'until when, ISO 8601' }],
+      options: [
+        {
+          flags: '--expires-at <time>',
+          field: 'expiresAt',
+          help: 'until this day or time, ISO 8601',
+          kind: 'end',
+        },
+      ],
     },
     {
       name: 'disentitle',

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { COMPONENTS_HELP } from './components.ts';
 import { addCheckout } from './checkout.ts';
 import { addMachineExport } from './export.ts';
 import { addResource, column, type FieldOption, type Resource, type WithClient } from './resource.ts';
@@ -15,10 +16,10 @@ const FIELDS: FieldOption[] = [
 ];
 
 const COMPONENTS: FieldOption = {
-  flags: '--components <json>',
+  flags: '--components <file>',
   field: 'components',
-  help: 'map of name to value, as `fingerprint --json` prints it',
-  kind: 'json',
+  help: COMPONENTS_HELP,
+  kind: 'components',
 };
 
 const COLUMNS = [

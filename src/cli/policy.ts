@@ -164,6 +164,7 @@ export const policyResource: Resource = {
       restorable: [],
       columns: [
         column('ID', 'id'),
+        column('CODE', 'code'),
         column('NAME', 'name'),
         column('PRODUCT', 'productId'),
         column('SEATS', 'maxMachines'),

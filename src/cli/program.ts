@@ -1,10 +1,11 @@
 import { join } from 'node:path';
 import { Command, CommanderError, Option } from 'commander';
 import { Fault, FAULTS } from '../faults.ts';
-import { ApiClient, type Connection } from './api-client.ts';
+import { ApiClient, ApiRefusal, type Connection } from './api-client.ts';
 import { apiKeyResource } from './api-key.ts';
 import { addAnalytics } from './analytics.ts';
 import { addConfig } from './config.ts';
+import { inCommandWords } from './command-words.ts';
 import { entitlementResource } from './entitlement.ts';
 import { CliError, EXIT, type ExitCode } from './exit-code.ts';
 import { addFingerprint } from './fingerprint.ts';
@@ -99,6 +100,8 @@ function connecting(outputOf: (command: Command) => Output): WithClient {
     const client = new ApiClient(await connectionOf(command));
     try {
       await body({ client, out: outputOf(command) });
+    } catch (error) {
+      throw error instanceof ApiRefusal ? inCommandWords(error, command) : error;
     } finally {
       await client.close();
     }
@@ -147,7 +150,9 @@ function report(error: unknown): ExitCode {
     return error.exitCode;
   }
   if (error instanceof Fault) {
-    complain(`${error.code}: ${error.message}`, FAULTS[error.code].remedy);
+    const several = error.errors.map(({ path, message }) => `\n  ${path}: ${message}`);
+    const what = several.length > 1 ? `${FAULTS[error.code].title}${several.join('')}` : error.message;
+    complain(`${error.code}: ${what}`, FAULTS[error.code].remedy);
     return EXIT.refused;
   }
   if (isSystemError(error)) {

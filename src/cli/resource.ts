@@ -1,12 +1,15 @@
 import type { Command } from 'commander';
 import type { ApiClient, ApiRequest } from './api-client.ts';
+import { FieldFlag } from './command-words.ts';
+import { readComponents } from './components.ts';
 import { CliError, EXIT } from './exit-code.ts';
 import { ARGUMENTS, EXAMPLES, NOUNS } from './examples.ts';
 import { refuseLeak, withSecret, writeSecretFile } from './secret-file.ts';
 import { type Column, details, type Output, table } from './terminal.ts';
 
 /** How the text of an option becomes a member of the request. */
-export type FieldKind = 'text' | 'number' | 'boolean' | 'list' | 'json' | 'no-limit' | 'where';
+export type FieldKind =
+  'text' | 'number' | 'boolean' | 'list' | 'json' | 'no-limit' | 'override' | 'end' | 'components' | 'where';
 
 /** An option of a command and the member of the request it fills. */
 export interface FieldOption {
@@ -148,8 +151,9 @@ function addAction(group: Command, action: ResourceAction, withClient: WithClien
   const own = `id of the ${NOUNS[group.name()] ?? group.name()}: \`mintmark ${group.name()} list\` shows it`;
   for (const arg of action.args) command.argument(`<${arg}>`, ARGUMENTS[arg] ?? own);
   for (const option of [...(action.options ?? []), ...(action.then?.options ?? [])]) {
-    if (option.required === true) command.requiredOption(option.flags, `${option.help} (required)`);
-    else command.option(option.flags, option.help);
+    const { flags, field, help, required = false } = option;
+    const flag = new FieldFlag(flags, { field, help: required ? `${help} (required)` : help });
+    command.addOption(flag.makeOptionMandatory(required));
   }
   if (action.secretOut !== undefined) {
     withSecret(command, action.secretOut.what);
@@ -168,6 +172,9 @@ async function runAction(
 ): Promise<void> {
   const options: Readonly<Record<string, unknown>> = command.opts();
   const members = membersOf(action.options ?? [], options);
+  if (action.method === 'PATCH' && Object.keys(members).length === 0) {
+    throw new CliError(EXIT.usage, 'nothing to change was named', '--help lists what can be changed.');
+  }
   const request = requestOf(action, command.args, members);
   if (action.secretOut !== undefined) refuseLeak(action.secretOut.what, options);
   const { body, status } = await client.send(request);
@@ -264,9 +271,28 @@ function convert(value: unknown, kind: FieldKind, flags: string): unknown {
   if (kind === 'boolean') return value === true || booleanOf(String(value), flags);
   const text = String(value);
   if (kind === 'no-limit') return text === 'none' ? null : numberOf(text, flags);
+  if (kind === 'end') return endOf(text);
+  if (kind === 'override') return overrideOf(text, flags);
+  if (kind === 'components') return readComponents(text).components;
   if (kind === 'number') return numberOf(text, flags);
   if (kind === 'list') return text.split(',').map((part) => part.trim());
   return kind === 'json' ? jsonOf(text, flags) : text;
+}
+
+/** `none` of a policy is no limit; a licence has a limit of its own, or that of its policy. */
+function overrideOf(text: string, flags: string): number | null {
+  if (text === 'policy') return null;
+  if (text !== 'none') return numberOf(text, flags);
+  throw new CliError(
+    EXIT.usage,
+    `${flags}: a licence cannot be without limit while its policy has one`,
+    'Write policy for what the policy says, or a number; no limit at all is for `policy update`.',
+  );
+}
+
+/** A day lasts until its end, as in a file that is imported. */
+export function endOf(text: string): string {
+  return /^\d{4}-\d{2}-\d{2}$/.test(text) ? `${text}T23:59:59.999Z` : text;
 }
 
 function booleanOf(text: string, flags: string): boolean {

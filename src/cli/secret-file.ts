@@ -1,4 +1,4 @@
-import { accessSync, closeSync, constants, existsSync, openSync, writeSync } from 'node:fs';
+import { accessSync, closeSync, constants, existsSync, openSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Command } from 'commander';
 import { CliError, EXIT } from './exit-code.ts';
@@ -54,14 +54,23 @@ export function demandPlaceFor(path: string): void {
  * @throws CliError when the file exists: a secret never replaces another.
  */
 export function writeSecretFile(path: string, secret: string): void {
+  writeNewFile(path, `${secret}\n`);
+}
+
+/**
+ * Writes a file that did not exist.
+ * @param mode who may read it; its owner alone, unless it says otherwise
+ * @throws CliError when the file exists: nothing is written over
+ */
+export function writeNewFile(path: string, text: string, mode = 0o600): void {
   let descriptor: number;
   try {
-    descriptor = openSync(path, 'wx', 0o600);
+    descriptor = openSync(path, 'wx', mode);
   } catch {
     throw occupied(path);
   }
   try {
-    writeSync(descriptor, `${secret}\n`);
+    writeFileSync(descriptor, text);
   } finally {
     closeSync(descriptor);
   }

@@ -30,6 +30,7 @@ export function addServe(program: Command, outputOf: (command: Command) => Outpu
     const { config, file, changed } = await loadFor(command);
     const unsealing = await unsealingOf(flags, config, outputOf(command));
     const log = daemonLog(config.log.level);
+    if (process.getuid?.() === 0) log.warn('running as root; an appliance needs no rights but its own user');
     const daemon = await startDaemon({ config, unsealing, dev: false, changed }, surroundings(log));
     const stopped = stopSignal();
     log.info('serving', { ...daemon.places, configuration: file, changed });

@@ -39,20 +39,24 @@ export async function runVerify({
   file,
   flags,
   environment: named,
+  tenant,
   out,
 }: {
   file: string;
   flags: VerifyFlags;
   environment: string;
+  /** Code of the tenant that must have issued it; undefined: whichever the trust is of. */
+  tenant: string | undefined;
   out: Output;
 }): Promise<void> {
   const environment = environmentOf(named);
   const text = readText(file);
-  const { trust, rootChecked } = trustOf(flags);
+  const { trust, rootChecked } = trustOf(flags, tenant);
   const key = await licenseKeyOf(flags, out);
   const options: VerifyOptions = {
     trust,
     environment,
+    tenant,
     product: flags.product ?? 'any',
     licenseKey: key,
     refuseDev: flags.refuseDev,
@@ -117,7 +121,7 @@ async function licenseKeyOf(flags: VerifyFlags, out: Output): Promise<string | u
   return (await readSecret(sources, out))?.expose();
 }
 
-function trustOf(flags: VerifyFlags): { trust: Trust; rootChecked: boolean } {
+function trustOf(flags: VerifyFlags, tenant: string | undefined): { trust: Trust; rootChecked: boolean } {
   if (flags.publicKey !== undefined) {
     return { trust: pinned(flags.publicKey), rootChecked: false };
   }
@@ -129,12 +133,12 @@ function trustOf(flags: VerifyFlags): { trust: Trust; rootChecked: boolean } {
     );
   }
   const bundle = readText(flags.trust).trim();
-  const answer = verifyTrustBundle(bundle, { roots: flags.root ?? rootsNamedBy(bundle) });
+  const answer = verifyTrustBundle(bundle, { roots: flags.root ?? rootsNamedBy(bundle), tenant });
   if (answer.trust === undefined) {
     throw new CliError(
       EXIT.invalid,
       `${answer.code}: the trust bundle is not accepted: ${answer.message}`,
-      'Compare --root with what `mintmark trust fingerprint` prints on the appliance.',
+      'Compare --root and --tenant with what `mintmark trust fingerprint` prints on the appliance.',
     );
   }
   return { trust: answer.trust, rootChecked: flags.root !== undefined };

@@ -22,7 +22,8 @@ export function addVerify(program: Command, outputOf: (command: Command) => Outp
     .addHelpText(
       'after',
       `
-Files of the test environment are refused unless --environment test is given.
+Files of the test environment are refused unless --environment test is given. With --tenant a trust bundle or a file of
+another tenant is refused.
 Exit codes: 0 valid, 3 not valid, 2 wrong usage.
 
 Example:
@@ -31,7 +32,7 @@ Example:
     );
   command.action(async (file: string, flags: VerifyFlags) => {
     const { runVerify } = await import('./verify-file.ts');
-    const environment = globalFlags(command).environment ?? 'live';
-    await runVerify({ file, flags, environment, out: outputOf(command) });
+    const { environment = 'live', tenant } = globalFlags(command);
+    await runVerify({ file, flags, environment, tenant, out: outputOf(command) });
   });
 }

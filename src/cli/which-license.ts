@@ -13,6 +13,7 @@ export interface LicenseKeyFlags {
 export type LicenseAnswer = Readonly<Record<string, unknown>> & { readonly id: string };
 
 const ID = /^lic_/;
+const OTHER_ID = /^[a-z]+_[0-9A-HJKMNP-TV-Z]{26}$/;
 
 /** Adds the ways to say which licence is meant: by id, or by the key a customer reads out. */
 export function withLicense(command: Command): Command {
@@ -36,6 +37,13 @@ export async function readLicense(
       method: 'GET',
       path: `/licenses/${encodeURIComponent(id)}`,
     })) as LicenseAnswer; // the route's answer
+  }
+  if (id !== undefined && OTHER_ID.test(id)) {
+    throw new CliError(
+      EXIT.usage,
+      `${id} is no id of a licence: those begin with lic_`,
+      '`mintmark license list` shows them.',
+    );
   }
   const { licenseKeyFile: file, licenseKey = id } = flags;
   const key = await readSecret({ file, argument: licenseKey, prompt: 'licence key' }, out);

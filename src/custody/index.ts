@@ -33,7 +33,7 @@ export {
   tenantScope,
 } from './keyring.ts';
 export type { Cell, Indexer, IndexName, KeyedDigest, Sealer } from './sealer.ts';
-export { DEFAULT_CREDENTIAL_PATH, writeCredential } from './slots/credential.ts';
+export { DEFAULT_CREDENTIAL_PATH, isInside, writeCredential } from './slots/credential.ts';
 export { generatePassphrase } from './slots/passphrase.ts';
 export { requireStrongPassphrase } from './slots/passphrase-strength.ts';
 export { generateRecoveryCode } from './slots/recovery-code.ts';

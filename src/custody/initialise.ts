@@ -78,7 +78,9 @@ export function slotSecret(unsealing: Unsealing, dataDirectory: string | null): 
       return passphraseSecret(unsealing.passphrase);
     case 'recovery':
       return recoverySecret(unsealing.code);
-    case 'credential':
-      return credentialSecret(readCredential(credentialPlace(unsealing), dataDirectory));
+    case 'credential': {
+      const place = credentialPlace(unsealing);
+      return credentialSecret(readCredential(place, dataDirectory), place.path);
+    }
   }
 }

@@ -63,16 +63,25 @@ async function restoreInto(root: string, given: RestoreGiven, around: Surroundin
   const directory = await openDataDirectory(root, { dev: false, restoring: true });
   try {
     const parts = await openParts({ config, directory, unsealing }, around);
-    const branch = await beginBranch(parts);
-    await recordSlotUse(parts, restorer(parts));
-    if (given.credentialPath !== undefined) await replaceCredential(parts, given.credentialPath);
-    await close(parts);
+    const branch = await makeWhole(parts, given.credentialPath);
     rmSync(directory.paths.restoring);
     await syncDirectory(root);
     const bytes = files.reduce((sum, { size }) => sum + size, 0);
     return { path, about, files: files.length, bytes, branch };
   } finally {
     directory.close();
+  }
+}
+
+/** Closes the parts in any case: one left open would write to a database that is gone. @returns the new branch */
+async function makeWhole(parts: Parts, credentialPath: string | undefined): Promise<string> {
+  try {
+    const branch = await beginBranch(parts);
+    await recordSlotUse(parts, restorer(parts));
+    if (credentialPath !== undefined) await replaceCredential(parts, credentialPath);
+    return branch;
+  } finally {
+    await close(parts);
   }
 }
 

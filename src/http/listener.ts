@@ -3,6 +3,7 @@ import { isIP } from 'node:net';
 import type { AddressInfo, Server } from 'node:net';
 import { Fault } from '../faults.ts';
 import { type AddressRanges, isLoopback, plainAddress } from './address-ranges.ts';
+import type { Face } from './exchange.ts';
 
 /** Where a server can be reached. `mode`: who may open the socket. */
 export type Place =
@@ -10,6 +11,8 @@ export type Place =
 
 /** Longest path of a Unix socket (`sun_path` holds 108 bytes with its end). */
 const SOCKET_PATH_BYTES = 107;
+/** What of the configuration decides where each door is. */
+const SECTION: Readonly<Record<Face, string>> = { api: 'http', metrics: 'metrics', operator: 'operator' };
 const WILDCARDS: ReadonlySet<string> = new Set(['0.0.0.0', '::']);
 /** Connections the kernel may hold before they are accepted. */
 const BACKLOG = 511;
@@ -18,7 +21,7 @@ const BACKLOG = 511;
  * Whether a server without TLS may listen there: on a Unix socket, on loopback, or in a network named by `allowPlain`.
  * @throws Fault CONFIG_INVALID
  */
-export function refuseExposedPlace(place: Place, allowPlain: AddressRanges): void {
+export function refuseExposedPlace(face: Face, place: Place, allowPlain: AddressRanges): void {
   if ('path' in place || place.host === 'localhost' || (isIP(place.host) > 0 && isLoopback(place.host)))
     return;
   const named = WILDCARDS.has(place.host)
@@ -27,7 +30,7 @@ export function refuseExposedPlace(place: Place, allowPlain: AddressRanges): voi
   if (named) return;
   throw new Fault(
     'CONFIG_INVALID',
-    `http.host ${place.host} is not loopback, and this version has no TLS; listen on 127.0.0.1 behind a proxy, or name the network in http.allowPlain`,
+    `${SECTION[face]}.host ${place.host} is not loopback, and this version has no TLS; listen on 127.0.0.1 behind a proxy, or name the network in http.allowPlain`,
   );
 }
 
@@ -41,9 +44,11 @@ export function mayServePlain(remoteAddress: string | undefined, allowPlain: Add
  * Starts listening; resolves with the place, its port the one the system chose.
  * @throws Fault CONFIG_INVALID when the place cannot be listened on
  */
-export async function startListening(server: Server, place: Place): Promise<Place> {
+export async function startListening(server: Server, face: Face, place: Place): Promise<Place> {
   if ('path' in place) return listenOnSocket(server, place);
-  await opened(server, () => server.listen({ host: place.host, port: place.port, backlog: BACKLOG }));
+  await opened(server, `${SECTION[face]}.host and ${SECTION[face]}.port`, () =>
+    server.listen({ host: place.host, port: place.port, backlog: BACKLOG }),
+  );
   const { address, port } = server.address() as AddressInfo; // a TCP server that listens has one
   if (place.host === 'localhost' && !isLoopback(plainAddress(address))) {
     server.close();
@@ -64,7 +69,7 @@ async function listenOnSocket(server: Server, place: { path: string; mode: numbe
   // Between bind and chmod the socket must not be open to others: it is made under a mask that leaves only the owner.
   const before = process.umask(0o177);
   try {
-    await opened(server, () => {
+    await opened(server, `the socket ${path}`, () => {
       server.listen({ path, backlog: BACKLOG });
       process.umask(before);
     });
@@ -88,12 +93,13 @@ function removeStale(path: string): void {
   rmSync(path);
 }
 
-function opened(server: Server, listen: () => void): Promise<void> {
+/** @param named what of the configuration says where */
+function opened(server: Server, named: string, listen: () => void): Promise<void> {
   return new Promise((resolve, reject) => {
-    const failed = (cause: Error): void =>
-      reject(
-        new Fault('CONFIG_INVALID', `cannot listen: ${cause.message}; free it or choose another`, { cause }),
-      );
+    const failed = (cause: Error): void => {
+      const message = `${named}: cannot listen: ${cause.message}; free it or choose another`;
+      reject(new Fault('CONFIG_INVALID', message, { cause }));
+    };
     server.once('error', failed);
     server.once('listening', () => {
       server.off('error', failed);

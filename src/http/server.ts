@@ -87,9 +87,9 @@ class Doors<Who, Caller, Demand, Tx> implements HttpServer {
   }
 
   async listen(face: Face, place: Place): Promise<Place> {
-    refuseExposedPlace(place, this.#parts.allowPlain);
+    refuseExposedPlace(face, place, this.#parts.allowPlain);
     const server = this.#serverFor(face);
-    const opened = await startListening(server, place);
+    const opened = await startListening(server, face, place);
     this.#servers.add(server);
     return opened;
   }

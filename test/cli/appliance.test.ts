@@ -60,12 +60,15 @@ describe('mintmark init', () => {
     writeFileSync(at('init.txt'), stdout);
   });
 
-  it('is not begun where the credential would be written over that of another', async () => {
-    const place = ['--data-dir', at('not-made'), '--credential', at('kek')];
+  it.each([
+    ['over that of another', 'kek', 'exists already: it may open another appliance'],
+    ['into the data directory', 'not-made/credentials/kek', 'is inside the data directory'],
+  ])('is not begun where the credential would be written %s', async (_where, credential, words) => {
+    const place = ['--data-dir', at('not-made'), '--credential', at(credential)];
     const secrets = ['--secret-out', at('x.key'), '--recovery-out', at('x.txt')];
     const refused = await mintmark(['init', '--unattended', ...place, ...secrets]);
-    expect([refused.code, refused.stdout]).toEqual([EXIT.refused, '']);
-    expect(refused.stderr).toContain(`${at('kek')} exists already: it may open another appliance`);
+    expect([refused.code, refused.stdout]).toEqual([EXIT.usage, '']);
+    expect(refused.stderr).toContain(`${at(credential)} ${words}`);
     expect([at('not-made'), at('x.key')].filter((path) => existsSync(path))).toEqual([]);
   });
 
@@ -78,12 +81,15 @@ describe('mintmark init', () => {
       EXIT.ok,
       expect.stringContaining(`making an appliance in ${taken} (configuration /dev/null)`),
     ]);
+    const start = `mintmark serve --data-dir ${taken} --set custody.credential=${at('other-kek')}`;
+    expect(made.stdout).toContain(`Start it with: ${start}\n`);
   });
 
   it('never overwrites: neither an appliance nor a file with a secret', async () => {
     const again = await init(...secretsIn('second.key', 'second.txt'));
     expect(again.code).toBe(EXIT.refused);
-    expect(again.stderr).toContain('DATA_DIRECTORY_INVALID');
+    expect(again.stderr).toContain('DATA_DIRECTORY_INVALID: an appliance is in');
+    expect(again.stderr).toContain('Run it with `mintmark serve`');
     expect(existsSync(at('second.key'))).toBe(false);
     const over = await init(...secretsIn('first.key', 'second.txt'));
     expect(over.code).toBe(EXIT.usage);
@@ -139,6 +145,33 @@ describe('an appliance that serves', () => {
     const dev = await mintmark(['dev', '--dir', at('data'), '--json']);
     expect([dev.code, dev.stdout]).toEqual([EXIT.refused, '']);
     expect(dev.stderr).toContain('DATA_DIRECTORY_INVALID');
+  });
+
+  it('names every setting of a door that another process has', async () => {
+    const other = ['--unattended', '--data-dir', at('beside'), '--credential', at('beside-kek')];
+    expect((await mintmark(['init', ...other, ...secretsIn('b.key', 'b.txt')])).code).toBe(EXIT.ok);
+    const [api = '', figures = ''] = [serving.serving['api'], serving.serving['metrics']].map(
+      (url) => new URL(String(url)).port,
+    );
+    const env = {
+      MINTMARK_DATA_DIRECTORY: at('beside'),
+      MINTMARK_CUSTODY_CREDENTIAL: at('beside-kek'),
+      MINTMARK_HTTP_PORT: api,
+      MINTMARK_METRICS_PORT: figures,
+    };
+    const second = await mintmark(['serve'], { env });
+    expect(second.code).toBe(EXIT.refused);
+    for (const section of ['http', 'metrics'])
+      expect(second.stderr).toContain(
+        `${section}.host and ${section}.port: cannot listen: listen EADDRINUSE`,
+      );
+    expect(second.stderr).toContain(`:${api}; free it`);
+    expect(second.stderr).toContain(`:${figures}; free it`);
+    const wrong = await mintmark(['serve'], { env: { ...env, MINTMARK_CUSTODY_CREDENTIAL: at('kek') } });
+    expect(wrong.code).toBe(EXIT.refused);
+    expect(wrong.stderr).toContain(
+      `SLOT_SECRET_WRONG: the credential in ${at('kek')} does not open slot credential`,
+    );
   });
 
   it('lists its signing keys, and exports the public half in every form', async () => {
@@ -217,6 +250,17 @@ describe('an appliance that serves', () => {
     ]);
   });
 
+  it('makes a backup of which a part says that it is not usable, and a mistyped name that it is no file', async () => {
+    const whole = readFileSync(at('site.backup'));
+    writeFileSync(at('cut.backup'), whole.subarray(0, whole.length - 100));
+    const verify = (name: string): Promise<Transcript> =>
+      mintmark(['backup', 'verify', at(name), '--recovery-file', at('recovery.txt')]);
+    const cut = await verify('cut.backup');
+    expect([cut.code, cut.stderr]).toEqual([EXIT.invalid, expect.stringContaining('Use another backup.')]);
+    const absent = await verify('absent.backup');
+    expect([absent.code, absent.stderr]).toEqual([EXIT.usage, expect.stringContaining('is no file')]);
+  });
+
   it('stops in order, and says so', async () => {
     expect(await serving.stop()).toBe(EXIT.ok);
     expect(serving.log.map(({ message }) => message).slice(-2)).toEqual(['stopping', 'stopped']);
@@ -232,12 +276,27 @@ describe('mintmark backup restore', () => {
     MINTMARK_CUSTODY_CREDENTIAL: at('new-kek'),
   };
 
+  it.each([
+    ['over another', 'kek', 'exists already: it may open another appliance'],
+    ['into the data directory', 'restored/kek', 'is inside the data directory'],
+  ])('is not begun where the credential would be written %s', async (_where, credential, words) => {
+    const open = ['--recovery-file', at('recovery.txt'), '--credential', at(credential)];
+    const refused = await mintmark(['backup', 'restore', at('site.backup'), ...open], { env: NEW });
+    expect([refused.code, refused.stderr]).toEqual([
+      EXIT.usage,
+      expect.stringContaining(`${at(credential)} ${words}`),
+    ]);
+    expect(refused.stderr).toContain('Name a new file');
+    expect(existsSync(at('restored'))).toBe(false);
+  });
+
   it('makes an appliance of a backup and the recovery code, with a credential of its own', async () => {
     const open = ['--recovery-file', at('recovery.txt'), '--credential', at('new-kek')];
     const restored = await mintmark(['backup', 'restore', at('site.backup'), ...open], { env: NEW });
     expect([restored.code, restored.stdout.split('\n')[0]]).toEqual([EXIT.ok, 'restored']);
     expect(restored.stderr).toContain('unknown to the appliance');
-    const again = await mintmark(['backup', 'restore', at('site.backup'), ...open], { env: NEW });
+    const other = ['--recovery-file', at('recovery.txt')];
+    const again = await mintmark(['backup', 'restore', at('site.backup'), ...other], { env: NEW });
     expect([again.code, again.stderr]).toEqual([EXIT.refused, expect.stringContaining('is not empty')]);
   });
 

@@ -42,6 +42,18 @@ describe('mintmark config check', () => {
     expect(broken.stderr).toContain('is not valid TOML at line 2');
   });
 
+  it.each(['http', 'metrics'])(
+    'refuses, as serve does, a %s.host that would be served in clear',
+    async (section) => {
+      using file = configFile(`[${section}]\nhost = "0.0.0.0"\n`);
+      const { code, stderr } = await mintmark(['config', 'check', '--config', file.path]);
+      expect([code, stderr]).toEqual([
+        EXIT.refused,
+        expect.stringContaining(`${section}.host 0.0.0.0 is not loopback`),
+      ]);
+    },
+  );
+
   it('refuses a variable that sets nothing', async () => {
     const { code, stderr } = await mintmark(['config', 'check'], { env: { MINTMARK_HTTP_PROT: '1' } });
     expect(code).toBe(EXIT.refused);

@@ -104,7 +104,7 @@ describe('license import', () => {
     expect(desk.lines('check-errors.csv')).toEqual([
       'row,line,column,code,message',
       '2,3,key,CONFLICT,this key is in use by another licence',
-      '3,4,policy,NOT_FOUND,there is no policy with this code or id',
+      '3,4,policy,NOT_FOUND,"there is no policy with this code or id, nor a single one with this name"',
       '4,5,expiresAt,LICENSE,expiresAt is not in the future',
       '5,6,name,CARD_DATA_REFUSED,name holds what reads as a payment card number',
       '6,7,key,WEAK_KEY,this key is too easily guessed',

@@ -11,7 +11,7 @@ const none = addressRanges([]);
 const site = addressRanges(['10.20.0.0/16', 'fd00::/8']);
 const accepts = (host: string, allowed = none): boolean => {
   try {
-    refuseExposedPlace({ host, port: 0 }, allowed);
+    refuseExposedPlace('api', { host, port: 0 }, allowed);
     return true;
   } catch {
     return false;
@@ -52,7 +52,9 @@ describe('a place to listen', () => {
       first.server.listen('metrics', { host: '127.0.0.1', port: first.port }),
     ).rejects.toMatchObject({
       code: 'CONFIG_INVALID',
-      message: expect.stringContaining('EADDRINUSE') as string,
+      message: expect.stringMatching(
+        /^metrics\.host and metrics\.port: cannot listen: .*EADDRINUSE/,
+      ) as string,
     });
   });
 });

@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { Fault } from '../../faults.ts';
+import { issueWords, unworded } from '../../issue-words.ts';
 import { parseStrictJson } from '../../lib/strict-json.ts';
 import type { ColumnKind } from './license-columns.ts';
 import { entitlementCodes, type NamedEntitlement } from './license-entitlements.ts';
@@ -125,7 +126,11 @@ const KINDS: Readonly<Record<ColumnKind, (value: unknown, names: Names) => unkno
   policy: (value, names) => {
     if (typeof value !== 'string') return notText();
     const found = names.policy(value.trim());
-    if (found === undefined) return new Refused('NOT_FOUND', 'there is no policy with this code or id');
+    if (found === undefined)
+      return new Refused(
+        'NOT_FOUND',
+        'there is no policy with this code or id, nor a single one with this name',
+      );
     return { policyId: found.id, policyProductId: found.productId };
   },
   entitlements: (value, names) => ownEntitlements(value, names),
@@ -182,12 +187,12 @@ function parsedMetadata(text: string): unknown {
 }
 
 function schemaProblems(item: LicenseItem, cells: readonly Cell[], schema: z.ZodType): RowProblem[] {
-  const result = schema.safeParse(item);
+  const result = schema.safeParse(item, { error: unworded });
   if (result.success) return [];
-  return result.error.issues.map(({ path, code, message }) => ({
-    column: columnOfField(cells, path.map(String)),
-    code: code.toUpperCase(),
-    message: message.replace(/^Invalid input: /, ''),
+  return result.error.issues.map((issue) => ({
+    column: columnOfField(cells, issue.path.map(String)),
+    code: issue.code.toUpperCase(),
+    message: issueWords(issue, { schema, input: item }),
   }));
 }
 

@@ -62,8 +62,12 @@ async function itemReading(names: Names, options: ImportOptions): Promise<Omit<I
   return { defaults, schema: licenseInput };
 }
 
-const unknownName = (noun: string, name: string): CliError =>
-  new CliError(EXIT.usage, `--${noun} ${name}: there is no ${noun} with this code or id`);
+/** A policy is found by its name, too, where only one has it. */
+function unknownName(noun: 'policy' | 'product', name: string): CliError {
+  const byName = noun === 'policy' ? ', nor a single one with this name' : '';
+  const what = `--${noun} ${name}: there is no ${noun} with this code or id${byName}`;
+  return new CliError(EXIT.usage, what, `\`mintmark ${noun} list\` shows them.`);
+}
 
 async function dryRun({ client, out, wish, input, progress }: Around, reading: ItemReading): Promise<void> {
   const { errors: path, allowWeak = false } = wish.options;

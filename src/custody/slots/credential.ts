@@ -67,9 +67,14 @@ export function writeCredential(path: string, dataDirectory: string, random: Ran
   return new Secret(key);
 }
 
-function requireOutside(path: string, dataDirectory: string): void {
+/** Whether the key would be in the data directory, and thus in every copy of it. */
+export function isInside(path: string, dataDirectory: string): boolean {
   const way = relative(realPath(dataDirectory), realPath(path));
-  if (way === '..' || way.startsWith('../')) return;
+  return way !== '..' && !way.startsWith('../');
+}
+
+function requireOutside(path: string, dataDirectory: string): void {
+  if (!isInside(path, dataDirectory)) return;
   throw new Fault('KEY_STORAGE', `credential ${path} is inside the data directory; keep it outside`);
 }
 

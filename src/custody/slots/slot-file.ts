@@ -102,10 +102,10 @@ export function readSlotFile(name: string, bytes: Buffer): SlotRecord {
  */
 export async function openSlotFile(name: string, bytes: Buffer, secret: SlotSecret): Promise<Kek> {
   const record = readSlotFile(name, bytes);
-  if (record.kind !== secret.kind) throw wrongSecret(name, record.kind);
+  if (record.kind !== secret.kind) throw wrongSecret(name, secret);
   const keys = await SlotKeys.derive(secret, { name, salt: Buffer.from(record.salt, 'base64') });
   try {
-    if (!sameText(keys.check(), record.check)) throw wrongSecret(name, record.kind);
+    if (!sameText(keys.check(), record.check)) throw wrongSecret(name, secret);
     const { v, kind, createdAt, salt, check, wrapped } = record;
     if (!sameText(keys.mac({ v, name, kind, createdAt, salt, check, wrapped }), record.mac))
       throw damaged(name);
@@ -180,6 +180,6 @@ function damaged(name: string): Fault {
   );
 }
 
-function wrongSecret(name: string, kind: SlotKind): Fault {
-  return new Fault('SLOT_SECRET_WRONG', `the ${kind} given does not open slot ${name}`);
+function wrongSecret(name: string, { called }: SlotSecret): Fault {
+  return new Fault('SLOT_SECRET_WRONG', `${called} does not open slot ${name}`);
 }

@@ -21,6 +21,8 @@ export const SLOT_KINDS: Readonly<Record<SlotKind, SlotKindRow>> = {
 /** A secret that opens the slots of one kind; it knows how to become a key. */
 export interface SlotSecret {
   readonly kind: SlotKind;
+  /** In a sentence, with the file it came from where that is known. */
+  readonly called: string;
   /**
    * 32 bytes from the secret and the salt of the slot; the caller wipes them.
    * @throws Fault SLOT_SECRET_WRONG when the secret cannot be one of its kind
@@ -30,16 +32,25 @@ export interface SlotSecret {
 
 /** A passphrase somebody types: scrypt (RFC 7914) with N=2^17, r=8, p=1; about half a second and 128 MB. */
 export function passphraseSecret(passphrase: Secret): SlotSecret {
-  return { kind: 'passphrase', derive: (salt) => stretch(passphraseBytes(passphrase), salt) };
+  return {
+    kind: 'passphrase',
+    called: 'the passphrase given',
+    derive: (salt) => stretch(passphraseBytes(passphrase), salt),
+  };
 }
 
-/** The 32 bytes of a key file. */
-export function credentialSecret(key: Secret<Buffer>): SlotSecret {
-  return { kind: 'credential', derive: () => Promise.resolve(Buffer.from(key.expose())) };
+/** The 32 bytes of a key file. @param path where it was read */
+export function credentialSecret(key: Secret<Buffer>, path?: string): SlotSecret {
+  const called = path === undefined ? 'the credential given' : `the credential in ${path}`;
+  return { kind: 'credential', called, derive: () => Promise.resolve(Buffer.from(key.expose())) };
 }
 
 /** The recovery code as it was printed, or typed from the print. */
 export function recoverySecret(code: Secret): SlotSecret {
   // Thrown inside the promise, as the other kinds do.
-  return { kind: 'recovery', derive: () => Promise.resolve().then(() => parseRecoveryCode(code)) };
+  return {
+    kind: 'recovery',
+    called: 'the recovery code given',
+    derive: () => Promise.resolve().then(() => parseRecoveryCode(code)),
+  };
 }

@@ -43,8 +43,8 @@ describe('mintmark product', () => {
       ['product', 'create', '--name', '', '--code', 'no code'],
       'VALIDATION_FAILED',
     );
-    expect(stderr).toMatch(/^ {2}name: /m);
-    expect(stderr).toMatch(/^ {2}code: must be 1 to 50 letters/m);
+    expect(stderr).toMatch(/^ {2}--name: /m);
+    expect(stderr).toMatch(/^ {2}--code: must be 1 to 50 letters/m);
     expect(stderr).toMatch(/\[req_[0-9A-Z]+\]/);
   });
 

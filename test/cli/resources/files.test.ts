@@ -1,4 +1,4 @@
-import { statSync, writeFileSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EXIT } from '../../../src/cli/exit-code.ts';
 import { jsonOf, mintmark } from '../run-cli.ts';
@@ -55,6 +55,49 @@ describe('files', () => {
     expect(signedKey).toMatchObject({ valid: true, dev: true, signedKey: { licenseId: license } });
     const release = await mintmark(['verify', desk.at('machine.lic'), ...trusted, ...keyed, '--refuse-dev']);
     expect(release.code).toBe(EXIT.invalid);
+  });
+
+  it('are never written over another file, and nothing is issued then', async () => {
+    const license = String((await desk.createLicense())['id']);
+    const machine = await story.data(['machine', 'create', license, '--fingerprint', 'press-8:4d1f9a22']);
+    writeFileSync(desk.at('api.key'), 'kept');
+    for (const command of [
+      ['license', 'checkout', license, '--fingerprint', 'press-8:4d1f9a22'],
+      ['license', 'signed-key', license],
+      ['machine', 'checkout', String(machine['id'])],
+      ['trust', 'export'],
+    ]) {
+      const { code, stderr } = await story.run([...command, '--out', desk.at('api.key')]);
+      expect([code, stderr]).toEqual([EXIT.usage, expect.stringContaining('exists already')]);
+    }
+    expect(readFileSync(desk.at('api.key'), 'utf8')).toBe('kept');
+    expect(await story.rows(['license', 'files', license])).toEqual([]);
+  });
+
+  it('are checked out for a person and with components, where the policy asks for them', async () => {
+    const perUser = ['--machine-leasing', 'PER_USER', '--fingerprint-matching', 'MATCH_TWO'];
+    const policy = await story.data(
+      [
+        'policy',
+        'create',
+        '--product-id',
+        desk.stock.product,
+        '--name',
+        'Site',
+        '--template',
+        'desktop_app',
+      ].concat(perUser),
+    );
+    const ids = ['--product-id', desk.stock.product, '--policy-id', String(policy['id'])];
+    const license = String((await story.data(['license', 'create', ...ids, '--print-secret']))['id']);
+    const components = { board: 'b-1', disk: 'd-1', mac: null };
+    const printed = { fingerprint: 'press-9:4d1f9a22', components, missing: ['mac'] };
+    writeFileSync(desk.at('machine.json'), JSON.stringify(printed));
+    const checkout = ['license', 'checkout', license, '--components', desk.at('machine.json')];
+    expect(await story.refused(checkout, 'VALIDATION_FAILED')).toContain('--user-email');
+    await story.text([...checkout, '--user-email', 'jane@example.com', '--out', desk.at('site.lic')]);
+    const [machine] = await story.rows(['machine', 'list', '--license-id', license]);
+    expect(machine).toMatchObject({ fingerprint: 'press-9:4d1f9a22' });
   });
 });
 

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EXIT } from '../../../src/cli/exit-code.ts';
@@ -44,6 +44,23 @@ describe('mintmark license', () => {
       expect(await story.text(['license', 'delete', license.id])).toBe('done\n');
     }
     await story.refused(['license', 'show', id], 'NOT_FOUND');
+  });
+
+  it('leaves no empty file behind a batch that was refused', async () => {
+    const ids = ['--product-id', desk.stock.product, '--policy-id', 'pol_01J00000000000000000000000'];
+    const batch = ['license', 'batch', ...ids, '--count', '3', '--out', desk.at('none.jsonl')];
+    await story.refused(batch, 'NOT_FOUND');
+    expect(existsSync(desk.at('none.jsonl'))).toBe(false);
+  });
+
+  it('takes `policy` for the limit of the policy, and refuses `none`', async () => {
+    const id = String((await desk.createLicense('--max-machines', '7'))['id']);
+    const update = (limit: string) => story.run(['license', 'update', id, '--max-machines', limit]);
+    const none = await update('none');
+    expect([none.code, none.stderr]).toEqual([EXIT.usage, expect.stringContaining('Write policy for')]);
+    expect(await story.data(['license', 'show', id])).toMatchObject({ maxMachinesOverride: 7 });
+    expect((await update('policy')).code).toBe(EXIT.ok);
+    expect(await story.data(['license', 'show', id])).toMatchObject({ maxMachinesOverride: null });
   });
 
   it('restores what was deleted, and finds by metadata that the product declares indexed', async () => {
@@ -107,7 +124,7 @@ describe('mintmark license', () => {
   it('changes fields, limits and entitlements', async () => {
     const update = ['license', 'update', made.license];
     expect(await story.data([...update, '--max-machines', '5'])).toMatchObject({ maxMachinesOverride: 5 });
-    expect(await story.data([...update, '--max-machines', 'none'])).toMatchObject({
+    expect(await story.data([...update, '--max-machines', 'policy'])).toMatchObject({
       maxMachinesOverride: null,
     });
     await story.text(['license', 'entitle', made.license, desk.stock.entitlement]);

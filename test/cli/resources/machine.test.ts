@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EXIT } from '../../../src/cli/exit-code.ts';
 import type { Story } from '../story.ts';
@@ -35,6 +36,29 @@ describe('mintmark machine', () => {
       'MACHINE_LIMIT_EXCEEDED',
     );
     expect(await story.text(['machine', 'delete', String(second['id'])])).toMatch(/^freesAt: +2/);
+  });
+});
+
+describe('mintmark machine create --components', () => {
+  it('takes the file that `fingerprint --json` wrote', async () => {
+    const license = String((await desk.createLicense())['id']);
+    const components = { board: 'b-1', disk: null };
+    writeFileSync(desk.at('machine.json'), JSON.stringify({ fingerprint: 'x', components, missing: [] }));
+    const create = ['machine', 'create', license, '--fingerprint', 'press-6:4d1f9a22'];
+    const machine = await story.data([...create, '--components', desk.at('machine.json')]);
+    expect(machine).toMatchObject({ fingerprint: 'press-6:4d1f9a22' });
+    await story.data([
+      'machine',
+      'heartbeat',
+      String(machine['id']),
+      '--components',
+      desk.at('machine.json'),
+    ]);
+    const asked = await story.run([...create, '--components', desk.at('absent.json')]);
+    expect([asked.code, asked.stderr]).toEqual([
+      EXIT.usage,
+      expect.stringContaining('absent.json cannot be read as JSON'),
+    ]);
   });
 });
 
