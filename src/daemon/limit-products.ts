@@ -7,7 +7,8 @@ import type { Demand, Permit } from '../access/index.ts';
 /**
  * What a route shows of products to a key that is for some of them only. A route without a rule is not for such keys.
  * `free`: nothing. `ids`: what the ids in its path, query and body belong to. `key`: also what the licence key in its body
- * belongs to. `rows`: a list, of which rows of other products are left out.
+ * belongs to. `rows`: a list. Its operation reads rows of those products alone, so that neither a short page nor `hasMore`
+ * tells of others; what came through all the same is left out here.
  */
 export type ProductRule = 'free' | 'ids' | 'key' | 'rows';
 

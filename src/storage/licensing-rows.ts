@@ -133,6 +133,8 @@ export interface MachinesRow {
   realm_id: RealmId;
   id: string;
   license_id: string;
+  /** Of its licence. */
+  product_id: string;
   fingerprint_hash: Buffer;
   fingerprint_sealed: Buffer;
   index_version: number;

@@ -95,6 +95,28 @@ async function keyFor(more: Record<string, unknown>): Promise<string> {
   );
 }
 
+type Row = Readonly<Record<string, unknown>>;
+
+/** Reads a list to its end; every page but the last must be full. */
+async function walk(
+  target: { url: string; key: string },
+  path: string,
+  limit: number,
+): Promise<{ rows: Row[]; pages: number }> {
+  const rows: Row[] = [];
+  let cursor = '';
+  for (let pages = 1; ; pages++) {
+    const { body } = await send(target, { method: 'GET', path: `${path}&limit=${String(limit)}${cursor}` });
+    const data = body['data'] as Row[]; // a list of the API
+    const { nextCursor, hasMore } = body['pagination'] as { nextCursor: string | null; hasMore: boolean };
+    rows.push(...data);
+    expect(hasMore).toBe(nextCursor !== null);
+    if (nextCursor === null) return { rows, pages };
+    expect(data.length).toBe(limit);
+    cursor = `&cursor=${nextCursor}`;
+  }
+}
+
 const ask = (method: string, path: string, body?: unknown): Promise<Answered> =>
   send(limited, { method, path, ...(body !== undefined && { body }) });
 
@@ -201,6 +223,62 @@ describe('a key that is limited to a product', () => {
         expect(text, path).not.toContain(id);
       }
     }
+  });
+
+  it('is told by no page, cursor or hasMore that there is anything else', async () => {
+    // Of three products, each with rows made in turn; the last of every list are of the third.
+    const owner = { url: daemon.url, key: daemon.live.secretKey };
+    const shelves: Shelf[] = [];
+    const productOf = new Map<unknown, unknown>();
+    for (const code of ['turn-a', 'turn-b', 'turn-c']) shelves.push(await stock(owner, code));
+    const days = [30, null, 10, 20, null, 40];
+    for (const [round, day] of [...days, ...days].entries()) {
+      const of = shelves[round % 3];
+      const expiresAt = day === null ? null : new Date(Date.now() + day * 86_400_000).toISOString();
+      const body = { productId: of?.product, policyId: of?.policy, expiresAt };
+      const made = await dataOf(send(owner, { method: 'POST', path: '/licenses', body }));
+      productOf.set(made['id'], of?.product);
+      const path = `/licenses/${String(made['id'])}/machines`;
+      await dataOf(send(owner, { method: 'POST', path, body: { fingerprint: 'machine-in-turn' } }));
+      if (round > 8) await send(owner, { method: 'DELETE', path: `/licenses/${String(made['id'])}` });
+    }
+    const products = shelves.slice(0, 2).map(({ product }) => product);
+    const key = await keyFor({ scopes: API_KEY_SCOPES, allowedProducts: products });
+    const lists = [
+      ...['/products?', '/policies?', '/licenses?', '/licenses?deleted=true&'].flatMap((path) => [
+        `${path}sort=createdAt`,
+        `${path}sort=-createdAt`,
+      ]),
+      ...['/licenses?sort=expiresAt', '/licenses?sort=-expiresAt', '/licenses?status=active&sort=createdAt'],
+      ...['/machines?fingerprint=machine-in-turn', `/licenses?productId=${products[0] ?? ''}`],
+    ];
+    for (const path of lists) {
+      const all = await walk(owner, path, 100);
+      const own = all.rows.filter(({ id, licenseId, productId = productOf.get(licenseId) }) =>
+        products.includes(String(productId ?? id)),
+      );
+      expect(own.length, path).toBeGreaterThan(0);
+      for (const limit of [1, 2, own.length]) {
+        const seen = await walk({ url: daemon.url, key }, path, limit);
+        expect(
+          seen.rows.map(({ id }) => id),
+          path,
+        ).toEqual(own.map(({ id }) => id));
+        expect(seen.pages, path).toBe(Math.ceil(own.length / limit));
+      }
+    }
+  });
+
+  it('does not learn which metadata another product declares indexed', async () => {
+    const owner = { url: daemon.url, key: daemon.live.secretKey };
+    const body = { name: 'Declaring', code: 'declaring', indexedMetadata: ['plan'] };
+    await dataOf(send(owner, { method: 'POST', path: '/products', body }));
+    const filtered = async (key: string): Promise<unknown> =>
+      (await ask('GET', `/licenses?metadata.${key}=x`)).body['code'];
+    expect([await filtered('plan'), await filtered('nobodys')]).toEqual([
+      'VALIDATION_FAILED',
+      'VALIDATION_FAILED',
+    ]);
   });
 
   it('finds a licence key of another product as little as one that does not exist', async () => {

@@ -328,6 +328,7 @@ CREATE TABLE machines (
   realm_id INTEGER NOT NULL REFERENCES realms (realm_id),
   id TEXT NOT NULL,
   license_id TEXT NOT NULL,
+  product_id TEXT NOT NULL,
   fingerprint_hash BLOB NOT NULL,
   fingerprint_sealed BLOB NOT NULL,
   index_version INTEGER NOT NULL,
@@ -587,6 +588,8 @@ CREATE INDEX machines_license_held ON machines (realm_id, license_id, seat_held_
 CREATE INDEX machines_license_list ON machines (realm_id, license_id, seq) WHERE deleted_at IS NULL;
 
 CREATE INDEX machines_list ON machines (realm_id, seq) WHERE deleted_at IS NULL;
+
+CREATE INDEX machines_product ON machines (realm_id, product_id, seq) WHERE deleted_at IS NULL;
 
 CREATE UNIQUE INDEX policies_code ON policies (realm_id, code) WHERE deleted_at IS NULL;
 

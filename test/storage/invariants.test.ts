@@ -20,8 +20,8 @@ const PRODUCT_SEATS = "INSERT INTO product_seats VALUES (1, 'prod_1', 1)";
 const COUNTERS = 'INSERT INTO realm_counters (realm_id, licenses, machines, records) VALUES (1, 1, 1, 6)';
 const DAYS = "INSERT INTO day_counts VALUES (1, 'activation', 0, '', 1), (1, 'file', 0, '', 1)";
 const MACHINE = `INSERT INTO machines
-  (realm_id, id, license_id, fingerprint_hash, fingerprint_sealed, user_index, index_version, created_at, updated_at)
-  VALUES (1, 'mach_1', 'lic_1', x'02', x'03', x'07', 1, 0, 0)`;
+  (realm_id, id, license_id, product_id, fingerprint_hash, fingerprint_sealed, user_index, index_version, created_at, updated_at)
+  VALUES (1, 'mach_1', 'lic_1', 'prod_1', x'02', x'03', x'07', 1, 0, 0)`;
 const COMPONENT = `INSERT INTO machine_components (realm_id, machine_id, license_id, name, value_hash, index_version)
   VALUES (1, 'mach_1', 'lic_1', 'disk', x'08', 1)`;
 const USAGE = "INSERT INTO machine_usage (realm_id, machine_id, license_id) VALUES (1, 'mach_1', 'lic_1')";

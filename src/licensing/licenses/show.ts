@@ -8,6 +8,7 @@ import type { RealmReader } from '../../storage/tx.ts';
 import type { UnitOfWork } from '../../storage/unit-of-work.ts';
 import { holdsScope, realmOf, requireMayRestore } from '../caller.ts';
 import type { PolicyCache } from '../policies/policy-cache.ts';
+import { acrossProducts, byCreation, type ListPart, productsOf } from '../product-limit.ts';
 import { notFound } from '../refusal.ts';
 import { productsWithKey } from '../products/metadata-key-store.ts';
 import { deletedShown, type Shown } from '../schema.ts';
@@ -91,21 +92,34 @@ export function listLicenses(deps: ReadLicenseDeps, permit: Permit, asked: ListL
   const now = deps.time.now();
   const { deleted = false } = asked;
   if (deleted) requireMayRestore(permit, 'licenses:write');
-  const filter = filterOf(deps, { realm, reader, now }, asked);
-  const licenses = deleted ? pageOfDeleted(reader, filter, asked) : pageOf(reader, filter, asked);
+  const products = asked.productId === undefined ? productsOf(permit) : [asked.productId];
+  const filter = filterOf(deps, { realm, reader, now }, { ...asked, products });
+  const read = deleted ? pageOfDeleted : pageOf;
+  const part = { limit: asked.limit, compare: orderOf(asked.order) };
+  const licenses = acrossProducts(products, part, (productId) =>
+    read(reader, { ...filter, productId }, asked),
+  );
   return viewsOf(deps, permit, { reader, licenses, now });
 }
 
 function filterOf(
   deps: ReadLicenseDeps,
   { realm, reader, now }: { readonly realm: RealmId; readonly reader: RealmReader; readonly now: EpochMs },
-  asked: ListLicenses,
-): LicenseFilter {
-  const { productId, policyId, status, userEmail, metadata = [] } = asked;
-  for (const { name } of metadata) requireIndexed(reader, { productId, name });
+  asked: ListLicenses & { readonly products: readonly string[] | null },
+): Omit<LicenseFilter, 'productId'> {
+  const { products, policyId, status, userEmail, metadata = [] } = asked;
+  for (const { name } of metadata) requireIndexed(reader, { products, name });
   const emails = userEmail === undefined ? undefined : emailsOf(deps, realm, userEmail);
   const digests = metadata.map((wanted) => metadataCandidates(deps.indexer, realm, wanted));
-  return { productId, policyId, status, emails, metadata: digests, now };
+  return { policyId, status, emails, metadata: digests, now };
+}
+
+/** The order in which a list is merged of its parts: as its statements have it, what never expires after the rest. */
+function orderOf(order: ListLicenses['order']): ListPart<LicenseSnapshot>['compare'] {
+  if (order.by === 'createdAt') return byCreation(order.descending);
+  const sign = order.descending ? -1 : 1;
+  const end = ({ expiresAt }: LicenseSnapshot): number => expiresAt ?? Number.MAX_SAFE_INTEGER;
+  return (a, b) => sign * (end(a) - end(b) || a.seq - b.seq);
 }
 
 function pageOf(reader: RealmReader, filter: LicenseFilter, asked: ListLicenses): LicenseSnapshot[] {
@@ -127,11 +141,11 @@ function pageOfDeleted(reader: RealmReader, filter: LicenseFilter, asked: ListLi
  */
 function requireIndexed(
   reader: RealmReader,
-  { productId, name }: { readonly productId: string | undefined; readonly name: string },
+  { products, name }: { readonly products: readonly string[] | null; readonly name: string },
 ): void {
   const path = `metadata.${name}`;
   const declared = productsWithKey(reader, name).filter(
-    (key) => productId === undefined || key.productId === productId,
+    (key) => products === null || products.includes(key.productId),
   );
   if (declared.length === 0) {
     const message = `licences are not indexed by ${path}: add ${name} to indexedMetadata of the product`;

@@ -113,7 +113,7 @@ function store(deps: ClaimDeps, tx: Tx, storing: Storing): Claimed {
   invariant(claimFingerprint(rows, row.licenseId, { digests, cap }), 'there was room for it in this unit');
   insertMachine(
     rows,
-    { ...row, userIndex },
+    { ...row, userIndex, productId: standing.license.productId },
     { now: tx.now, heartbeatDue: firstHeartbeatDue(standing, tx.now) },
   );
   countDay(rows, { kind: 'activation', day: dayOf(tx.now), name: '' }, 1);

@@ -65,6 +65,8 @@ const OF_LICENSE = statement<{ licenseId: string; limit: number }>()((db, p) =>
 export interface NewMachine {
   readonly id: string;
   readonly licenseId: string;
+  /** Of its licence, which never changes it. */
+  readonly productId: string;
   readonly fingerprintHash: Buffer;
   readonly fingerprintSealed: Buffer;
   readonly indexVersion: number;
@@ -81,6 +83,7 @@ const INSERT = statement<NewMachine & { now: EpochMs }>()((db, p) =>
     realm_id: p.realm,
     id: p.id,
     license_id: p.licenseId,
+    product_id: p.productId,
     fingerprint_hash: p.fingerprintHash,
     fingerprint_sealed: p.fingerprintSealed,
     index_version: p.indexVersion,

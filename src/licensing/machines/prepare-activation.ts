@@ -47,8 +47,8 @@ export interface PreparedMachine {
   readonly fingerprint: string;
   /** Digests of the fingerprint under every live index key, newest first. */
   readonly digests: readonly KeyedDigest[];
-  /** Whose seat it takes is told by the unit that takes it. */
-  readonly row: Omit<NewMachine, 'userIndex'>;
+  /** Whose seat it takes, and of which product, is told by the unit that stores it. */
+  readonly row: Omit<NewMachine, 'userIndex' | 'productId'>;
   readonly components: readonly (StoredComponent & { readonly indexVersion: number })[];
   /** The components as they were sent: a machine that is there is recognised by them. */
   readonly sent: Components;

@@ -137,19 +137,23 @@ export function findProduct(reader: RealmReader, id: string): Product | undefine
   return reader.get(ONE, { id });
 }
 
-/** Products in order of creation. */
-export function pageOfProducts(reader: RealmReader, page: NounPage): Product[] {
+/** Products in order of creation. @param among only these; null: all */
+export function pageOfProducts(
+  reader: RealmReader,
+  page: NounPage,
+  among: readonly string[] | null,
+): Product[] {
   const { descending, after, limit, deleted = false } = page;
-  return reader.find((db, p) =>
-    db
+  return reader.find((db, p) => {
+    const all = db
       .selectFrom('products')
       .select(COLUMNS)
       .where('realm_id', '=', p.realm)
       .where('deleted_at', deleted ? 'is not' : 'is', null)
-      .where('seq', descending ? '<' : '>', after)
-      .orderBy('seq', descending ? 'desc' : 'asc')
-      .limit(limit),
-  );
+      .where('seq', descending ? '<' : '>', after);
+    const some = among === null ? all : all.where('id', 'in', among);
+    return some.orderBy('seq', descending ? 'desc' : 'asc').limit(limit);
+  });
 }
 
 /** The product with this id that is deleted and not purged. */

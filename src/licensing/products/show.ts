@@ -5,6 +5,7 @@ import type { RealmReader } from '../../storage/tx.ts';
 import type { UnitOfWork } from '../../storage/unit-of-work.ts';
 import { realmOf } from '../caller.ts';
 import { openMetadata } from '../metadata.ts';
+import { productsOf } from '../product-limit.ts';
 import { notFound } from '../refusal.ts';
 import type { NounPage, Shown } from '../schema.ts';
 import { keysInTheMaking } from './metadata-key-store.ts';
@@ -46,7 +47,7 @@ export function listProducts(
 ): { readonly seq: number; readonly view: ProductView }[] {
   const realm = realmOf(permit);
   const reader = deps.work.read.in(realm);
-  const products = pageOfProducts(reader, page);
+  const products = pageOfProducts(reader, page, productsOf(permit));
   const indexing = keysInTheMaking(
     reader,
     products.map(({ id }) => id),

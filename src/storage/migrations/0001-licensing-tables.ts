@@ -168,6 +168,7 @@ export const MACHINE_TABLES = [
     ${OWNED},
     id TEXT NOT NULL,
     license_id TEXT NOT NULL,
+    product_id TEXT NOT NULL,
     fingerprint_hash BLOB NOT NULL,
     fingerprint_sealed BLOB NOT NULL,
     index_version INTEGER NOT NULL,
@@ -192,6 +193,8 @@ export const MACHINE_TABLES = [
   'CREATE INDEX machines_fingerprint ON machines (realm_id, fingerprint_hash) WHERE deleted_at IS NULL',
   'CREATE INDEX machines_list ON machines (realm_id, seq) WHERE deleted_at IS NULL',
   'CREATE INDEX machines_license_list ON machines (realm_id, license_id, seq) WHERE deleted_at IS NULL',
+  // A licence never changes its product: keys that are limited to products list by it.
+  'CREATE INDEX machines_product ON machines (realm_id, product_id, seq) WHERE deleted_at IS NULL',
   `CREATE INDEX machines_former ON machines (realm_id, license_id, fingerprint_hash)
     WHERE deleted_at IS NOT NULL`,
   `CREATE INDEX machines_due ON machines (realm_id, deleted_at)
