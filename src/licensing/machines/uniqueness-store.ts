@@ -1,19 +1,10 @@
-import { statement } from '../../storage/statement.ts';
+import type { RealmId } from '../../storage/realm-scope.ts';
+import { type QueryBuilder, statement } from '../../storage/statement.ts';
 import type { RealmReader } from '../../storage/tx.ts';
 
-const IN_REALM = statement<{ licenseId: string; hash: Buffer }>()((db, p) =>
-  db
-    .selectFrom('machines')
-    .select('id')
-    .where('realm_id', '=', p.realm)
-    .where('fingerprint_hash', '=', p.hash)
-    .where('license_id', '!=', p.licenseId)
-    .where('deleted_at', 'is', null)
-    .limit(1),
-);
-
-const IN_PRODUCT = statement<{ licenseId: string; hash: Buffer; productId: string }>()((db, p) =>
-  db
+/** Living machines with a fingerprint under another licence, with that licence. */
+function sameElsewhere(db: QueryBuilder, p: { realm: RealmId; licenseId: string; hash: Buffer }) {
+  return db
     .selectFrom('machines as m')
     .innerJoin('licenses as l', (join) =>
       join.onRef('l.realm_id', '=', 'm.realm_id').onRef('l.id', '=', 'm.license_id'),
@@ -23,44 +14,22 @@ const IN_PRODUCT = statement<{ licenseId: string; hash: Buffer; productId: strin
     .where('m.fingerprint_hash', '=', p.hash)
     .where('m.license_id', '!=', p.licenseId)
     .where('m.deleted_at', 'is', null)
-    .where('l.product_id', '=', p.productId)
-    .limit(1),
+    .limit(1);
+}
+
+const IN_REALM = statement<{ licenseId: string; hash: Buffer }>()(sameElsewhere);
+
+const IN_PRODUCT = statement<{ licenseId: string; hash: Buffer; productId: string }>()((db, p) =>
+  sameElsewhere(db, p).where('l.product_id', '=', p.productId),
 );
 
 const IN_POLICY = statement<{ licenseId: string; hash: Buffer; policyId: string }>()((db, p) =>
-  db
-    .selectFrom('machines as m')
-    .innerJoin('licenses as l', (join) =>
-      join.onRef('l.realm_id', '=', 'm.realm_id').onRef('l.id', '=', 'm.license_id'),
-    )
-    .select('m.id as id')
-    .where('m.realm_id', '=', p.realm)
-    .where('m.fingerprint_hash', '=', p.hash)
-    .where('m.license_id', '!=', p.licenseId)
-    .where('m.deleted_at', 'is', null)
-    .where('l.policy_id', '=', p.policyId)
-    .limit(1),
+  sameElsewhere(db, p).where('l.policy_id', '=', p.policyId),
 );
 
-const SHARED_IN_REALM = statement<{ licenseId: string }>()((db, p) =>
-  db
-    .selectFrom('machines as own')
-    .innerJoin('machines as other', (join) =>
-      join
-        .onRef('other.realm_id', '=', 'own.realm_id')
-        .onRef('other.fingerprint_hash', '=', 'own.fingerprint_hash'),
-    )
-    .select('own.id as id')
-    .where('own.realm_id', '=', p.realm)
-    .where('own.license_id', '=', p.licenseId)
-    .where('own.deleted_at', 'is', null)
-    .where('other.license_id', '!=', p.licenseId)
-    .where('other.deleted_at', 'is', null)
-    .limit(1),
-);
-
-const SHARED_IN_PRODUCT = statement<{ licenseId: string; productId: string }>()((db, p) =>
-  db
+/** Living machines of a licence whose fingerprint lives under another licence too, with that licence. */
+function sharedElsewhere(db: QueryBuilder, p: { realm: RealmId; licenseId: string }) {
+  return db
     .selectFrom('machines as own')
     .innerJoin('machines as other', (join) =>
       join
@@ -76,29 +45,17 @@ const SHARED_IN_PRODUCT = statement<{ licenseId: string; productId: string }>()(
     .where('own.deleted_at', 'is', null)
     .where('other.license_id', '!=', p.licenseId)
     .where('other.deleted_at', 'is', null)
-    .where('l.product_id', '=', p.productId)
-    .limit(1),
+    .limit(1);
+}
+
+const SHARED_IN_REALM = statement<{ licenseId: string }>()(sharedElsewhere);
+
+const SHARED_IN_PRODUCT = statement<{ licenseId: string; productId: string }>()((db, p) =>
+  sharedElsewhere(db, p).where('l.product_id', '=', p.productId),
 );
 
 const SHARED_IN_POLICY = statement<{ licenseId: string; policyId: string }>()((db, p) =>
-  db
-    .selectFrom('machines as own')
-    .innerJoin('machines as other', (join) =>
-      join
-        .onRef('other.realm_id', '=', 'own.realm_id')
-        .onRef('other.fingerprint_hash', '=', 'own.fingerprint_hash'),
-    )
-    .innerJoin('licenses as l', (join) =>
-      join.onRef('l.realm_id', '=', 'other.realm_id').onRef('l.id', '=', 'other.license_id'),
-    )
-    .select('own.id as id')
-    .where('own.realm_id', '=', p.realm)
-    .where('own.license_id', '=', p.licenseId)
-    .where('own.deleted_at', 'is', null)
-    .where('other.license_id', '!=', p.licenseId)
-    .where('other.deleted_at', 'is', null)
-    .where('l.policy_id', '=', p.policyId)
-    .limit(1),
+  sharedElsewhere(db, p).where('l.policy_id', '=', p.policyId),
 );
 
 /** Within what one machine may be active only once, beyond its licence. */
