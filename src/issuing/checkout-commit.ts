@@ -20,8 +20,8 @@ import type { CheckoutForm } from './checkout-encode.ts';
 import { type PreparedCheckout, standingOf, type Versions, whyNot } from './checkout-prepare.ts';
 import type { SignedCheckout } from './checkout-sign.ts';
 import type { Bound } from './checkout-terms.ts';
-import { bookFile, refuseByHolder, refuseByTenant, tellOfHolder } from './file-limits.ts';
-import { readFileStanding } from './file-limits-store.ts';
+import { bookFile, refuseByHolder, refuseByTenant, tellOfHolder } from './checkout-limits.ts';
+import { readFileStanding } from './checkout-limits-store.ts';
 import {
   fileDecides,
   insertIssuedFile,

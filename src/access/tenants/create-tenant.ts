@@ -6,12 +6,11 @@ import { present } from '../../lib/invariant.ts';
 import type { Random } from '../../lib/random.ts';
 import { newId } from '../../lib/ulid.ts';
 import type { RealmId } from '../../storage/realm-scope.ts';
-import type { TenantLimits } from '../../storage/realms.ts';
 import type { Tx } from '../../storage/tx.ts';
 import type { UnitOfWork } from '../../storage/unit-of-work.ts';
 import type { Tier } from '../api-keys/api-key.ts';
 import type { Permit } from '../permit.ts';
-import { tenantDecides, tenantView, type TenantView } from './tenant.ts';
+import { tenantDecides, tenantView, type TenantView, type TenantLimits } from './tenant.ts';
 import { NOTHING } from './tenant-room-store.ts';
 import { codeTaken, findTenant, insertTenant, sealContact } from './tenant-store.ts';
 

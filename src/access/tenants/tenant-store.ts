@@ -1,15 +1,10 @@
 import type { Sealer } from '../../custody/sealer.ts';
 import { type RealmId, SYSTEM_REALM } from '../../storage/realm-scope.ts';
-import {
-  insertTenant as insert,
-  type NewTenant,
-  type TenantLimits,
-  type TenantRealms,
-} from '../../storage/realms.ts';
+import { insertTenant as insert, type NewTenant, type TenantRealms } from '../../storage/realms.ts';
 import { statement } from '../../storage/statement.ts';
 import type { Reader, Tx } from '../../storage/tx.ts';
 import type { Tier } from '../api-keys/api-key.ts';
-import { limitsOf, type Tenant, type TenantStatus } from './tenant.ts';
+import { limitsOf, type Tenant, type TenantLimits, type TenantStatus } from './tenant.ts';
 
 const COLUMNS = [
   'id',

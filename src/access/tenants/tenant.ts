@@ -1,11 +1,22 @@
 import { type EpochMs, isoTime } from '../../lib/clock.ts';
 import type { DecidingColumns } from '../../storage/journal.ts';
-import type { TenantLimits } from '../../storage/realms.ts';
 import type { Tier } from '../api-keys/api-key.ts';
 import type { TenantUsage } from './tenant-room-store.ts';
 
 /** Whether a tenant's keys and operators are let in; licences validate either way. */
 export type TenantStatus = 'active' | 'suspended' | 'erased';
+
+/** What a tenant may have in each environment; null: any number. Passing one blocks creation, never validation. */
+export interface TenantLimits {
+  /** Living licences. */
+  readonly maxLicenses: number | null;
+  /** Living machines. */
+  readonly maxMachines: number | null;
+  /** Files issued on a day (UTC). */
+  readonly maxFilesPerDay: number | null;
+  /** Rows that are kept, and entries of the ledger. */
+  readonly maxRecords: number | null;
+}
 
 /** A tenant as stored. Times in milliseconds since the epoch. */
 export interface Tenant extends TenantLimits {

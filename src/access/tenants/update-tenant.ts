@@ -1,14 +1,13 @@
 import type { Sealer } from '../../custody/sealer.ts';
 import { Fault } from '../../faults.ts';
 import { append } from '../../ledger/append.ts';
-import type { TenantLimits } from '../../storage/realms.ts';
 import type { Tx } from '../../storage/tx.ts';
 import type { UnitOfWork } from '../../storage/unit-of-work.ts';
 import type { Tier } from '../api-keys/api-key.ts';
 import type { Permit } from '../permit.ts';
 import type { ShownTenant } from './create-tenant.ts';
 import { tenantUsage } from './tenant-room-store.ts';
-import { type Tenant, tenantDecides, tenantView } from './tenant.ts';
+import { type Tenant, tenantDecides, tenantView, type TenantLimits } from './tenant.ts';
 import { findTenant, openContact, sealContact, updateTenant as store } from './tenant-store.ts';
 
 /** What showing and changing a tenant needs. */

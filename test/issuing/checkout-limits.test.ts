@@ -9,7 +9,7 @@ import { openShop, type Shop } from '../licensing/shop.ts';
 
 const PLAIN = { ttlSeconds: undefined, form: 'file', encrypt: true, signed: null, raw: false } as const;
 const UNBOUND = { requireFingerprint: false };
-/** Files a day of a licence with one seat, as file-limits.ts has it: 20, and 30 for the seat. */
+/** Files a day of a licence with one seat, as checkout-limits.ts has it: 20, and 30 for the seat. */
 const ONE_SEAT = 50;
 
 interface Buyer {

@@ -15,7 +15,7 @@ import {
   tenantSuspended,
 } from '../licensing/index.ts';
 import type { Tx } from '../storage/tx.ts';
-import { countTenantFile, type FileStanding, tellOnce } from './file-limits-store.ts';
+import { countTenantFile, type FileStanding, tellOnce } from './checkout-limits-store.ts';
 
 /**
  * Files that the holder of a licence is given on a day, whatever its seats are: first steps, licences without machines,
