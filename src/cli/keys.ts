@@ -11,6 +11,8 @@ interface SigningKeyView {
   readonly purpose: string;
   readonly environment: string | null;
   readonly tenantId: string | null;
+  /** Code of the tenant; null: the appliance's own. */
+  readonly tenant: string | null;
   readonly state: string;
   readonly publicKey: string;
   readonly jwk: JsonObject;
@@ -30,7 +32,7 @@ const PUBLIC = 0o644;
 const COLUMNS = [
   column('KID', 'kid'),
   column('PURPOSE', 'purpose'),
-  column('TENANT', 'tenantId'),
+  column('TENANT', 'tenant'),
   column('ENVIRONMENT', 'environment'),
   column('ALGORITHM', 'algorithm'),
   column('STATE', 'state'),
@@ -114,16 +116,35 @@ function addTrust(
       }
     }),
   );
-  const fingerprint = trust
+  addFingerprint(trust, given.withKeys);
+}
+
+const ROOT_COLUMNS = [
+  column('TENANT', 'tenant'),
+  column('STATE', 'state'),
+  column('FINGERPRINT', 'fingerprint'),
+];
+
+/** Whoever pins a neighbour's root takes his files for his own: without --tenant every root is shown with its tenant. */
+function addFingerprint(trust: Command, withKeys: WithKeys): void {
+  const command = trust
     .command('fingerprint')
-    .description('print the root fingerprints that applications pin');
-  fingerprint.action(() =>
-    given.withKeys(fingerprint, async ({ keys, out }) => {
+    .description(
+      'print the root fingerprints that applications pin: of --tenant, or of every tenant with its code',
+    );
+  command.action(() =>
+    withKeys(command, async ({ keys, out }) => {
       const { rootFingerprint } = await import('../verify/index.ts');
+      const { tenant: asked } = globalFlags(command);
       const roots = keys
-        .filter(({ purpose }) => purpose === 'root')
-        .map(({ jwk, tenantId, state }) => ({ tenantId, state, fingerprint: rootFingerprint(jwk) }));
-      out.result({ data: roots }, () => roots.map((root) => root.fingerprint).join('\n'));
+        .filter(({ purpose, tenant }) => purpose === 'root' && (asked === undefined || tenant === asked))
+        .map(({ jwk, tenant, tenantId, state }) => {
+          return { tenant, tenantId, state, fingerprint: rootFingerprint(jwk) };
+        });
+      const plain = new Set(roots.map(({ tenant }) => tenant)).size === 1;
+      out.result({ data: roots }, () =>
+        plain ? roots.map((root) => root.fingerprint).join('\n') : table(ROOT_COLUMNS, roots),
+      );
     }),
   );
 }

@@ -132,6 +132,14 @@ function trustOf(flags: VerifyFlags, tenant: string | undefined): { trust: Trust
       'Give --trust and --root, or --public-key.',
     );
   }
+  const wrong = (flags.root ?? []).find((text) => !/^[0-9a-f]{64}$/i.test(text));
+  if (wrong !== undefined) {
+    throw new CliError(
+      EXIT.usage,
+      `--root takes 64 hexadecimal digits; ${wrong} is something else`,
+      '`mintmark trust fingerprint` prints it on the appliance.',
+    );
+  }
   const bundle = readText(flags.trust).trim();
   const answer = verifyTrustBundle(bundle, { roots: flags.root ?? rootsNamedBy(bundle), tenant });
   if (answer.trust === undefined) {

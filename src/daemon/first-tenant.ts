@@ -41,6 +41,8 @@ export interface InitialisedTenant {
   readonly applianceId: string;
   readonly recoveryCode: Secret;
   readonly rootFingerprint: string;
+  /** The first ledger key in its one-line form. */
+  readonly ledgerKey: string;
   /** The first secret key of the live realm, with every scope that a key can carry. */
   readonly secretKey: Secret;
 }

@@ -4,7 +4,7 @@ import {
   registerLedgerKey,
   signingKeyColumns,
 } from '../custody/index.ts';
-import { append, Ledger } from '../ledger/index.ts';
+import { append, firstLedgerKey, formatVerifierKey, Ledger, ledgerOrigin } from '../ledger/index.ts';
 import type { Secret } from '../lib/secret.ts';
 import { newId, ulid } from '../lib/ulid.ts';
 import { createDataDirectory } from '../storage/data-directory.ts';
@@ -33,6 +33,8 @@ export interface NewAppliance {
 export interface Initialised {
   readonly applianceId: string;
   readonly recoveryCode: Secret;
+  /** The first ledger key in its one-line form (docs/formats/ledger.md): what exports are compared with. */
+  readonly ledgerKey: string;
 }
 
 const BRANCH_BYTES = 8;
@@ -92,7 +94,8 @@ export async function initialiseAppliance(given: NewAppliance, around: Surroundi
       });
     });
     await work.stop();
-    return { applianceId, recoveryCode };
+    const firstKey = firstLedgerKey({ reader, origin: ledgerOrigin(applianceId) });
+    return { applianceId, recoveryCode, ledgerKey: formatVerifierKey(firstKey) };
   } finally {
     directory.close();
   }

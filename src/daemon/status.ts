@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { firstLedgerKey, formatVerifierKey } from '../ledger/index.ts';
 import { isoTime } from '../lib/clock.ts';
 import { readJobState } from '../storage/job-state-store.ts';
 import type { Parts } from './parts.ts';
@@ -37,6 +38,7 @@ export async function readStatus(parts: Parts) {
       entries: checkpoint.size,
       signed: checkpoint.signedSize,
       lastCheckpoint: checkpoint.signedAt === undefined ? null : isoTime(checkpoint.signedAt),
+      firstKey: formatVerifierKey(firstLedgerKey({ reader: work.read, origin: identity.origin })),
       unsignedSeconds: Math.round((checkpoint.unsignedForMs ?? 0) / 1000),
     },
     signingKeys: keyring.list().length,

@@ -5,6 +5,7 @@ import { Fault } from '../faults.ts';
 import { type Route, routeOf } from '../http/route.ts';
 import { exportLedger } from '../ledger/index.ts';
 import { isoTime } from '../lib/clock.ts';
+import { listRealms } from '../storage/realms.ts';
 import { setClockTrusted } from '../storage/set-clock-trusted.ts';
 import { readerOf } from '../storage/tx.ts';
 import { createBackup } from './backup.ts';
@@ -77,10 +78,12 @@ function keysRoute(parts: Parts): Route<Permit, Demand> {
     summary: 'Signing keys with their public halves',
     answers: { 200: anything },
     handle: () => {
+      const codes = new Map(listRealms(parts.work.read).map((one) => [one.tenantId, one.tenantCode]));
       const data = parts.keyring.list().map((key) => ({
         kid: key.kid,
         purpose: key.purpose,
         tenantId: key.tenantId,
+        tenant: codes.get(key.tenantId ?? '') ?? null,
         environment: key.environment,
         algorithm: key.algorithm,
         state: key.state,

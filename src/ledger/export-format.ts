@@ -28,8 +28,8 @@ To verify, with neither daemon nor network:
 
   mintmark audit verify <this directory> --first-key <key>
 
-The first key is the first line of verifier-keys. Compare it with the one in the ceremony record of the appliance, or with
-what the appliance printed when it was initialised: whoever made this directory could have written any key into it.
+The first key is the ledger key that \`mintmark init\` showed when the appliance was made; \`mintmark status\` shows it too. Do not
+take it from verifier-keys: whoever made this directory could have written any key into it.
 
 entries.jsonl   one line per leaf, from number 0 on. A line that begins with { is an entry: exactly these bytes, without
                 the line feed, are the leaf (RFC 6962: SHA-256 of 0x00 and the bytes). A line that begins with " is the

@@ -20,4 +20,4 @@ export { auditRoutes } from './routes.ts';
 export { ledgerSigner, ledgerVerifierKey } from './signer.ts';
 export type { LedgerProblem, LedgerReport } from './verify.ts';
 export { type ExportReport, verifyExport, type VerifyExportOptions } from './verify-export.ts';
-export { verifyStored, type VerifyStoredDeps } from './verify-stored.ts';
+export { firstLedgerKey, verifyStored, type VerifyStoredDeps } from './verify-stored.ts';

@@ -32,7 +32,7 @@ function keyLine(of: { key: string; from: number; first: boolean; pinned: boolea
     return `key          ${of.key} (from ${counted(of.from)} entries on, proven by the key before it)`;
   const trust = of.pinned
     ? 'as given'
-    : 'NOT COMPARED: taken from the export itself; compare it with the ceremony record';
+    : 'NOT COMPARED: taken from the export itself; compare it with the ledger key that `mintmark init` showed';
   return `key          ${of.key} (${trust})`;
 }
 

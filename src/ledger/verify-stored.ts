@@ -1,6 +1,7 @@
 import { present } from '../lib/invariant.ts';
 import type { Reader } from '../storage/tx.ts';
 import { ledgerPublicKeys, ledgerSize, readCheckpoints, readEntries } from './ledger-store.ts';
+import type { VerifierKey } from './note.ts';
 import { ledgerVerifierKey } from './signer.ts';
 import { type LedgerReport, LedgerVerification } from './verify.ts';
 
@@ -21,10 +22,9 @@ const SLICE = 1000;
  */
 export function verifyStored({ reader, origin }: VerifyStoredDeps): LedgerReport {
   const size = ledgerSize(reader);
-  const first = present(ledgerPublicKeys(reader)[0], 'an appliance has a ledger key from the start');
   let recorded: Buffer | undefined;
   const verification = new LedgerVerification({
-    firstKey: ledgerVerifierKey(origin, first),
+    firstKey: firstLedgerKey({ reader, origin }),
     checkpoints: notes(reader),
     recordedLeaf: () => recorded,
     mayBeUnsigned: true,
@@ -36,6 +36,12 @@ export function verifyStored({ reader, origin }: VerifyStoredDeps): LedgerReport
     }
   }
   return verification.finish();
+}
+
+/** The key that proves all later ones: what `init` shows, and whoever verifies an export compares. */
+export function firstLedgerKey({ reader, origin }: VerifyStoredDeps): VerifierKey {
+  const first = present(ledgerPublicKeys(reader)[0], 'an appliance has a ledger key from the start');
+  return ledgerVerifierKey(origin, first);
 }
 
 function* notes(reader: Reader): Generator<string> {

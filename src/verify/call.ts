@@ -46,8 +46,9 @@ export function demandState(state: unknown): void {
   demandGiven(fits, 'state', '`state` of the last answer');
 }
 
-/** 2001 in seconds, and the year 5138; in milliseconds both lie before 1974. */
-const SECONDS = { from: 1e9, below: 1e11 } as const;
+/** The years 2001 and 5138 in seconds; in milliseconds both lie before 1974. */
+const FIRST_SECONDS = 1e9;
+const LAST_SECONDS = 1e11;
 
 /**
  * Demands milliseconds since the epoch. Seconds are told from a clock that stands at 1970, which may happen to anybody,
@@ -55,6 +56,6 @@ const SECONDS = { from: 1e9, below: 1e11 } as const;
  * @throws TypeError
  */
 export function demandTime(now: unknown, clockMs: number): void {
-  const inSeconds = Number(now) >= SECONDS.from && Number(now) < SECONDS.below && clockMs >= SECONDS.below;
+  const inSeconds = Number(now) >= FIRST_SECONDS && Number(now) < LAST_SECONDS && clockMs >= LAST_SECONDS;
   demandGiven(Number.isFinite(now) && !inSeconds, 'now', 'in milliseconds since the epoch');
 }

@@ -49,6 +49,7 @@ function judge(text: string, session: Session, blank: SignedKeyVerdict): SignedK
   const { key, signedKey } = readGenuine(text, session);
   const known = { ...blank, signedKey, dev: signedKey.dev };
   return answering(known, () => {
+    checkTenant(session);
     checkDev(signedKey.dev, session);
     checkProduct({ code: signedKey.product, id: undefined }, key, session);
     const expiresAtMs = signedKey.expiresAtMs ?? Infinity;
@@ -74,6 +75,12 @@ function readGenuine(text: string, session: Session): { key: TrustedKey; signedK
   const inTime = signedKey.createdAtMs <= key.notAfterMs;
   demand(inTime, 'KEY_UNKNOWN', `the key ${key.kid} was no longer in use`);
   return { key, signedKey };
+}
+
+/** The key names no tenant: what ties it to one is the bundle. */
+function checkTenant({ trust, tenant }: Session): void {
+  const ours = tenant === (trust.tenant ?? tenant);
+  demand(ours, 'ISSUER_MISMATCH', 'the trust bundle is of another tenant');
 }
 
 function readClaims(data: Uint8Array): SignedKeyContent {

@@ -109,7 +109,7 @@ export function clockOf({ now }: { readonly now?: number | undefined }): number 
 
 /** Demands a product to judge by. @throws TypeError when it was left out, as plain JavaScript can */
 export function requireProduct(product: string): void {
-  demandFilled(product, 'product', "its code or id; 'any' accepts every product of this issuer");
+  demandFilled(product, 'product', "its code or id, or 'any'");
 }
 
 /** What of product and root nothing was given to look at with. */

@@ -227,6 +227,23 @@ describe('an appliance that serves', () => {
     expect(changed.stdout).not.toBe('');
   });
 
+  it('exports a ledger that the key shown by init proves, and a mistyped key blames nothing but itself', async () => {
+    await story.text(['audit', 'export', at('audit-again')]);
+    const [, key = ''] = /^ledger key: +(\S+)$/m.exec(readFileSync(at('init.txt'), 'utf8')) ?? [];
+    expect((await story.data(['status']))['ledger']).toMatchObject({ firstKey: key });
+    const verify = ['audit', 'verify', at('audit-again')];
+    const unproven = await mintmark(verify);
+    expect(unproven.stdout).toContain('compare it with the ledger key that `mintmark init` showed');
+    const proven = await mintmark([...verify, '--first-key', key]);
+    expect([proven.code, proven.stderr]).toEqual([EXIT.ok, '']);
+    expect(proven.stdout).toMatch(/^VERIFIED: the first \d+ entries are what the appliance signed$/m);
+    for (const wrong of ['abc', `${key.slice(0, -2)}A=`, key.replace('mintmark/', 'mintmark/0')]) {
+      const typo = await mintmark([...verify, '--first-key', wrong]);
+      expect([typo.code, typo.stdout]).toEqual([EXIT.usage, '']);
+      expect(typo.stderr).toContain('--first-key is no ledger key');
+    }
+  });
+
   it('takes the wall clock as right when an operator says why', async () => {
     const missing = await story.run(['clock', 'set-trusted']);
     expect([missing.code, missing.stderr]).toEqual([EXIT.usage, expect.stringContaining('--reason')]);

@@ -20,6 +20,8 @@ import { temporaryDirectory } from '../support/daemon.ts';
 import { type Around, jsonOf, mintmark, type Transcript } from './run-cli.ts';
 
 const ROOT = fingerprintOf(KEYS.root);
+/** The samples' tenant. */
+const TENANT = 'acme';
 const PUBLIC_KEY = publicKeyHex(KEYS.license);
 /** The samples were issued at fixed times; a command looks at the clock of this machine. */
 const NOW = systemClock.wall();
@@ -96,6 +98,22 @@ describe('mintmark verify', () => {
     const { code, stdout } = await desk()(['machine.lic', ...KEYED, '--fingerprint', 'another-machine']);
     expect(code).toBe(EXIT.invalid);
     expect(stdout).toMatch(/^NOT VALID: DECRYPTION_FAILED: /);
+  });
+
+  it('refuses a file, a signed key and a trust bundle of another tenant than --tenant', async () => {
+    const pinned = ['--public-key', PUBLIC_KEY, '--license-key-file', 'license-key.txt', '--tenant'];
+    const ours = await desk()(['license.lic', ...KEYED, '--tenant', TENANT]);
+    expect([ours.code, ours.stderr]).toEqual([EXIT.ok, '']);
+    expect((await desk()(['license.lic', ...pinned, TENANT])).code).toBe(EXIT.ok);
+    const file = await desk()(['license.lic', ...pinned, 'globex']);
+    expect([file.code, file.stdout]).toEqual([EXIT.invalid, expect.stringMatching(/: ISSUER_MISMATCH: /)]);
+    for (const name of ['license.lic', 'signed-key.txt']) {
+      const bundle = await desk()([name, ...KEYED, '--tenant', 'globex']);
+      expect([bundle.code, bundle.stdout]).toEqual([EXIT.invalid, '']);
+      expect(bundle.stderr).toContain('ISSUER_MISMATCH: the trust bundle is not accepted');
+    }
+    const fromEnvironment = { env: { MINTMARK_TENANT: 'globex' } };
+    expect((await desk()(['license.lic', ...KEYED], fromEnvironment)).code).toBe(EXIT.invalid);
   });
 
   it('accepts the public key in place of a trust bundle', async () => {

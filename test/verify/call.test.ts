@@ -134,6 +134,16 @@ describe('a mistake in the call', () => {
   });
 });
 
+describe('the tenant of a signed key', () => {
+  it('is that of the trust bundle: a bundle of another tenant is refused when one is insisted on', () => {
+    expect(CALLS.verifySignedKey({ tenant: trust.tenant }).code).toBe('VALID');
+    expect(CALLS.verifySignedKey({ tenant: 'globex' })).toMatchObject({
+      valid: false,
+      code: 'ISSUER_MISMATCH',
+    });
+  });
+});
+
 describe('what is no mistake', () => {
   it('is left out by null as by nothing, as it comes out of a store', () => {
     const nothing = {

@@ -67,6 +67,20 @@ describe('mintmark api-key', () => {
   });
 });
 
+/** Each tenant's own roots under `--tenant`; all of them only with their tenants beside them. */
+async function expectRootsApart(codes: readonly string[]): Promise<void> {
+  const command = ['trust', 'fingerprint'];
+  const of = await Promise.all(codes.map((code) => story.text([...command, '--tenant', code])));
+  expect(of.every((text) => /^[0-9a-f]{64}\n$/.test(text))).toBe(true);
+  expect(new Set(of).size).toBe(codes.length);
+  const all = await story.text(command);
+  for (const [at, code] of codes.entries()) {
+    expect(all).toMatch(new RegExp(`^${code} +active +${of[at]?.trim() ?? ''}$`, 'm'));
+  }
+  const rows = await story.rows([...command, '--tenant', codes[0] ?? '']);
+  expect(rows).toMatchObject([{ tenant: codes[0], state: 'active', fingerprint: of[0]?.trim() }]);
+}
+
 describe('mintmark tenant', () => {
   it('creates, lists, shows and changes; then commands must say which one they mean', async () => {
     const tenant = await story.data(['tenant', 'create', '--name', 'Globex', '--code', 'globex']);
@@ -83,6 +97,7 @@ describe('mintmark tenant', () => {
     const stderr = await story.refused(['product', 'list'], 'REALM_REQUIRED');
     expect(stderr).toContain('--tenant <code>');
     expect(await story.rows(['product', 'list', '--tenant', 'globex'])).toEqual([]);
+    await expectRootsApart(['globex', desk.daemon.tenant]);
     const other = await story.rows([
       'product',
       'list',
