@@ -1,14 +1,12 @@
 import { hash } from 'node:crypto';
 import type { Indexer } from '../custody/sealer.ts';
 import type { Random } from '../lib/random.ts';
-import { findLicensesByKey, type FoundLicense } from '../storage/directory.ts';
-import { SYSTEM_REALM } from '../storage/realm-scope.ts';
 import type { UnitOfWork } from '../storage/unit-of-work.ts';
+import { findLicenseRealms, type FoundLicense } from './license-directory-store.ts';
 
 /** Keys that are remembered: those of a large site, and some MiB of memory. */
 const KEPT = 20_000;
 const SALT_BYTES = 32;
-const LOOKUP = { purpose: 'lookup', table: 'license_directory', column: 'key_hash' } as const;
 
 /** What finding licences by their key needs. */
 export interface LicenseKeysDeps {
@@ -53,15 +51,14 @@ export class LicenseKeys {
   find(typed: string): KnownLicenseKey {
     this.#forgetWhenChanged();
     const digest = hash('sha256', this.#salt + typed, 'base64url');
-    const known = this.#byDigest.get(digest) ?? { places: this.#look(typed), proven: null };
+    const known = this.#byDigest.get(digest) ?? { places: this.#places(typed), proven: null };
     if (known.places.length > 0) this.#keep(digest, known);
     return known;
   }
 
-  #look(typed: string): readonly FoundLicense[] {
+  #places(typed: string): readonly FoundLicense[] {
     const { work, indexer, forms } = this.#deps;
-    const digests = forms(typed).flatMap((form) => indexer.candidates(SYSTEM_REALM, LOOKUP, form));
-    return findLicensesByKey(work.read, digests);
+    return findLicenseRealms(work.read, indexer, forms(typed));
   }
 
   #keep(digest: string, known: KnownLicenseKey): void {

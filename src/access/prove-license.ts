@@ -1,6 +1,6 @@
 import { Fault } from '../faults.ts';
 import type { RealmId } from '../storage/realm-scope.ts';
-import type { FoundLicense } from '../storage/directory.ts';
+import type { FoundLicense } from './license-directory-store.ts';
 import { WEAK_GUESS_POINTS } from './failure-limiter.ts';
 import type { LicenseKeys } from './license-keys.ts';
 import type { Principal } from './principal.ts';
