@@ -18,7 +18,7 @@ export { accessJobs, type AccessJobsDeps } from './jobs.ts';
 export { type Asked, authorise, type Decision, type Demand, type KeepAnswer, Permit } from './permit.ts';
 export type { Principal, PrincipalKind, RealmName } from './principal.ts';
 export { refusalRecorder } from './refusal-recorder.ts';
-export { API_KEY_SCOPES, type Scope, SCOPES } from './scopes.ts';
+export { API_KEY_SCOPES, holdersOf, type Scope, SCOPES } from './scopes.ts';
 export {
   type CreateTenant,
   type CreateTenantDeps,

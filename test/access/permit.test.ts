@@ -1,7 +1,8 @@
+import { globSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { authorise, type Demand, Permit } from '../../src/access/permit.ts';
 import type { Principal } from '../../src/access/principal.ts';
-import { API_KEY_SCOPES, type Scope, SCOPES } from '../../src/access/scopes.ts';
+import { API_KEY_SCOPES, holdersOf, type Scope, SCOPES } from '../../src/access/scopes.ts';
 import type { Actor } from '../../src/storage/journal.ts';
 import { realmIdOf } from '../../src/storage/realm-scope.ts';
 import type { Tx } from '../../src/storage/tx.ts';
@@ -126,10 +127,20 @@ describe('a permit', () => {
 });
 
 describe('the scopes', () => {
-  it('that an API key can carry are all but those of tenants, system and signing keys', () => {
-    const operatorOnly = SCOPES.filter((scope) => /^(tenants|system|signing-keys):/v.test(scope));
+  const operatorOnly = SCOPES.filter((scope) => /^(tenants|system|signing-keys):/v.test(scope));
+
+  it('of tenants, system and signing keys are carried by no API key', () => {
     expect(operatorOnly).toHaveLength(7);
-    expect(API_KEY_SCOPES).toEqual(SCOPES.filter((scope) => !operatorOnly.includes(scope)));
+    for (const scope of operatorOnly) expect(holdersOf(scope)).toBe('operators');
+    expect(API_KEY_SCOPES.filter((scope) => operatorOnly.includes(scope))).toEqual([]);
+  });
+
+  it('that an API key can carry are those that something asks for, and no others', () => {
+    const files = globSync('src/**/*.ts', { exclude: ['src/access/scopes.ts'] });
+    const text = files.map((path) => readFileSync(path, 'utf8')).join('\n');
+    const asked = SCOPES.filter((scope) => text.includes(`'${scope}'`));
+    expect(API_KEY_SCOPES).toEqual(asked.filter((scope) => !operatorOnly.includes(scope)));
+    expect(holdersOf('webhooks:write')).toBe('nobody');
   });
 
   it('are each named once', () => {

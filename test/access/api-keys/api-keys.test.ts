@@ -131,10 +131,19 @@ describe('creating a key', () => {
     expect((await post(PATH, { ...child, ...narrower }, limited)).data).toMatchObject(narrower);
   });
 
+  it.each(['webhooks:read', 'passes:issue', 'exchange:grant', 'tenants:read'])(
+    'is not given %s, which nothing asks of a key: not even by the local operator',
+    async (scope) => {
+      const refused = await operator(PATH, { name: 'early', scopes: ['licenses:read', scope] });
+      expect([refused.status, refused.body['code']]).toEqual([422, 'VALIDATION_FAILED']);
+      expect(refused.body['errors']).toMatchObject([{ path: 'scopes.1' }]);
+    },
+  );
+
   it('by the local operator may give all that a key can carry, without a limit', async () => {
     const made = await operator(PATH, {
       name: 'bench',
-      scopes: ['licenses:write', 'audit:export'],
+      scopes: ['licenses:write', 'audit:read'],
       issueLimitPerDay: null,
       tier: 'unlimited',
     });
