@@ -76,6 +76,7 @@ export const apiKeyResource: Resource = {
         column('LAST USED', 'lastUsedAt'),
         column('EXPIRES', 'expiresAt'),
         column('REVOKED', 'revokedAt'),
+        column('SCOPES', 'scopes'),
       ],
       create: [],
     }).filter(({ name }) => name !== 'create'),

@@ -39,7 +39,8 @@ export function addBackup(
           ),
       );
       const data = await client.data({ method: 'POST', path: '/system/backups', body: { path } });
-      const made = details(data as Record<string, unknown>); // the route's answer
+      const { about, ...report } = data as BackupReport; // the route's answer
+      const made = details({ ...about, ...report });
       out.result(
         { data },
         () => `${made}\nTry the recovery code on it: mintmark backup verify ${path} --recovery-file …`,

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { systemClock } from '../lib/clock.ts';
 import type { ApiClient } from './api-client.ts';
 import { CliError, EXIT } from './exit-code.ts';
+import { counted } from './page.ts';
 import { type ActionContext, column, endOf, type WithClient } from './resource.ts';
 import { demandPlaceFor } from './secret-file.ts';
 import { type Output, progressBar, table } from './terminal.ts';
@@ -81,7 +82,7 @@ async function run({ client, out }: ActionContext, options: BatchOptions, count:
     // An empty one would only be in the way of the next try.
     if (written === 0) rmSync(path, { force: true });
   }
-  out.result({ data: { count, file: path } }, () => `${path}: ${String(count)} licences`);
+  out.result({ data: { count, file: path } }, () => `${path}: ${counted(count, 'licence')}`);
 }
 
 interface Job {

@@ -1,6 +1,7 @@
 import type { ActionRow, Dossier, FileRow, MachineRow, Row, Shown } from './license-dossier.ts';
 import type { ExplainedRule } from './license-explain.ts';
 import { type Colours, clipped, labelled, minuteOf, PAGE_COLUMNS, relative } from './page.ts';
+import { heldSeats, seatSteps } from './license-seats.ts';
 import { nextSteps } from './support-steps.ts';
 import { show } from './terminal.ts';
 
@@ -13,6 +14,7 @@ const OF_A_MACHINE: ReadonlySet<string> = new Set([
 const LABEL = 11;
 /** Rows of each list: the whole screen stays near 40 lines. */
 const MACHINES = 6;
+const HELD = 2;
 const FILES = 4;
 const ACTIONS = 8;
 
@@ -148,12 +150,18 @@ function section<T>(title: string, { list, lines }: Section<T>): string[] {
   return ['', title, ...(shown.length === 0 ? ['  none'] : shown)];
 }
 
-function machineLines({ license, machines, files, explanation }: Dossier, colours: Colours): string[] {
+function machineLines(dossier: Dossier, colours: Colours): string[] {
+  const { license, machines, files, explanation } = dossier;
   const now = explanation.checkedAt;
   const outstanding = 'refused' in files ? [] : files.rows.filter(({ expiresAt }) => expiresAt > now);
   const lines = (rows: readonly MachineRow[]): string[] => [
     ...rows.slice(0, MACHINES).map((machine) => machineLine(machine, { outstanding, now, colours })),
     ...remainder(rows.length - MACHINES, `mintmark machine list --license-id ${license.id}`),
+    ...heldSeats(dossier)
+      .slice(0, HELD)
+      .map(
+        ({ machineId, until }) => `  ${machineId} gone; a file holds its seat until ${until.slice(0, 10)}`,
+      ),
   ];
   return section(colours.heading('machines'), { list: machines, lines });
 }
@@ -220,12 +228,12 @@ function actorText({ actor }: ActionRow, names: Dossier['keyNames']): string {
 }
 
 function nextLines(dossier: Dossier, colours: Colours): string[] {
-  const { license, explanation, machines } = dossier;
-  const { seats, maxMachines } = explanation.limits;
-  const known = 'refused' in machines ? undefined : machines.rows.at(-1)?.id;
+  const { license } = dossier;
   const found = findingsOf(dossier).flatMap(({ code }) => nextSteps(code, license.id, null));
-  const full =
-    maxMachines !== null && seats >= maxMachines ? [`mintmark machine delete ${known ?? '<id>'}`] : [];
-  const commands = [...found, ...full, `mintmark license explain ${license.id} --fingerprint <text>`];
+  const commands = [
+    ...found,
+    ...seatSteps(dossier),
+    `mintmark license explain ${license.id} --fingerprint <text>`,
+  ];
   return ['', colours.heading('next'), ...commands.map((command) => `  ${command}`)];
 }

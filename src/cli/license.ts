@@ -70,6 +70,7 @@ const RESOURCE: Resource = {
         column('MACHINES', 'machineCount'),
         column('EXPIRES', 'expiresAt'),
         column('NAME', 'name'),
+        column('PERSON', 'userEmail'),
       ],
       create: [
         { flags: '--product-id <id>', field: 'productId', help: 'the product', required: true },

@@ -24,10 +24,12 @@ const COMPONENTS: FieldOption = {
 
 const COLUMNS = [
   column('ID', 'id'),
-  column('LICENCE', 'licenseId'),
+  column('STATUS', 'status'),
+  column('FINGERPRINT', 'fingerprint'),
   column('PLATFORM', 'platform'),
   column('NAME', 'name'),
   column('LAST HEARTBEAT', 'lastHeartbeatAt'),
+  column('LICENCE', 'licenseId'),
 ];
 
 const RESOURCE: Resource = {

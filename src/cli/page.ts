@@ -55,6 +55,11 @@ export function clipped(text: string, columns: number): string {
   return shown.length <= columns ? shown : `${shown.slice(0, columns - 1)}…`;
 }
 
+/** `1 licence`, `2 licences`. */
+export function counted(count: number, noun: string): string {
+  return `${String(count)} ${noun}${count === 1 ? '' : 's'}`;
+}
+
 /** `2026-11-22 10:00` of an ISO 8601 time in UTC. */
 export function minuteOf(time: string): string {
   return time.slice(0, 16).replace('T', ' ');
@@ -76,7 +81,7 @@ function lengthOf(ms: number): string | null {
   ] as const;
   for (const [name, size] of units) {
     const count = Math.floor(ms / size);
-    if (count > 0) return `${String(count)} ${name}${count === 1 ? '' : 's'}`;
+    if (count > 0) return counted(count, name);
   }
   return null;
 }

@@ -60,7 +60,7 @@ export function buildProgram(addMore: AddCommands): Command {
     .addOption(new Option('--environment <name>', 'live (default) or test').env('MINTMARK_ENVIRONMENT'))
     .addHelpText('after', HELP)
     .showHelpAfterError('(see --help)')
-    .configureHelp({ sortSubcommands: false, showGlobalOptions: false })
+    .configureHelp({ sortSubcommands: false, showGlobalOptions: false, minWidthToWrap: 30 })
     .exitOverride();
   program.hook('preAction', async (_program, command) => {
     if (command.optsWithGlobals<{ version?: boolean }>().version === true)

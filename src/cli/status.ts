@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { WithClient } from './resource.ts';
+import { counted } from './page.ts';
 import { details } from './terminal.ts';
 
 /** Adds `status`, and `clock set-trusted`. */
@@ -70,7 +71,25 @@ function slotsOf(data: Readonly<Record<string, unknown>>): string[] {
   );
 }
 
+/** What programs count in bytes and seconds, as people read it: `freeBytes` is `free`, in GiB. */
+function inUnits([name, value]: readonly [string, unknown]): [string, unknown] {
+  if (typeof value !== 'number') return [name, value];
+  if (name.endsWith('Bytes')) return [name.slice(0, -'Bytes'.length), sizeText(value)];
+  if (name.endsWith('Seconds')) return [name.slice(0, -'Seconds'.length), `for ${counted(value, 'second')}`];
+  return [name, value];
+}
+
+const UNITS = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB'];
+const STEP = 1024;
+
+function sizeText(bytes: number): string {
+  const power = Math.min(UNITS.length - 1, Math.floor(Math.log2(Math.max(1, bytes)) / Math.log2(STEP)));
+  const size = bytes / STEP ** power;
+  return `${power === 0 ? String(size) : size.toFixed(1)} ${UNITS[power] ?? ''}`;
+}
+
 function section(name: string, value: unknown): string {
-  const body = details((value ?? {}) as Record<string, unknown>); // sections are objects
+  const shown = Object.entries((value ?? {}) as Record<string, unknown>).map(inUnits); // sections are objects
+  const body = details(Object.fromEntries(shown));
   return `${name}\n${body.replaceAll(/^/gm, '  ')}`;
 }

@@ -27,13 +27,23 @@ export function harmless(text: string): string {
   });
 }
 
-/** Renders rows as an aligned table; an empty list says so. */
+/**
+ * Renders rows as an aligned table; an empty list says so.
+ * @param room columns of the terminal it has to fit in: times lose their seconds, then the widest texts their ends, never an
+ *   id; nothing is cut where no terminal is
+ */
 export function table(
   columns: readonly Column[],
   rows: readonly Readonly<Record<string, unknown>>[],
+  room: number | undefined = process.stdout.isTTY ? process.stdout.columns : undefined,
 ): string {
   if (rows.length === 0) return '(none)';
-  const cells = rows.map((row) => columns.map((column) => show(column.value(row))));
+  const titles = columns.map(({ title }) => title);
+  const cells = fitted(
+    titles,
+    rows.map((row) => columns.map((column) => show(column.value(row)))),
+    room ?? Number.POSITIVE_INFINITY,
+  );
   const widths = columns.map((column, i) =>
     Math.max(column.title.length, ...cells.map((line) => line[i]?.length ?? 0)),
   );
@@ -43,6 +53,45 @@ export function table(
       .join('  ')
       .trimEnd();
   return [line(columns.map((column) => column.title)), ...cells.map(line)].join('\n');
+}
+
+const GAP = 2;
+const TIME = /^(\d{4}-\d\d-\d\d)T(\d\d:\d\d):[\d.]+Z$/;
+/** Ids are typed again: half of one is of no use. */
+const WHOLE = /^[a-z]+_[0-9A-HJKMNP-TV-Z]{26}$/;
+/** No text is cut to less. */
+const LEAST = 8;
+
+function fitted(titles: readonly string[], cells: readonly string[][], room: number): string[][] {
+  const isWide = (rows: readonly string[][]): boolean => widthOf(titles, rows) > room;
+  if (!isWide(cells)) return cells.map((line) => [...line]);
+  const rows = cells.map((line) => line.map((text) => text.replace(TIME, '$1 $2')));
+  for (;;) {
+    const at = isWide(rows) ? widestToCut(titles, rows) : -1;
+    if (at === -1) return rows;
+    const widths = rows.map((line) => line[at]?.length ?? 0);
+    const to = Math.max(...widths) - 1;
+    for (const line of rows)
+      if ((line[at]?.length ?? 0) > to) line[at] = `${line[at]?.slice(0, to - 1) ?? ''}…`;
+  }
+}
+
+function widthOf(titles: readonly string[], rows: readonly string[][]): number {
+  return titles.reduce((sum, title, i) => sum + widthAt(title, rows, i) + GAP, -GAP);
+}
+
+const widthAt = (title: string, rows: readonly string[][], at: number): number =>
+  Math.max(title.length, ...rows.map((line) => line[at]?.length ?? 0));
+
+/** -1: none may be cut any more. The first column is what a row is called by. */
+function widestToCut(titles: readonly string[], rows: readonly string[][]): number {
+  const widths = titles.map((title, i) => {
+    const isCut = i > 0 && !rows.some((line) => WHOLE.test(line[i] ?? ''));
+    const width = isCut ? widthAt(title, rows, i) : 0;
+    return width > Math.max(title.length, LEAST) ? width : 0;
+  });
+  const most = Math.max(...widths);
+  return most === 0 ? -1 : widths.indexOf(most);
 }
 
 /** Renders one resource as `name: value` lines. */

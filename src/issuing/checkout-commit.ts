@@ -86,7 +86,7 @@ function commit(deps: CommitCheckoutDeps, tx: Tx, { permit, signed }: Committing
   const closed = refuseByTenant(question);
   if (closed !== null) return closed;
   const standing = standingOf(deps, tx.in(realm), prepared);
-  if (standing === undefined) return refusal('NOT_FOUND', `there is no license ${request.licenseId}`);
+  if (standing === undefined) return refusal('NOT_FOUND', `there is no licence ${request.licenseId}`);
   const { version, policyVersion, productVersion, signingKid } = standing.license;
   const now: Versions = {
     ...{ license: version, policy: policyVersion, product: productVersion },

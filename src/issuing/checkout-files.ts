@@ -30,7 +30,7 @@ export function listFiles(
 ): { readonly seq: number; readonly view: FileView }[] {
   const reader = work.read.in(realmOf(permit));
   const { licenseId, before, limit } = asked;
-  if (findLicense(reader, licenseId) === undefined) throw notFound('license', licenseId);
+  if (findLicense(reader, licenseId) === undefined) throw notFound('licence', licenseId);
   return pageOfFiles(reader, licenseId, { before, limit }).map((file) => ({
     seq: file.seq,
     view: viewOf(file),

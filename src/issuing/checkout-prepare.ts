@@ -122,7 +122,7 @@ export function prepareCheckout(
   const reader = deps.work.read.in(realm);
   const issuedAt = deps.time.now();
   const standing = standingOf(deps, reader, { realm, request });
-  if (standing === undefined) throw notFound('license', request.licenseId);
+  if (standing === undefined) throw notFound('licence', request.licenseId);
   requireIssuable(standing, request, issuedAt);
   refuseEarly(reader, { permit, now: issuedAt }, standing);
   const activation = activationOf(deps, realm, { request, standing });

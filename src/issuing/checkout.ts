@@ -63,7 +63,7 @@ export async function checkoutLicense(
 ): Promise<IssuedCheckout> {
   const { licenseId, fingerprint, signed, ...rest } = asked;
   const holder = holderOf(permit);
-  if (holder !== null && holder !== licenseId) throw notFound('license', licenseId);
+  if (holder !== null && holder !== licenseId) throw notFound('licence', licenseId);
   const seen = requireSigned(deps, permit, { ...asked, signed });
   return issueFile(deps, permit, { request: { licenseId, fingerprint, ...rest }, seen });
 }

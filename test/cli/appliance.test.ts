@@ -135,6 +135,8 @@ describe('an appliance that serves', () => {
     const text = await story.text(['status']);
     expect(text).toMatch(/^state: +ready$/m);
     expect(text).toContain(at('data'));
+    expect(text).toMatch(/^ +free: +[\d.]+ [KMGT]iB$/m);
+    expect(text).toMatch(/^ +unsigned: +for \d+ seconds?$/m);
     expect(await story.data(['status'])).toMatchObject({ state: 'ready', dev: false, reasons: [] });
   });
 
@@ -253,7 +255,10 @@ describe('an appliance that serves', () => {
 
   it('makes a backup that the recovery code opens, and nothing else', async () => {
     const file = at('site.backup');
-    expect(await story.text(['backup', 'create', file])).toContain(file);
+    const made = await story.text(['backup', 'create', file]);
+    expect(made).toContain(file);
+    expect(made).toMatch(/^madeAt: +\d{4}-/m);
+    expect(made).not.toContain('{');
     expect((await story.data(['status']))['backup']).toMatchObject({ warning: null });
     const verify = ['backup', 'verify', file, '--recovery-file'];
     const whole = await mintmark([...verify, at('recovery.txt')]);

@@ -86,6 +86,17 @@ describe('an export', () => {
     expect(revealed.length).toBeGreaterThanOrEqual(desk.lines('there.jsonl').length * 2);
   });
 
+  it('is not written into a file whose name promises another format', async () => {
+    for (const name of ['all.xlsx', 'all.json']) {
+      const { code, stderr } = await desk.run(['license', 'export', '--output', desk.at(name)]);
+      expect([code, stderr]).toEqual([
+        EXIT.usage,
+        expect.stringContaining('what is written is CSV or JSONL'),
+      ]);
+      expect(existsSync(desk.at(name))).toBe(false);
+    }
+  });
+
   it('never replaces a file, and leaves none when it fails', async () => {
     const over = await desk.run(['license', 'export', '--output', desk.at('all.csv')]);
     expect([over.code, over.stderr]).toEqual([EXIT.usage, expect.stringContaining('exists already')]);

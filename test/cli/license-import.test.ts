@@ -107,7 +107,7 @@ describe('license import', () => {
       '3,4,policy,NOT_FOUND,"there is no policy with this code or id, nor a single one with this name"',
       '4,5,expiresAt,LICENSE,expiresAt is not in the future',
       '5,6,name,CARD_DATA_REFUSED,name holds what reads as a payment card number',
-      '6,7,key,WEAK_KEY,this key is too easily guessed',
+      '6,7,key,WEAK_KEY,"this key is too easily guessed; take another, or take such keys with --allow-weak"',
       '7,8,key,CONFLICT,this key is in the file twice',
       '8,9,entitlements,NOT_FOUND,there is no entitlement with the code or id at place 1',
     ]);
@@ -150,7 +150,7 @@ describe('license import', () => {
       EXIT.refused,
       expect.stringContaining('INSUFFICIENT_SCOPE'),
     ]);
-    expect((await remote('importer')).stdout).toContain('1 licences created');
+    expect((await remote('importer')).stdout).toContain('1 row, 1 licence created');
   });
 });
 
@@ -190,6 +190,15 @@ describe('new keys', () => {
     );
     expect([over.code, over.stderr]).toEqual([EXIT.usage, expect.stringContaining('exists already')]);
     expect(await desk.exported('live')).toHaveLength(before);
+  });
+
+  it.each([
+    ['x.json', 'rows of JSON are one object a line (JSONL)'],
+    ['x.xlsx', 'a workbook is not read'],
+  ])('are not taken for CSV where the file is called %s', async (name, words) => {
+    const { code, stderr } = await desk.imported(name, csv, '--policy', 'desktop');
+    expect([code, stderr]).toEqual([EXIT.usage, expect.stringContaining(words)]);
+    expect(stderr).toContain('--format jsonl');
   });
 
   it('are made once for a file, and once more for a run of its own', async () => {
@@ -270,6 +279,16 @@ describe('an import of several batches', () => {
     expect(statSync(desk.at('stop.csv.import-state')).mode & 0o777).toBe(0o600);
   });
 
+  it('says in words of our own what a row has not', async () => {
+    const csv = `key,policy,name,expiresAt\n${strongKey(120)},desktop,${'n'.repeat(300)},soon\n`;
+    const check = await desk.imported('words.csv', csv, '--dry-run', '--errors', desk.at('words-errors.csv'));
+    expect(check.code).toBe(EXIT.invalid);
+    expect(desk.lines('words-errors.csv').slice(1).toSorted()).toEqual([
+      '1,2,expiresAt,INVALID_FORMAT,"must be a time in ISO 8601, such as 2027-01-31T00:00:00.000Z"',
+      '1,2,name,TOO_BIG,must be text of 1 to 255 characters',
+    ]);
+  });
+
   it('does not import a file twice, nor a changed one, nor into another realm', async () => {
     const csv =
       'key,policy\n' +
@@ -287,6 +306,8 @@ describe('an import of several batches', () => {
       'another appliance, tenant, environment',
     );
     expect((await desk.run([...resume, '--skip-errors'])).code).toBe(EXIT.invalid);
+    const done = await desk.run([...resume, '--skip-errors']);
+    expect(done.stderr).toContain('this import was finished before; what it did then:');
     expect((await desk.run(['license', 'import', desk.at('changed.csv')])).stderr).toContain(
       'has been imported already',
     );

@@ -93,6 +93,32 @@ describe('mintmark license show', () => {
     expect(actions.rows[0]?.action).toBe('license.reinstated');
   });
 
+  it('says of a full licence what frees a seat, and which are held by files of machines that are gone', async () => {
+    const full = await stock.license({ name: 'two seats' });
+    const add = async (fingerprint: string): Promise<string> =>
+      String((await dataOf(stock.post(`/licenses/${full.id}/machines`, { fingerprint })))['id']);
+    const first = await add('press-4:4d1f9a22');
+    const second = await add('press-5:4d1f9a22');
+    await dataOf(stock.post(`/machines/${first}/checkout`));
+    const shown = await story.text(['license', 'show', full.id]);
+    expect(shown).toContain(`\n  mintmark machine delete ${second}\n`);
+    expect(shown).not.toContain(`machine delete ${first}`);
+    await dataOf(stock.post(`/machines/${second}/checkout`));
+    const bound = await story.text(['license', 'show', full.id]);
+    expect(bound).toMatch(
+      new RegExp(`\\n  mintmark machine delete ${first}  \\(free at \\d{4}-.+: a file\\)\\n`),
+    );
+    await story.text(['machine', 'delete', first]);
+    const held = await story.text(['license', 'show', full.id]);
+    expect(held).toMatch(/^seats +2 of 2 taken$/m);
+    expect(held).toMatch(
+      new RegExp(`^  ${first} gone; a file holds its seat until \\d{4}-\\d\\d-\\d\\d$`, 'm'),
+    );
+    expect(held).toMatch(/^ {2}\(a seat is free at \d{4}-.+, when a file ends\)$/m);
+    expect(held).not.toContain('machine delete');
+    expect(held.split('\n').filter((line) => line.length > 80)).toEqual([]);
+  });
+
   it('shows what a credential may see, and names the scope of the rest', async () => {
     await story.data([
       'api-key',

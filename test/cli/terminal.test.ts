@@ -52,6 +52,21 @@ describe('a table', () => {
     expect(table(COLUMNS, rows)).toBe('ID       NAME\nprod_1   Editor\nprod_22  -');
   });
 
+  it('fits the terminal: times lose their seconds, the widest texts their ends, ids nothing', () => {
+    const id = 'lic_01J00000000000000000000000';
+    const columns = ['id', 'at', 'name', 'by'].map((field) => ({
+      title: field.toUpperCase(),
+      value: (row: Readonly<Record<string, unknown>>) => row[field],
+    }));
+    const row = { id, at: '2026-11-22T10:00:05.123Z', name: 'a'.repeat(40), by: id };
+    const wide = table(columns, [row]);
+    expect(wide).toContain(`${id}  2026-11-22T10:00:05.123Z  ${'a'.repeat(40)}  ${id}`);
+    const lines = table(columns, [row], 100).split('\n');
+    expect(Math.max(...lines.map((line) => line.length))).toBe(100);
+    expect(lines[1]).toBe(`${id}  2026-11-22 10:00  ${'a'.repeat(17)}…  ${id}`);
+    expect(table(columns, [row], 20).split('\n')[1]).toBe(`${id}  2026-11…  aaaaaaa…  ${id}`);
+  });
+
   it('says so when there is nothing in it', () => {
     expect(table(COLUMNS, [])).toBe('(none)');
   });

@@ -3,6 +3,7 @@ import { stringify } from 'csv-stringify/sync';
 import { systemClock } from '../../lib/clock.ts';
 import { CliError, EXIT } from '../exit-code.ts';
 import type { ActionContext } from '../resource.ts';
+import { counted } from '../page.ts';
 import { progressBar } from '../terminal.ts';
 import { escapedCell } from './csv-cell.ts';
 import { exportFile, standardOutput } from './export-file.ts';
@@ -18,7 +19,7 @@ export type ExportRow = Readonly<Record<string, unknown>>;
 
 /** What is exported. */
 export interface ExportSource {
-  /** `licences`. */
+  /** `licences`, a plural. */
   readonly what: string;
   /** Columns of CSV, in order. */
   readonly columns: readonly string[];
@@ -56,13 +57,23 @@ export async function exportRows(
     progress.end();
   }
   if (output === undefined) return;
-  out.result({ data: { count, file: output } }, () => `${output}: ${String(count)} ${source.what}`);
+  out.result(
+    { data: { count, file: output } },
+    () => `${output}: ${counted(count, source.what.slice(0, -1))}`,
+  );
 }
+
+/** Endings of names that promise something else than rows of text. */
+const FOREIGN: ReadonlySet<string> = new Set(['.json', '.xlsx', '.xls', '.ods']);
 
 function formatOf({ format, output }: ExportOptions): Format {
   if (format === 'csv' || format === 'jsonl') return format;
   if (format !== undefined) throw new CliError(EXIT.usage, `--format ${format}: there are csv and jsonl`);
-  return ['.jsonl', '.ndjson'].includes(extname(output ?? '').toLowerCase()) ? 'jsonl' : 'csv';
+  const extension = extname(output ?? '').toLowerCase();
+  if (['.jsonl', '.ndjson'].includes(extension)) return 'jsonl';
+  if (!FOREIGN.has(extension)) return 'csv';
+  const what = `--output ${output ?? ''}: what is written is CSV or JSONL, and no ${extension.slice(1)} file`;
+  throw new CliError(EXIT.usage, what, 'Name a .csv or .jsonl file, or say which one it is with --format.');
 }
 
 function textOf(rows: readonly ExportRow[], format: Format, columns: readonly string[]): string {

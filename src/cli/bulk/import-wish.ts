@@ -58,10 +58,25 @@ export function wishOf(path: string, options: ImportOptions): Wish {
   return { path, options, reading, statePath: options.state ?? `${path}.import-state`, pending };
 }
 
+/** Files that are no rows of text, by the ending of their name. */
+const FOREIGN: Readonly<Record<string, string>> = {
+  '.json': 'rows of JSON are one object a line (JSONL)',
+  '.xlsx': 'a workbook is not read; save it as "CSV UTF-8"',
+  '.xls': 'a workbook is not read; save it as "CSV UTF-8"',
+  '.ods': 'a workbook is not read; save it as CSV',
+};
+
 function formatOf(path: string, asked: string | undefined): Reading['format'] {
   if (asked === 'csv' || asked === 'jsonl') return asked;
   if (asked !== undefined) throw new CliError(EXIT.usage, `--format ${asked}: there are csv and jsonl`);
-  return ['.jsonl', '.ndjson'].includes(extname(path).toLowerCase()) ? 'jsonl' : 'csv';
+  const extension = extname(path).toLowerCase();
+  if (FOREIGN[extension] !== undefined)
+    throw new CliError(
+      EXIT.usage,
+      `${path}: ${FOREIGN[extension]}`,
+      'Say what it is with --format csv or --format jsonl.',
+    );
+  return ['.jsonl', '.ndjson'].includes(extension) ? 'jsonl' : 'csv';
 }
 
 function mapOf(texts: readonly string[]): ReadonlyMap<string, string> {

@@ -88,5 +88,6 @@ function problemOf({ path, code, message }: ApiFieldError, rows: readonly GoodRo
   const [, index, field = ''] = ITEM.exec(path) ?? [];
   const row = index === undefined ? undefined : rows[Number(index)];
   if (row === undefined) return { row: null, column: '', code, message };
-  return { row, column: columnOfField(row.cells, field.split('.')), code, message };
+  const remedy = code === 'WEAK_KEY' ? '; take another, or take such keys with --allow-weak' : '';
+  return { row, column: columnOfField(row.cells, field.split('.')), code, message: `${message}${remedy}` };
 }

@@ -2,6 +2,7 @@ import { systemClock } from '../../lib/clock.ts';
 import type { ApiClient } from '../api-client.ts';
 import { CliError, EXIT } from '../exit-code.ts';
 import type { ActionContext } from '../resource.ts';
+import { counted } from '../page.ts';
 import { demandPlaceFor } from '../secret-file.ts';
 import { type Output, type Progress, progressBar } from '../terminal.ts';
 import { AppendFile } from './append-file.ts';
@@ -84,7 +85,7 @@ async function dryRun({ client, out, wish, input, progress }: Around, reading: I
   file?.settle();
   file?.close();
   const { rows, good, problems } = summary;
-  const text = `${input.name}: ${String(rows)} rows, ${String(good)} could be imported, ${String(problems)} problems; nothing was created`;
+  const text = `${input.name}: ${counted(rows, 'row')}, ${String(good)} could be imported, ${counted(problems, 'problem')}; nothing was created`;
   out.result({ data: { dryRun: true, ...summary } }, () => text);
   if (problems > 0) throw new CliError(EXIT.invalid, '');
 }
@@ -118,6 +119,7 @@ async function lockedRun(around: Around, reading: ItemReading): Promise<void> {
   const begun = await begin(around, reading);
   const { state, files } = begun;
   if (state.finished) {
+    out.note('this import was finished before; what it did then:');
     report(around, state, state);
     return;
   }
@@ -262,8 +264,8 @@ function report({ out, wish, input }: Around, begun: ImportState, end: ImportSta
 }
 
 function wordsOf({ rows, created, repeated, refused }: ImportState): string {
-  const parts = [`${String(rows)} rows`, `${String(created)} licences created`];
+  const parts = [counted(rows, 'row'), `${counted(created, 'licence')} created`];
   if (repeated > 0) parts.push(`${String(repeated)} found created by an earlier try`);
-  if (refused > 0) parts.push(`${String(refused)} rows left out`);
+  if (refused > 0) parts.push(`${counted(refused, 'row')} left out`);
   return parts.join(', ');
 }

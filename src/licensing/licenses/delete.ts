@@ -41,7 +41,7 @@ export async function deleteLicense(
   await settle(`licence ${id}`, async () => {
     const reader = deps.work.read.in(realm);
     const license = findLicense(reader, id);
-    if (license === undefined) throw notFound('license', id);
+    if (license === undefined) throw notFound('licence', id);
     requireVersion(`licence ${id}`, license.version, request.versions);
     const facets = facetsNow(deps, viewerOf(permit), { reader, license });
     return deps.work.run(permit, (tx) => remove(deps, tx, { ref: { realm, id }, license, facets }));

@@ -70,7 +70,7 @@ export async function disentitleLicense(
   await settle(`licence ${pair.licenseId}`, () =>
     deps.work.run(permit, (tx): Outcome<null> => {
       const license = findLicense(tx.in(realmOf(permit)), pair.licenseId);
-      if (license === undefined) return { refused: notFound('license', pair.licenseId) };
+      if (license === undefined) return { refused: notFound('licence', pair.licenseId) };
       if (!detachFromLicense(tx.in(realmOf(permit)), pair)) {
         return refusal(
           'NOT_FOUND',
@@ -85,7 +85,7 @@ export async function disentitleLicense(
 function living(tx: Tx, permit: Permit, pair: LicenseEntitlement): LicenseSnapshot | Refusal {
   const rows = tx.in(realmOf(permit));
   const license = findLicense(rows, pair.licenseId);
-  if (license === undefined) return { refused: notFound('license', pair.licenseId) };
+  if (license === undefined) return { refused: notFound('licence', pair.licenseId) };
   if (livingEntitlements(rows, [pair.entitlementId]).length === 0) {
     return { refused: notFound('entitlement', pair.entitlementId) };
   }

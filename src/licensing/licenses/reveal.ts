@@ -28,7 +28,7 @@ export async function revealLicense(
   return settle(`licence ${id}`, () =>
     deps.work.run(permit, (tx): Outcome<RevealedLicense> => {
       const license = findLicense(tx.in(realm), id);
-      if (license === undefined) return { refused: notFound('license', id) };
+      if (license === undefined) return { refused: notFound('licence', id) };
       const { userEmail, userName } = openPersonal(deps.sealer, realm, license);
       const key = openLicenseKey(deps, realm, license);
       const decides = licenseDecides(license);

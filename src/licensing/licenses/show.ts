@@ -66,7 +66,7 @@ export function showLicense(deps: ReadLicenseDeps, permit: Permit, id: string): 
   const realm = realmOf(permit);
   const reader = deps.work.read.in(realm);
   const license = findLicense(reader, id);
-  if (license === undefined) throw notFound('license', id);
+  if (license === undefined) throw notFound('licence', id);
   return { view: viewNow(deps, viewerOf(permit), { reader, license }), version: license.version };
 }
 
@@ -77,7 +77,7 @@ export function showLicense(deps: ReadLicenseDeps, permit: Permit, id: string): 
 export function showLicenseWithKey(deps: ReadLicenseDeps, permit: Permit, id: string): Shown<LicenseView> {
   const realm = realmOf(permit);
   const license = findLicense(deps.work.read.in(realm), id);
-  if (license === undefined) throw notFound('license', id);
+  if (license === undefined) throw notFound('licence', id);
   const { view, version } = showLicense(deps, permit, id);
   return { view: { ...view, key: openLicenseKey(deps, realm, license) }, version };
 }

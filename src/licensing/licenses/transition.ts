@@ -91,7 +91,7 @@ export async function transition(
   return settle(`licence ${id}`, async () => {
     const reader = deps.work.read.in(realmOf(permit));
     const license = findLicense(reader, id);
-    if (license === undefined) throw notFound('license', id);
+    if (license === undefined) throw notFound('licence', id);
     requireVersion(`licence ${id}`, license.version, request.versions);
     const now = deps.time.now();
     const next = nextStatus(license, action, now);

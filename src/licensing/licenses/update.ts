@@ -47,7 +47,7 @@ export async function updateLicense(
   return settle(`licence ${id}`, async () => {
     const reader = deps.work.read.in(realm);
     const license = findLicense(reader, id);
-    if (license === undefined) throw notFound('license', id);
+    if (license === undefined) throw notFound('licence', id);
     requireVersion(`licence ${id}`, license.version, request.versions);
     const changed = changedLicense(deps, permit, { reader, license, change });
     return deps.work.run(permit, (tx) => {

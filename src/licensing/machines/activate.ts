@@ -45,7 +45,7 @@ export async function activateMachine(
   const realm = realmOf(permit);
   const { licenseId, input } = request;
   const holder = holderOf(permit);
-  if (holder !== null && holder !== licenseId) throw notFound('license', licenseId);
+  if (holder !== null && holder !== licenseId) throw notFound('licence', licenseId);
   const prepared = prepareMachine(deps, { realm, licenseId }, machineFacts(input));
   return settle('the licence', () => deps.work.run(permit, (tx) => activate(deps, tx, { permit, prepared })));
 }
@@ -58,7 +58,7 @@ function activate(
   const { realm, fingerprint, sent: components, row } = prepared;
   const { licenseId } = row;
   const standing = readStanding(deps, tx.in(realm), { realm, licenseId, fingerprint, components });
-  if (standing === undefined) return refusal('NOT_FOUND', `there is no license ${licenseId}`);
+  if (standing === undefined) return refusal('NOT_FOUND', `there is no licence ${licenseId}`);
   // A machine that is there goes on; only a new one is business with a tenant who does none.
   const suspended = standing.machine === null ? refuseSuspendedTenant(tx, permit) : null;
   if (suspended !== null) return suspended;

@@ -82,7 +82,7 @@ export function explainLicense(
   const realm = realmOf(permit);
   const reader = deps.work.read.in(realm);
   const standing = readStanding(deps, reader, { realm, licenseId: id, ...input });
-  if (standing === undefined) throw notFound('license', id);
+  if (standing === undefined) throw notFound('licence', id);
   const request = { fingerprint: input.fingerprint !== undefined, entitlements: input.entitlements ?? [] };
   const machineId = standing.machine?.id;
   const { components: sent } = input;

@@ -196,6 +196,7 @@ function duration(ms: number): string {
   const hours = Math.floor(minutes / 60);
   if (hours >= 2 * HOURS_A_DAY) return inDays(Math.floor(hours / HOURS_A_DAY));
   if (hours >= 2) return `${String(hours)} hours`;
+  if (minutes === 0) return 'less than a minute';
   return minutes === 1 ? '1 minute' : `${String(minutes)} minutes`;
 }
 

@@ -40,7 +40,7 @@ export async function validateLicense(
   const realm = realmOf(permit);
   const asked = { realm, licenseId: request.id, ...request.input };
   const standing = readStanding(deps, deps.work.read.in(realm), asked);
-  if (standing === undefined) throw notFound('license', request.id);
+  if (standing === undefined) throw notFound('licence', request.id);
   return judge(deps, permit, { standing, asked });
 }
 

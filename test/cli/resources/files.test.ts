@@ -53,6 +53,9 @@ describe('files', () => {
     expect(plain).toMatchObject({ valid: true, dev: true, license: { id: license } });
     const signedKey = jsonOf(await mintmark(['verify', '--json', desk.at('signed-key.txt'), ...trusted]));
     expect(signedKey).toMatchObject({ valid: true, dev: true, signedKey: { licenseId: license } });
+    const astray = await mintmark(['verify', desk.at('machine.lic'), ...trusted, '--root', 'zz', ...keyed]);
+    expect([astray.code, astray.stdout]).toEqual([EXIT.usage, '']);
+    expect(astray.stderr).toContain('--root takes 64 hexadecimal digits; zz is something else');
     const release = await mintmark(['verify', desk.at('machine.lic'), ...trusted, ...keyed, '--refuse-dev']);
     expect(release.code).toBe(EXIT.invalid);
   });

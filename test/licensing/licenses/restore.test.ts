@@ -34,7 +34,7 @@ describe('a deleted licence that is restored', () => {
     await changeStatus(shop.deps, shop.operator(), { id: license.id, ...ANY, action: 'suspend' });
     const before = showLicense(shop.deps, shop.operator(), license.id).view;
     await remove(shop, license.id);
-    expect(() => showLicense(shop.deps, shop.operator(), license.id)).toThrow('there is no license');
+    expect(() => showLicense(shop.deps, shop.operator(), license.id)).toThrow('there is no licence');
     await deleteEntitlement(shop.deps, shop.operator(), { id: gone.id, ...ANY });
 
     const { view, version } = await restore(shop, license.id);
@@ -80,7 +80,7 @@ describe('a deleted licence that is restored', () => {
         /had 3 machines, and there are seats for 2 by now.*"machines": false/,
       ) as string,
     });
-    expect(() => showLicense(shop.deps, shop.operator(), license.id)).toThrow('there is no license');
+    expect(() => showLicense(shop.deps, shop.operator(), license.id)).toThrow('there is no licence');
 
     const { view } = await restore(shop, license.id, false);
     expect(view.machineCount).toBe(0);

@@ -94,7 +94,7 @@ describe('moving a licence from state to state', () => {
         updateLicense(deps, stranger, { id, ...ANY, change: { name: 'x' } }),
       ).rejects.toMatchObject(missing);
       await expect(deleteLicense(deps, stranger, { id, ...ANY })).rejects.toMatchObject(missing);
-      expect(() => showLicense(deps, stranger, id)).toThrow('there is no license');
+      expect(() => showLicense(deps, stranger, id)).toThrow('there is no licence');
     }
     expect(showLicense(deps, operator(), id).version).toBe(1);
   });
@@ -212,7 +212,7 @@ describe('deleting a licence', () => {
     const policy = await catalogue.policy(await catalogue.product());
     const { id } = await catalogue.license(policy, { key: 'RESERVED-KEY-1' });
     await deleteLicense(deps, operator(), { id, ...ANY });
-    expect(() => showLicense(deps, operator(), id)).toThrow(`there is no license ${id}`);
+    expect(() => showLicense(deps, operator(), id)).toThrow(`there is no licence ${id}`);
     expect(catalogue.events().at(-1)).toBe('license.deleted');
     await expect(catalogue.license(policy, { key: 'RESERVED-KEY-1' })).rejects.toMatchObject({
       code: 'CONFLICT',
