@@ -14,6 +14,7 @@ import { addLicenseCommands } from './license.ts';
 import { addMachineCommands } from './machine.ts';
 import { policyResource } from './policy.ts';
 import { productResource } from './product.ts';
+import { requiredOptionsOf } from './required-options.ts';
 import { addResource, type WithClient } from './resource.ts';
 import { collect, configurationText, globalFlags, loadFor } from './settings.ts';
 import { sweepResource } from './sweep.ts';
@@ -65,6 +66,7 @@ export function buildProgram(addMore: AddCommands): Command {
   program.hook('preAction', async (_program, command) => {
     if (command.optsWithGlobals<{ version?: boolean }>().version === true)
       throw new CliError(await printVersion(), '');
+    demandRequired(command);
   });
   const outputOf = (command: Command): Output => terminalOutput(globalFlags(command).json === true);
   const withClient = connecting(outputOf);
@@ -82,6 +84,7 @@ export function buildProgram(addMore: AddCommands): Command {
     addResource(program, resource, withClient);
   }
   for (const group of program.commands) pointToGlobalOptions(group);
+  const demandRequired = requiredOptionsOf(program);
   return program;
 }
 

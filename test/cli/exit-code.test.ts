@@ -58,7 +58,7 @@ describe('the exit code', () => {
 
   it.each([
     [['nonsense'], "unknown command 'nonsense'"],
-    [['product', 'create', '--name', 'Editor'], "required option '--code <code>' not specified"],
+    [['product', 'create', '--name', 'Editor'], 'missing: --code <code>'],
     [['product', 'show'], "missing required argument 'id'"],
     [['license', 'renew', 'lic_1', '--days', 'many'], 'many is not a whole number'],
     [['product', 'create', '--name', 'a', '--code', 'a', '--metadata', '{'], 'that is not JSON'],
@@ -69,7 +69,7 @@ describe('the exit code', () => {
       ['license', 'transfer', 'lic_1', '--policy-id', 'pol_1', '--keep-expiry', 'maybe'],
       'neither true nor false',
     ],
-    [['license', 'checkout', 'lic_1', '--out', '/dev/null/x.lic'], 'cannot be written'],
+    [['license', 'checkout', 'lic_1', '--out', '/dev/null/x.lic'], 'cannot be made'],
   ])('is 2 for the wrong command line %j, saying what is wrong', async (args, words) => {
     const { code, stdout, stderr } = await mintmark(args);
     expect({ code, stdout }).toEqual({ code: EXIT.usage, stdout: '' });

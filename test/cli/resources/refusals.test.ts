@@ -74,6 +74,10 @@ describe('a refusal', () => {
   });
 
   it.each([
+    ['license create --product PRODUCT', "unknown option '--product'"],
+    ['license create', 'missing: --product-id <id>, --policy-id <id>'],
+    ['license create --product-id PRODUCT', 'missing: --policy-id <id>'],
+    ['license batch --count 3', 'missing: --product-id <id>, --policy-id <id>'],
     ['license update LICENSE', 'nothing to change was named'],
     ['product update PRODUCT', 'nothing to change was named'],
     ['license show PRODUCT', 'is no id of a licence: those begin with lic_'],
