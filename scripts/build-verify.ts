@@ -2,7 +2,6 @@
  * `npm run build:verify`: the verify library as applications embed it, in dist/verify: one ESM file with everything in
  * it, the same for bundlers, type declarations, a package.json and the licences. `--out <directory>` writes elsewhere.
  */
-import { build } from 'esbuild';
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,6 +11,12 @@ import { gzipSync } from 'node:zlib';
 const ROOT = join(import.meta.dirname, '..');
 const SOURCE = join(ROOT, 'src/verify');
 const TSC = join(ROOT, 'node_modules/typescript/bin/tsc');
+
+/** esbuild, which is among the packages of development. */
+const { build } = await import('esbuild').catch(() => {
+  console.error('build:verify: esbuild is not installed: run `npm ci`, without --omit=dev');
+  process.exit(1);
+});
 
 async function main(): Promise<void> {
   const { values } = parseArgs({ options: { out: { type: 'string', default: join(ROOT, 'dist/verify') } } });

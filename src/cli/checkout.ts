@@ -50,7 +50,7 @@ export function addCheckout(group: Command, { noun, path, withClient }: Checkout
     .description('issue a signed file for offline use')
     .argument('<id>', `id of the ${noun === 'license' ? 'licence' : noun}`)
     .option('--out <file>', 'write it to this new file (0600) instead of standard output')
-    .option('--ttl-seconds <n>', 'how long it is valid (default and bound: the policy)')
+    .option('--ttl-seconds <n>', 'how long it is valid (default: 14 days, less where the policy allows less)')
     .option('--plain', 'do not encrypt it (needs the scope licenses:checkout-plain)')
     .option('--format <file|jwt>', 'jwt: a compact token for a JOSE library, never encrypted');
   if (noun === 'license') {
@@ -80,7 +80,7 @@ export function addSignedKey(group: Command, withClient: WithClient): void {
     .description('issue a signed licence key: one line, bound to no machine')
     .argument('<id>', 'id of the licence')
     .option('--out <file>', 'write it to this new file (0600) instead of standard output')
-    .option('--ttl-seconds <n>', 'how long it is valid (default and bound: the policy)')
+    .option('--ttl-seconds <n>', 'how long it is valid (default: 14 days, less where the policy allows less)')
     .addHelpText('after', '\nExample:\n  mintmark license signed-key lic_01… --ttl-seconds 2592000');
   command.action(async (id: string, options: CheckoutOptions) => {
     await withClient(command, async ({ client, out }) => {

@@ -176,7 +176,7 @@ function sameText(a: string, b: string): boolean {
 function damaged(name: string): Fault {
   return new Fault(
     'KEY_STORAGE',
-    `slot ${name} is damaged; open another slot, then remove this one and add it again`,
+    `slot ${name} is damaged; open another slot (docs/custody.md says how to go on)`,
   );
 }
 
