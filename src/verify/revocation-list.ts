@@ -2,6 +2,7 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import { encodeBase64url } from './base64.ts';
 import { demandGiven, demandText, demandTrust } from './call.ts';
 import { checkJws, readJws } from './jws.ts';
+import { placeOf } from './place.ts';
 import { answering, demand, type VerdictCode, demandForm } from './refusal.ts';
 import { choiceAt, countAt, objectsAt, stringAt, stringsAt, timeAt } from './shape.ts';
 import type { SignatureVerifiers } from './signature.ts';
@@ -9,7 +10,6 @@ import { compareToSeen, newestSeen, seenMessage, type SeenMessage, type Verifier
 import type { JsonObject } from './strict-json.ts';
 import { utf8Bytes } from './text.ts';
 import { findSoundKey, type Environment, type Trust } from './trust.ts';
-import { placeOf } from './verdict.ts';
 
 /** How to judge a revocation list. */
 export interface RevocationListOptions {

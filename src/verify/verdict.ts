@@ -1,13 +1,4 @@
-import {
-  demandEnvironment,
-  demandFilled,
-  demandGiven,
-  demandState,
-  demandText,
-  demandTime,
-  demandTrust,
-  memberOf,
-} from './call.ts';
+import { demandFilled, demandGiven, demandText, demandTime, demandTrust, memberOf } from './call.ts';
 import type {
   Enforcement,
   EntitlementContent,
@@ -15,10 +6,11 @@ import type {
   LicenseContent,
   MachineContent,
 } from './content.ts';
+import { placeOf } from './place.ts';
 import type { RevocationList } from './revocation-list.ts';
 import type { VerdictCode } from './refusal.ts';
 import type { SignatureVerifiers } from './signature.ts';
-import { EMPTY_STATE, type VerifierState } from './state.ts';
+import type { VerifierState } from './state.ts';
 import type { Environment, Trust } from './trust.ts';
 
 /** How to judge a licence file or signed key. */
@@ -118,18 +110,6 @@ export function uncheckedOf({
   trust,
 }: Pick<VerifyOptions, 'product' | 'trust'>): Exclude<Unchecked, 'revocations'>[] {
   return [...(product === 'any' ? (['product'] as const) : []), ...(trust.rooted ? [] : (['root'] as const))];
-}
-
-/** Where and after what a call stands, with the defaults filled in. @throws TypeError */
-export function placeOf(options: Pick<VerifyOptions, 'environment' | 'state'>): {
-  readonly environment: Environment;
-  readonly state: VerifierState;
-} {
-  const { environment, state } = options;
-  const place = { environment: environment ?? 'live', state: state ?? EMPTY_STATE };
-  demandEnvironment(place.environment);
-  demandState(place.state);
-  return place;
 }
 
 /** Texts that may be left out. */
