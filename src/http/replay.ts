@@ -55,14 +55,16 @@ export function idempotencyKey(header: string | undefined): string | undefined {
   throw new Fault('MALFORMED', 'the header Idempotency-Key is not 1 to 128 visible ASCII characters');
 }
 
-/** What must be equal in two requests for them to be the same: method, target, wanted form, body. */
+/** What must be equal in two requests for them to be the same: method, target, wanted form, what it proves, body. */
 export function requestDigest(parts: {
   readonly method: string;
   readonly target: string;
   readonly accept: string | undefined;
+  /** Values of the headers that the route has as proofs, each at its place. */
+  readonly proofs: readonly (string | null)[];
   readonly body: Buffer;
 }): string {
-  const head = JSON.stringify([parts.method, parts.target, parts.accept ?? '']);
+  const head = JSON.stringify([parts.method, parts.target, parts.accept ?? '', ...parts.proofs]);
   return createHash('sha256').update(head).update('\n').update(parts.body).digest('hex');
 }
 
@@ -203,7 +205,7 @@ function inProgress(message: string): Fault {
 function reused(): Fault {
   return new Fault(
     'IDEMPOTENCY_KEY_REUSED',
-    'this idempotency key was used for a request with another path or body',
+    'this idempotency key was used for a request with another path, body or proof',
   );
 }
 

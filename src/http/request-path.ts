@@ -307,7 +307,9 @@ async function handle<Who, Caller, Demand, Tx>(
   const { method = '', url = '', headers } = exchange.request;
   const key = memory === undefined ? undefined : idempotencyKey(single(headers['idempotency-key']));
   if (memory === undefined || key === undefined) return entry.route.handle(call);
-  const request = requestDigest({ method, target: url, accept: headers.accept, body });
+  // Whoever shows no proof must not be given what was given for one.
+  const proofs = (entry.route.proofs ?? []).map((name) => call.header(name) ?? null);
+  const request = requestDigest({ method, target: url, accept: headers.accept, proofs, body });
   return parts.replays.run({ route: entry.route, call, slot: { route: entry.action, key, request } }, memory);
 }
 

@@ -25,6 +25,8 @@ export interface Route<Caller, Demand, Params = unknown, Query = unknown, Body =
   readonly answers: Readonly<Record<number, z.ZodType | null>>;
   /** POSTs that change state honour `Idempotency-Key`; unauthenticated ones never. */
   readonly idempotent?: IdempotencyRule;
+  /** Lower-case headers that prove something: without them, or with others, a repeated request is another request. */
+  readonly proofs?: readonly string[];
   /** Largest body, when it is not the default 64 KB. */
   readonly maxBodyBytes?: number;
   /** Which limit a request counts against, and by what; absent: `management`, by whoever asks. */

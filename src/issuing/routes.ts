@@ -3,7 +3,7 @@ import type { Demand, Permit } from '../access/index.ts';
 import { Fault } from '../faults.ts';
 import { decodeSequence, listAnswer, oneAnswer, PAGE_QUERY, pageOf } from '../http/list.ts';
 import { type Answer, type Call, type Route, routeOf } from '../http/route.ts';
-import { idParams, NEWEST_FIRST, signedRequestOf } from '../licensing/index.ts';
+import { idParams, MACHINE_PROOFS, NEWEST_FIRST, signedRequestOf } from '../licensing/index.ts';
 import type { IssuedCheckout } from './checkout-commit.ts';
 import { listFiles } from './checkout-files.ts';
 import {
@@ -37,6 +37,7 @@ const common = {
   params: idParams,
   answers: { 200: oneAnswer(checkoutAnswer) },
   idempotent: 'answer',
+  proofs: MACHINE_PROOFS,
 } as const;
 
 /** Checkout of files, tokens and signed keys, what is outstanding, and the public keys that verify them. */

@@ -26,7 +26,7 @@ export {
 } from './machines/own-machine.ts';
 export { machineOf } from './machines/recognise.ts';
 export { prepareMachine, type PreparedMachine, type PrepareDeps } from './machines/prepare-activation.ts';
-export { machineRoutes, type MachineRoutesDeps, signedRequestOf } from './machines/routes.ts';
+export { MACHINE_PROOFS, machineRoutes, type MachineRoutesDeps, signedRequestOf } from './machines/routes.ts';
 export { componentsSchema, fingerprintSchema, userEmailSchema } from './machines/machine-schema.ts';
 export { seatsAllowed } from './machines/seat-limit.ts';
 export { tenantSuspended } from './machines/suspended-tenant.ts';

@@ -50,13 +50,15 @@ export function machineRoutes(deps: MachineRoutesDeps): Route<Permit, Demand>[] 
   return [...activationRoutes(deps), listRoute(deps), ...oneRoutes(deps), ...machineActs(deps)];
 }
 
-/** The headers under which a machine signs its request: nonce and signature, both base64url. */
+/** Headers under which a machine signs its request: nonce and signature, both base64url. */
+export const MACHINE_PROOFS = ['mintmark-machine-nonce', 'mintmark-machine-signature'] as const;
+
+/** What a machine signed of its request; null: it did not. */
 export function signedRequestOf(
   call: Pick<Call<Permit>, 'header' | 'path' | 'bodyDigest'>,
   method: string,
 ): SignedRequest | null {
-  const nonce = call.header('mintmark-machine-nonce');
-  const signature = call.header('mintmark-machine-signature');
+  const [nonce, signature] = MACHINE_PROOFS.map((name) => call.header(name));
   if (nonce === undefined || signature === undefined) return null;
   return { method, path: call.path, bodyDigest: call.bodyDigest(), nonce, signature };
 }
@@ -222,6 +224,7 @@ function rekeyRoute(deps: MachineRoutesDeps): Route<Permit, Demand> {
     body: rekeyInput,
     answers,
     idempotent: 'answer',
+    proofs: MACHINE_PROOFS,
     present,
     handle: async (call) => {
       const { publicKey, proof = null } = call.body;

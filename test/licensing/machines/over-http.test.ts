@@ -179,6 +179,31 @@ describe('a machine with a key over HTTP', () => {
     const publisher = { url: daemon.url, key: daemon.live.secretKey };
     expect((await send(publisher, { method: 'PATCH', path, body })).status).toBe(200);
   });
+
+  it('signs a repeated checkout too: without the signature nobody is given the file again', async () => {
+    const license = await stock.license();
+    const { given, privateKey } = machineKey('machine-keyed');
+    const made = await dataOf(activate(license.id, { fingerprint: 'machine-keyed', ...given }));
+    const machine = `/machines/${String(made['id'])}`;
+    const authorization = `License ${license.key}`;
+    const challenge = { method: 'GET', path: `${machine}/challenge`, headers: { authorization } };
+    const { nonce } = await dataOf(send({ url: daemon.url }, challenge));
+    const asked = { method: 'POST', path: `${machine}/checkout`, body: {} };
+    const signed = signatureOf(privateKey, { ...asked, nonce: String(nonce) });
+    const checkout = (proof: Record<string, string>) => {
+      const headers = { authorization, 'idempotency-key': 'checkout-1', ...proof };
+      return send({ url: daemon.url }, { ...asked, headers });
+    };
+    const first = await checkout(signed);
+    expect([first.status, first.headers.get('idempotent-replayed')]).toEqual([200, null]);
+    const again = await checkout(signed);
+    expect([again.headers.get('idempotent-replayed'), again.body]).toEqual(['true', first.body]);
+    const forged = { ...signed, 'mintmark-machine-signature': 'A'.repeat(86) };
+    for (const proof of [{}, { 'mintmark-machine-nonce': String(nonce) }, forged]) {
+      const refused = await checkout(proof);
+      expect([refused.status, refused.body['code']]).toEqual([422, 'IDEMPOTENCY_KEY_REUSED']);
+    }
+  });
 });
 
 async function setStatus(status: 'active' | 'suspended'): Promise<void> {
