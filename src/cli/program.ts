@@ -172,6 +172,7 @@ function report(error: unknown): ExitCode {
 /** What the operating system says of a path, in words (errno(3)). */
 const SYSTEM_ERRORS: Readonly<Record<string, string>> = {
   EACCES: 'permission denied (EACCES)',
+  EEXIST: 'exists already (EEXIST)',
   EISDIR: 'is a directory (EISDIR)',
   ENOENT: 'no such file or directory (ENOENT)',
   ENOSPC: 'no space left on the disk (ENOSPC)',

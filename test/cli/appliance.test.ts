@@ -312,6 +312,16 @@ describe('mintmark backup restore', () => {
     expect(existsSync(at('restored'))).toBe(false);
   });
 
+  it('leaves nothing behind, and does not crash, where the credential cannot be written in the end', async () => {
+    const open = ['--recovery-file', at('recovery.txt'), '--credential', join(at('recovery.txt'), 'kek')];
+    const failed = await mintmark(['backup', 'restore', at('site.backup'), ...open], { env: NEW });
+    expect([failed.code, failed.stderr]).toEqual([
+      EXIT.refused,
+      expect.stringContaining('recovery.txt: exists already (EEXIST)'),
+    ]);
+    expect(readdirSync(at('restored'))).toEqual([]);
+  });
+
   it('makes an appliance of a backup and the recovery code, with a credential of its own', async () => {
     const open = ['--recovery-file', at('recovery.txt'), '--credential', at('new-kek')];
     const restored = await mintmark(['backup', 'restore', at('site.backup'), ...open], { env: NEW });
