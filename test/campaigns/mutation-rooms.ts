@@ -22,14 +22,17 @@ export const MUTATION_ROOMS = {
   },
   http: {
     mutate: ['http/{address-ranges,client-address,etag,list,response-signature}.ts'],
-    tests: ['http/{etag,list,listener,pipeline}.test.ts', 'verify/response.test.ts'],
+    tests: [
+      'http/{address-ranges,etag,list,listener,pipeline,response-signature}.test.ts',
+      'verify/response.test.ts',
+    ],
   },
   issuing: {
     mutate: [
       'issuing/{certificate,checkout-terms,file-meta,jwk,jws,license-file,machine-file,revocation-list}.ts',
       'issuing/{signature-algorithm,signed-key,token,trust-bundle}.ts',
     ],
-    tests: ['issuing/*-encoders.test.ts', 'verify/vectors.test.ts'],
+    tests: ['issuing/{*-encoders,checkout-terms}.test.ts', 'verify/vectors.test.ts'],
   },
   ledger: {
     mutate: [

@@ -1,7 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Fault } from '../../src/faults.ts';
-import { decodeCursor, decodeSequence, encodeCursor, pageOf, PAGE_QUERY } from '../../src/http/list.ts';
+import {
+  creationPage,
+  decodeCursor,
+  decodeSequence,
+  encodeCursor,
+  listName,
+  pageOf,
+  PAGE_QUERY,
+} from '../../src/http/list.ts';
 import { z } from 'zod';
 
 const part = fc.oneof(fc.string(), fc.integer());
@@ -82,5 +90,48 @@ describe('pages', () => {
     expect(query.parse({ limit: '100' }).limit).toBe(100);
     for (const limit of ['0', '101', '1.5', 'x', '-1'])
       expect(query.safeParse({ limit }).success).toBe(false);
+  });
+});
+
+describe('the name of a list', () => {
+  it('is its sort when nothing is filtered', () => {
+    expect(listName('-createdAt')).toBe('-createdAt');
+    expect(listName('-createdAt', { status: undefined })).toBe('-createdAt');
+  });
+
+  it('tells filters apart, in whatever order they stand', () => {
+    const name = listName('name', { status: 'active', productId: 'prod_1' });
+    expect(name).toMatch(/^name [A-Za-z0-9_-]{12}$/);
+    expect(listName('name', { productId: 'prod_1', status: 'active', policyId: undefined })).toBe(name);
+    for (const other of [{ status: 'active' }, { status: 'banned', productId: 'prod_1' }, {}]) {
+      expect(listName('name', other)).not.toBe(name);
+    }
+  });
+});
+
+describe('a part of a list in order of creation', () => {
+  const name = listName('createdAt');
+
+  it('begins at its end when the newest come first, at its beginning otherwise, and reads one row more', () => {
+    expect(creationPage({ sort: '-createdAt', limit: 25 }, name)).toEqual({
+      ...{ descending: true, after: Number.MAX_SAFE_INTEGER, limit: 26 },
+    });
+    expect(creationPage({ sort: 'createdAt', limit: 1 }, name)).toEqual({
+      ...{ descending: false, after: -1, limit: 2 },
+    });
+  });
+
+  it('goes on after the row of its cursor, the first one too', () => {
+    for (const key of [0, 7]) {
+      const cursor = encodeCursor({ sort: name, key });
+      expect(creationPage({ sort: 'createdAt', cursor, limit: 25 }, name).after).toBe(key);
+    }
+  });
+
+  it('is refused with the cursor of another list', () => {
+    const cursor = encodeCursor({ sort: listName('createdAt', { status: 'active' }), key: 7 });
+    expect(refusal(() => creationPage({ sort: 'createdAt', cursor, limit: 25 }, name))).toBe(
+      'CURSOR_INVALID',
+    );
   });
 });
