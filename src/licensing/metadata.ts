@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import type { Cell, Sealer } from '../custody/sealer.ts';
 import { Fault } from '../faults.ts';
@@ -43,6 +44,16 @@ export type MetadataCell = Omit<Cell, 'column'>;
 export function sealMetadata(sealer: Sealer, cell: MetadataCell, metadata: Metadata): Buffer | null {
   if (Object.keys(metadata).length === 0) return null;
   return sealJson(sealer, { ...cell, column: 'metadata' }, metadata);
+}
+
+/** Seals other metadata; what says the same, and what is absent, stays the bytes that are stored. */
+export function resealMetadata(
+  sealer: Sealer,
+  cell: MetadataCell,
+  { stored, metadata }: { readonly stored: Buffer | null; readonly metadata: Metadata | undefined },
+): Buffer | null {
+  const stays = metadata === undefined || isDeepStrictEqual(openMetadata(sealer, cell, stored), metadata);
+  return stays ? stored : sealMetadata(sealer, cell, metadata);
 }
 
 /** Opens metadata; null is none. */

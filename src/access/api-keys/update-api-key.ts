@@ -1,6 +1,8 @@
 import { Fault } from '../../faults.ts';
 import { append } from '../../ledger/append.ts';
 import type { EpochMs } from '../../lib/clock.ts';
+import { saysTheSame } from '../../lib/says-the-same.ts';
+import type { RealmId } from '../../storage/realm-scope.ts';
 import type { Permit } from '../permit.ts';
 import type { Scope } from '../scopes.ts';
 import { type ApiKey, apiKeyDecides, apiKeyView, type ApiKeyView, type Tier, TIERS } from './api-key.ts';
@@ -55,16 +57,21 @@ export async function updateApiKey(
     const after = changed(before, request.change, tx.now);
     const refused = refuseChange(giverOf(tx.in(realm), permit), { before, after }, request);
     if (refused !== undefined) return { refused };
+    if (saysTheSame(before, after)) return { done: shownKey(deps, realm, before) };
     changeKey(tx, deps.proven, { realm, before, after });
     const target = { kind: 'api-key', id: after.id };
     const [was, is] = [apiKeyDecides(before), apiKeyDecides(after)];
     append(tx, { action: 'api_key.updated', target, before: was, after: is });
-    const view = apiKeyView(after, deps.environmentOf(realm));
-    deps.outbox.emit(tx, { type: 'key.updated', realm, data: eventData(view) });
-    return { done: { view, version: after.version } };
+    const done = shownKey(deps, realm, after);
+    deps.outbox.emit(tx, { type: 'key.updated', realm, data: eventData(done.view) });
+    return { done };
   });
   if ('refused' in outcome) throw outcome.refused;
   return outcome.done;
+}
+
+function shownKey(deps: ApiKeyDeps, realm: RealmId, key: ApiKey): ChangedApiKey {
+  return { view: apiKeyView(key, deps.environmentOf(realm)), version: key.version };
 }
 
 function changed(before: ApiKey, change: ApiKeyChange, now: EpochMs): ApiKey {

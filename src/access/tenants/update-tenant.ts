@@ -1,6 +1,7 @@
 import type { Sealer } from '../../custody/sealer.ts';
 import { Fault } from '../../faults.ts';
 import { append } from '../../ledger/append.ts';
+import { saysTheSame } from '../../lib/says-the-same.ts';
 import type { Tx } from '../../storage/tx.ts';
 import type { UnitOfWork } from '../../storage/unit-of-work.ts';
 import type { Tier } from '../api-keys/api-key.ts';
@@ -63,6 +64,7 @@ export async function updateTenant(
       };
     }
     const after = changed(deps, tx, { before, change: request.change });
+    if (saysTheSame(before, after)) return { done: shownTenant(deps, before) };
     store(tx, after, before.version);
     append(tx, {
       realm: null,
@@ -96,13 +98,14 @@ function changed(
   { before, change }: { readonly before: Tenant; readonly change: TenantChange },
 ): Tenant {
   const { name, status, tier, contact } = change;
+  const stays = contact === undefined || contact === openContact(deps.sealer, before);
   return {
     ...before,
     name: name ?? before.name,
     status: status ?? before.status,
     tier: tier ?? before.tier,
     ...changedLimits(before, change),
-    contact: contact === undefined ? before.contact : sealContact(deps.sealer, before.id, contact),
+    contact: stays ? before.contact : sealContact(deps.sealer, before.id, contact),
     version: before.version + 1,
     updatedAt: tx.now,
   };

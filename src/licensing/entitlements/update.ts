@@ -2,10 +2,11 @@ import type { Permit } from '../../access/index.ts';
 import type { Sealer } from '../../custody/sealer.ts';
 import { append } from '../../ledger/append.ts';
 import type { EpochMs } from '../../lib/clock.ts';
+import { saysTheSame } from '../../lib/says-the-same.ts';
 import type { RealmId } from '../../storage/realm-scope.ts';
 import type { UnitOfWork } from '../../storage/unit-of-work.ts';
 import { realmOf } from '../caller.ts';
-import { openMetadata, refuseCardData, sealMetadata } from '../metadata.ts';
+import { openMetadata, refuseCardData, resealMetadata } from '../metadata.ts';
 import { notFound, requireVersion, settle, STALE } from '../refusal.ts';
 import type { Guarded, Shown } from '../schema.ts';
 import type { EntitlementPatch } from './entitlement-schema.ts';
@@ -16,6 +17,7 @@ import {
   entitlementView,
   type EntitlementView,
 } from './entitlement.ts';
+import { showEntitlement } from './show.ts';
 
 /** What changing an entitlement needs. */
 export interface UpdateEntitlementDeps {
@@ -46,6 +48,7 @@ export async function updateEntitlement(
     if (entitlement === undefined) throw notFound('entitlement', request.id);
     requireVersion(`entitlement ${request.id}`, entitlement.version, request.versions);
     const { after, view } = changed(deps, realm, { entitlement, change: request.change });
+    if (saysTheSame(entitlement, after)) return { done: showEntitlement(deps, permit, entitlement.id) };
     return deps.work.run(permit, (tx) => {
       if (!store(tx.in(realm), after, entitlement.version)) return STALE;
       const target = { kind: 'entitlement', id: entitlement.id };
@@ -68,8 +71,7 @@ function changed(
   const after: Entitlement = {
     ...entitlement,
     name: change.name ?? entitlement.name,
-    metadata:
-      change.metadata === undefined ? entitlement.metadata : sealMetadata(deps.sealer, cell, change.metadata),
+    metadata: resealMetadata(deps.sealer, cell, { stored: entitlement.metadata, metadata: change.metadata }),
     version: entitlement.version + 1,
     updatedAt: deps.time.now(),
   };

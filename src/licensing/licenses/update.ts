@@ -1,6 +1,8 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Permit } from '../../access/index.ts';
 import type { Outbox } from '../../delivery/outbox.ts';
 import { append } from '../../ledger/append.ts';
+import { saysTheSame } from '../../lib/says-the-same.ts';
 import type { RealmId } from '../../storage/realm-scope.ts';
 import type { RealmReader, RealmTx } from '../../storage/tx.ts';
 import type { UnitOfWork } from '../../storage/unit-of-work.ts';
@@ -50,6 +52,9 @@ export async function updateLicense(
     if (license === undefined) throw notFound('licence', id);
     requireVersion(`licence ${id}`, license.version, request.versions);
     const changed = changedLicense(deps, permit, { reader, license, change });
+    if (saysTheSame(license, changed.after)) {
+      return { done: { view: licenseView(license, changed.facets), version: license.version } };
+    }
     return deps.work.run(permit, (tx) => {
       if (!store(tx.in(realm), changed.stored, license.version)) return STALE;
       if (change.metadata !== undefined)
@@ -79,13 +84,16 @@ function changedLicense(
   const { reader, license, change } = given;
   const policy = deps.policies.get(reader, { realm, id: license.policyId, version: license.policyVersion });
   refuseOverrides(policy, change);
-  const personal = changedPersonal(openPersonal(deps.sealer, realm, license), change);
+  const was = openPersonal(deps.sealer, realm, license);
+  const personal = changedPersonal(was, change);
   const { userEmail } = personal;
   const after: LicenseSnapshot = {
     ...license,
     maxMachinesOverride: pick(change.maxMachinesOverride, license.maxMachinesOverride),
     maxUsesOverride: pick(change.maxUsesOverride, license.maxUsesOverride),
-    personal: sealPersonal(deps.sealer, { realm, id: license.id }, personal),
+    personal: isDeepStrictEqual(was, personal)
+      ? license.personal
+      : sealPersonal(deps.sealer, { realm, id: license.id }, personal),
     version: license.version + 1,
     updatedAt: deps.time.now(),
   };

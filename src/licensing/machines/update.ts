@@ -1,7 +1,9 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Permit } from '../../access/index.ts';
 import type { KeyedDigest, Sealer } from '../../custody/sealer.ts';
 import { append } from '../../ledger/append.ts';
 import { invariant } from '../../lib/invariant.ts';
+import { saysTheSame } from '../../lib/says-the-same.ts';
 import type { RealmId } from '../../storage/realm-scope.ts';
 import type { Tx } from '../../storage/tx.ts';
 import type { UnitOfWork } from '../../storage/unit-of-work.ts';
@@ -56,6 +58,7 @@ export async function updateMachine(
     requireSameSigner(permit, machine, seen);
     requireVersion(`machine ${machine.id}`, machine.version, request.versions);
     const edit = edited(deps.sealer, realm, { machine, change: request.change });
+    if (saysTheSame(machine, { ...machine, ...edit })) return { done: shownMachine(deps, permit, machine) };
     return deps.work.run(permit, (tx) => store(deps, tx, { permit, machine, edit, users }));
   });
 }
@@ -89,10 +92,15 @@ function store(deps: UpdateMachineDeps, tx: Tx, storing: Storing): Outcome<Shown
   const after = machineNow(tx, realm, id);
   const [was, is] = [machineDecides(machine), machineDecides(after)];
   append(tx, { action: 'machine.updated', target: { kind: 'machine', id }, before: was, after: is });
-  const reveal = holdsScope(permit, 'licenses:reveal');
-  const done = { view: machineView(deps, after, { realm, reveal }), version: after.version };
+  const done = shownMachine(deps, permit, after);
   permit.remember(tx, done);
   return { done };
+}
+
+function shownMachine(deps: UpdateMachineDeps, permit: Permit, machine: MachineSnapshot): Shown<MachineView> {
+  const reveal = holdsScope(permit, 'licenses:reveal');
+  const view = machineView(deps, machine, { realm: realmOf(permit), reveal });
+  return { view, version: machine.version };
 }
 
 function edited(
@@ -111,6 +119,8 @@ function edited(
   return {
     platform: change.platform === undefined ? machine.platform : change.platform,
     cores: change.cores === undefined ? machine.cores : change.cores,
-    personal: sealMachinePersonal(sealer, { realm, id: machine.id }, personal),
+    personal: isDeepStrictEqual(was, personal)
+      ? machine.personal
+      : sealMachinePersonal(sealer, { realm, id: machine.id }, personal),
   };
 }

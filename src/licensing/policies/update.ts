@@ -2,13 +2,14 @@ import type { Permit } from '../../access/index.ts';
 import type { Sealer } from '../../custody/sealer.ts';
 import { append } from '../../ledger/append.ts';
 import type { EpochMs } from '../../lib/clock.ts';
+import { saysTheSame } from '../../lib/says-the-same.ts';
 import type { RealmId } from '../../storage/realm-scope.ts';
 import type { RealmReader } from '../../storage/tx.ts';
 import type { UnitOfWork } from '../../storage/unit-of-work.ts';
 import { realmOf } from '../caller.ts';
 import { bookAnew } from '../machines/book-heartbeats.ts';
 import { asksEarlier } from '../machines/heartbeat-rule.ts';
-import { openMetadata, refuseCardData, sealMetadata } from '../metadata.ts';
+import { openMetadata, refuseCardData, resealMetadata } from '../metadata.ts';
 import { notFound, requireVersion, settle, STALE } from '../refusal.ts';
 import type { Guarded, Shown } from '../schema.ts';
 import type { PolicyCache } from './policy-cache.ts';
@@ -23,6 +24,7 @@ import {
   settingsOf,
   storedOverrides,
 } from './policy.ts';
+import { showPolicy } from './show.ts';
 
 /** What changing a policy needs. */
 export interface UpdatePolicyDeps {
@@ -56,6 +58,7 @@ export async function updatePolicy(
     if (policy === undefined) throw notFound('policy', id);
     requireVersion(`policy ${id}`, policy.version, request.versions);
     const after = changed(deps, realm, { policy, change });
+    if (saysTheSame(policy, after)) return { done: showPolicy(deps, permit, id) };
     const view = { view: viewOf(deps, realm, { policy: after, change, reader }), version: after.version };
     return deps.work.run(permit, (tx) => {
       if (!store(tx.in(realm), after, policy.version)) return STALE;
@@ -89,8 +92,7 @@ function changed(
     ...policy,
     name: change.name ?? policy.name,
     settings: JSON.stringify(wanted),
-    metadata:
-      change.metadata === undefined ? policy.metadata : sealMetadata(deps.sealer, cell, change.metadata),
+    metadata: resealMetadata(deps.sealer, cell, { stored: policy.metadata, metadata: change.metadata }),
     version: policy.version + 1,
     updatedAt: deps.time.now(),
   };

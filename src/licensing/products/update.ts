@@ -2,17 +2,19 @@ import type { Permit } from '../../access/index.ts';
 import type { Sealer } from '../../custody/sealer.ts';
 import { append } from '../../ledger/append.ts';
 import type { EpochMs } from '../../lib/clock.ts';
+import { saysTheSame } from '../../lib/says-the-same.ts';
 import type { RealmId } from '../../storage/realm-scope.ts';
 import type { RealmTx } from '../../storage/tx.ts';
 import type { UnitOfWork } from '../../storage/unit-of-work.ts';
 import { realmOf } from '../caller.ts';
-import { type Metadata, openMetadata, refuseCardData, sealMetadata } from '../metadata.ts';
+import { type Metadata, openMetadata, refuseCardData, resealMetadata } from '../metadata.ts';
 import { notFound, requireVersion, settle, STALE } from '../refusal.ts';
 import type { Guarded, Shown } from '../schema.ts';
 import type { ProductPatch } from './product-schema.ts';
 import { keysInTheMaking, putKey } from './metadata-key-store.ts';
 import { findProduct, updateProduct as store } from './product-store.ts';
 import { indexedNames, type Product, productDecides, productView, type ProductView } from './product.ts';
+import { showProduct } from './show.ts';
 
 /** What changing a product needs. */
 export interface UpdateProductDeps {
@@ -44,6 +46,7 @@ export async function updateProduct(
     if (product === undefined) throw notFound('product', request.id);
     requireVersion(`product ${request.id}`, product.version, request.versions);
     const { after, metadata } = changed(deps, realm, { product, change: request.change });
+    if (saysTheSame(product, after)) return { done: showProduct(deps, permit, product.id) };
     return deps.work.run(permit, (tx) => {
       if (!store(tx.in(realm), after, product.version)) return STALE;
       const target = { kind: 'product', id: product.id };
@@ -71,8 +74,7 @@ function changed(
     name: change.name ?? product.name,
     description: change.description === undefined ? product.description : change.description,
     keyPrefix: change.keyPrefix ?? product.keyPrefix,
-    metadata:
-      change.metadata === undefined ? product.metadata : sealMetadata(deps.sealer, cell, change.metadata),
+    metadata: resealMetadata(deps.sealer, cell, { stored: product.metadata, metadata: change.metadata }),
     indexedMetadata:
       change.indexedMetadata === undefined ? product.indexedMetadata : JSON.stringify(change.indexedMetadata),
     version: product.version + 1,
