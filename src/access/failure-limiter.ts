@@ -1,7 +1,7 @@
-import { isIP } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Fault } from '../faults.ts';
 import { MINUTE } from '../lib/clock.ts';
+import { networkOf } from './network.ts';
 import type { Allowance } from './rate-limits/quota.ts';
 import { type Counted, WindowCounter } from './rate-limits/window-counter.ts';
 
@@ -18,7 +18,6 @@ const DELAYED_AT_ONCE = 64;
 export const WEAK_GUESS_POINTS = 10;
 /** Places that are counted: memory stays bounded however many addresses try, and two that share one share its count. */
 const PLACES = 65_536;
-const IPV6_NETWORK_GROUPS = 4;
 
 /** What a test may choose. */
 export interface FailureChoices {
@@ -84,11 +83,4 @@ function tooMany({ resetMs }: Counted): Fault {
   return new Fault('RATE_LIMITED', 'too many failures from this address; check the credentials', {
     retryAfterMs: resetMs,
   });
-}
-
-/** One IPv4 address, or the /64 of an IPv6 address: a single host has as many addresses in it as it likes. */
-function networkOf(address: string): string {
-  if (isIP(address) !== 6) return address;
-  const [head = ''] = address.split('::');
-  return head.split(':').slice(0, IPV6_NETWORK_GROUPS).join(':');
 }

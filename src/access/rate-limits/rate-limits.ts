@@ -4,6 +4,7 @@ import type { Random } from '../../lib/random.ts';
 import type { RealmId } from '../../storage/realm-scope.ts';
 import { type Tier, TIERS } from '../api-keys/api-key.ts';
 import type { FailureLimiter } from '../failure-limiter.ts';
+import { networkOf } from '../network.ts';
 import type { Principal } from '../principal.ts';
 import type { CountedRequest, LimitClass, Quota } from './counted-request.ts';
 import { Places } from './places.ts';
@@ -20,6 +21,8 @@ export interface RateLimitsDeps {
   readonly tierOf: (realm: RealmId) => Tier;
   /** Where a typed licence key leads; empty: nowhere. */
   readonly realmsOfKey: (text: string) => readonly RealmId[];
+  /** The product of the licence that this id or typed key leads to in a realm; undefined: nowhere. */
+  readonly productOf: (realm: RealmId, named: string) => string | undefined;
   /** The id of the living machine of a licence that has this id or fingerprint; undefined: it has none. */
   readonly machineOf: (
     license: { readonly realm: RealmId; readonly licenseId: string },
@@ -106,7 +109,7 @@ export class RateLimits {
   #managerOf({ who, machine, address }: CountedRequest): string {
     if (who.kind !== 'license') return who.actor.id;
     const known = machine === undefined ? undefined : this.#deps.machineOf(who, machine);
-    return this.#places.of(who.licenseId, known ?? '', address);
+    return this.#places.of(who.licenseId, known ?? '', networkOf(address));
   }
 
   /** By machine under its licence; without a fingerprint, by the address it comes from. */
@@ -124,11 +127,15 @@ export class RateLimits {
 
   /**
    * Activations of a realm are counted together, and beyond that number only quiet licences go on: one licence key in the
-   * wrong hands stops nobody else. What names no licence of the realm is a failure, which its address is charged with.
+   * wrong hands stops nobody else. What names no licence that its publishable key may see is a failure, which its address is
+   * charged with; by a secret key it counts, and against no licence.
    */
-  async #activation({ request, limits }: Counting): Promise<Quota | undefined> {
-    const { realm } = request.who;
-    if (realm === null || !this.#isOfRealm(request, realm)) return undefined;
+  async #activation({ request: asked, limits }: Counting): Promise<Quota | undefined> {
+    const { realm, kind } = asked.who;
+    if (realm === null) return undefined;
+    const sees = this.#sees(asked, realm);
+    if (!sees && kind === 'publishable-key') return undefined;
+    const request = sees ? asked : { ...asked, license: undefined };
     const [all, own] = await Promise.all([
       this.#realms.add(String(realm)),
       this.#licenses.add(this.#places.of(String(realm), this.#licenseIn(request))),
@@ -139,12 +146,14 @@ export class RateLimits {
     return quotaOf([{ policy: 'activate', limit: limits.activate, windowMs: MINUTE, ...counted }]);
   }
 
-  #isOfRealm({ who, license }: CountedRequest, realm: RealmId): boolean {
-    return who.kind !== 'publishable-key' || (license !== undefined && this.#leadsTo(license, realm));
-  }
-
-  #leadsTo(license: string, realm: RealmId): boolean {
-    return this.#deps.realmsOfKey(license).includes(realm);
+  /** Whether the licence that is named is one the caller may see: a product he is not limited to is not there for him. */
+  #sees({ who, license }: CountedRequest, realm: RealmId): boolean {
+    const { realmsOfKey, productOf } = this.#deps;
+    if (who.kind !== 'publishable-key' && who.kind !== 'secret-key') return true;
+    if (license === undefined) return who.kind === 'secret-key';
+    if (who.kind === 'publishable-key' && !realmsOfKey(license).includes(realm)) return false;
+    const { products = [] } = who;
+    return products.length === 0 || products.includes(productOf(realm, license) ?? '');
   }
 
   /** The limits of whoever a licence key belongs to: the most generous, when it is several; the strictest, when nobody. */
@@ -158,7 +167,11 @@ export class RateLimits {
   #placeOf(request: CountedRequest): string {
     // Tenants may have imported the same key: each counts its own.
     const realm = String(request.who.realm);
-    return this.#places.of(realm, this.#licenseIn(request), request.machine ?? `from ${request.address}`);
+    return this.#places.of(
+      realm,
+      this.#licenseIn(request),
+      request.machine ?? `from ${networkOf(request.address)}`,
+    );
   }
 
   #licenseIn({ who, license }: CountedRequest): string {

@@ -154,6 +154,16 @@ describe('management', () => {
     expect(await passed({ ...asked, machine: 'print-new' })).toBe(7);
   });
 
+  it('by a licence key is counted by the /64 of an IPv6 address, however it is written', async () => {
+    const { passed } = counters();
+    const asked = { who: holder('lic_1'), class: 'management', machine: 'mach_1' } as const;
+    expect(await passed({ ...asked, address: '2001:db8::1' })).toBe(7);
+    for (const address of ['2001:db8::2', '2001:db8:0:0:1::9', '2001:DB8::ffff:0:0:1']) {
+      expect(await passed({ ...asked, address })).toBe(0);
+    }
+    expect(await passed({ ...asked, address: '2001:db8:0:1::1' })).toBe(7);
+  });
+
   it('beyond what a second allows is refused by the burst, and says for how long', async () => {
     const { count, passed } = counters();
     await passed({ who: secretKey('free'), class: 'management' }, 2);
