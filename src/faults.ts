@@ -24,6 +24,11 @@ export const FAULTS = {
     'Payment card number refused',
     'Leave payment card numbers out; this system never stores them.',
   ),
+  CHANGE_LIMIT_EXCEEDED: row(
+    422,
+    'Machines of the licence were changed as often today as its holder may',
+    'Wait for the next day (UTC) as Retry-After says; with an API key the publisher changes more. Removal and heartbeats go on.',
+  ),
   CLOCK_SUSPECT: row(
     503,
     'Clock is suspect',

@@ -80,13 +80,14 @@ async function activateAll(opened: OpenedAppliance, licenses: readonly Issued[])
     const facts = machineFacts({ fingerprint: `grown-${id}`, platform: 'linux' });
     return prepareMachine(deps, { realm, licenseId: id }, facts);
   });
-  const ids = await opened.parts.work.run(opened.permit(), (tx) =>
+  const permit = opened.permit();
+  const ids = await opened.parts.work.run(permit, (tx) =>
     prepared.map((one) => {
       const { fingerprint } = one;
       const asked = { realm, licenseId: one.row.licenseId, fingerprint, components: {} };
       const standing = readStanding(deps, tx.in(realm), asked);
       if (standing === undefined) throw new Error('a licence that was just created is there');
-      const claimed = claimMachine(deps, tx, { prepared: one, standing });
+      const claimed = claimMachine(deps, tx, { permit, prepared: one, standing });
       if ('refused' in claimed) throw claimed.refused;
       return claimed.machine.id;
     }),

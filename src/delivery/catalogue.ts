@@ -40,8 +40,8 @@ export const EVENTS = {
   'license.deleted': emitted('A licence was deleted, and its machines with it.', LICENSE),
   'license.restored': emitted('A deleted licence came back, and its machines with it.', LICENSE),
   'license.limit_reached': emitted(
-    'A limit of a licence was reached: an activation was refused (repeated refusals are told together), took the first seat beyond `maxMachines` where the policy allows overage, or its holder had all the files he may have on a day (told once a day).',
-    '`id` of the licence, `limit` (`machines`: `maxMachines` and `seats` taken; `fingerprints`: `maxUniqueFingerprints` and `fingerprints` of its life; `files`: `perDay`), `refusals` since the last event (0: none, a seat beyond the limit was given)',
+    'A limit of a licence was reached: an activation was refused (repeated refusals are told together), took the first seat beyond `maxMachines` where the policy allows overage, or its holder had all the files he may have on a day, or changed its machines as often as he may (told once a day each).',
+    '`id` of the licence, `limit` (`machines`: `maxMachines` and `seats` taken; `fingerprints`: `maxUniqueFingerprints` and `fingerprints` of its life; `files`, `changes`: `perDay`), `refusals` since the last event (0: none, a seat beyond the limit was given)',
   ),
   'license.expiring_soon': emitted(
     'A licence will expire: told 30, 14, 7 and 1 days before, each once in a term.',

@@ -104,7 +104,7 @@ function commit(deps: CommitCheckoutDeps, tx: Tx, { permit, signed }: Committing
     tellOfHolder(deps, tx, { ...standing, perDay: enough.perDay });
     return enough;
   }
-  const refused = activate(deps, tx, { prepared, standing });
+  const refused = activate(deps, tx, { permit, prepared, standing });
   if (refused !== null) return refused;
   const over = deps.countIssue(tx, permit);
   // Thrown: what the unit has activated by now must go with it.
@@ -129,10 +129,19 @@ interface Prepared {
   readonly standing: Standing;
 }
 
-function activate(deps: CommitCheckoutDeps, tx: Tx, { prepared, standing }: Prepared): Refusal | null {
+function activate(
+  deps: CommitCheckoutDeps,
+  tx: Tx,
+  { permit, prepared, standing }: Prepared & { readonly permit: Permit },
+): Refusal | null {
   const { activation, terms } = prepared;
   if (activation === null) return null;
-  const claimed = claimMachine(deps, tx, { prepared: activation, standing, termFrom: terms.issuedAt });
+  const claimed = claimMachine(deps, tx, {
+    permit,
+    prepared: activation,
+    standing,
+    termFrom: terms.issuedAt,
+  });
   return 'refused' in claimed ? claimed : null;
 }
 

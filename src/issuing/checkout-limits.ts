@@ -1,18 +1,19 @@
 import { type Permit, refuseFull } from '../access/index.ts';
 import type { Outbox } from '../delivery/outbox.ts';
-import { Fault } from '../faults.ts';
 import { append } from '../ledger/append.ts';
-import { DAY, type EpochMs, isoTime } from '../lib/clock.ts';
+import type { EpochMs } from '../lib/clock.ts';
 import { invariant } from '../lib/invariant.ts';
 import {
   bookHolderCheckout,
   bookLicenseCheckout,
   dayOf,
   holderOf,
+  isPublisher,
   type Refusal,
-  seatsAllowed,
+  seatsOfHolder,
   type Standing,
   tenantSuspended,
+  untilTomorrow,
 } from '../licensing/index.ts';
 import type { Tx } from '../storage/tx.ts';
 import { countTenantFile, type FileStanding, tellOnce } from './checkout-limits-store.ts';
@@ -24,9 +25,6 @@ import { countTenantFile, type FileStanding, tellOnce } from './checkout-limits-
 const FILES_OF_ANY = 20;
 /** For each seat: the shortest life of a file is an hour, 24 a day, and some to spare. */
 const FILES_PER_SEAT = 30;
-/** Seats that are sold count at once up to here, more of them when they are taken; of a licence without a limit no more. */
-const MANY_SEATS = 1000;
-
 /** Who asks for a file, when, and what was issued until now. */
 export interface FileQuestion {
   readonly permit: Permit;
@@ -91,21 +89,7 @@ export function bookFile(tx: Tx, { permit, files }: Omit<FileQuestion, 'now'>, s
   if (limit !== null) invariant(countTenantFile(rows, { ...file, limit }), 'the tenant is below its limit');
 }
 
-/** Whether the caller acts for the publisher: his keys have limits of their own, and are not counted for a holder. */
-export function isPublisher({ principal }: Permit): boolean {
-  return principal.kind === 'operator' || principal.kind === 'secret-key';
-}
-
 /** How many files a day the caller may have of a licence; null: as many as he likes. */
-function holderLimit(permit: Permit, { license, policy, facts }: Standing): number | null {
-  if (isPublisher(permit)) return null;
-  const { seats: taken } = license;
-  const sold = policy.machineLeasing === 'PER_LICENSE' ? seatsAllowed(facts.maxMachines, policy) : null;
-  const seats = sold === null ? Math.min(taken, MANY_SEATS) : Math.min(sold, Math.max(taken, MANY_SEATS));
-  return FILES_OF_ANY + FILES_PER_SEAT * seats;
-}
-
-function untilTomorrow(code: 'TENANT_LIMIT' | 'FILE_LIMIT_EXCEEDED', message: string, now: EpochMs): Refusal {
-  const tomorrow = (dayOf(now) + 1) * DAY;
-  return { refused: new Fault(code, `${message} at ${isoTime(tomorrow)}`, { retryAfterMs: tomorrow - now }) };
+function holderLimit(permit: Permit, standing: Standing): number | null {
+  return isPublisher(permit) ? null : FILES_OF_ANY + FILES_PER_SEAT * seatsOfHolder(standing);
 }

@@ -10,6 +10,7 @@ import {
   decide,
   type DecisionFacts,
   findPolicy,
+  isPublisher,
   notFound,
   prepareMachine,
   type PreparedMachine,
@@ -27,7 +28,7 @@ import type { PreparedFile } from './certificate.ts';
 import { entitlementEnds, machineFacts, type MachineInFile } from './checkout-dataset.ts';
 import { type CheckoutForm, encodeCheckout } from './checkout-encode.ts';
 import { type Terms, type TermsBasis, termsOf } from './checkout-terms.ts';
-import { type FileQuestion, isPublisher, refuseByHolder, refuseByTenant } from './checkout-limits.ts';
+import { type FileQuestion, refuseByHolder, refuseByTenant } from './checkout-limits.ts';
 import { readFileStanding } from './checkout-limits-store.ts';
 import type { FileMeta, LedgerAnchor } from './file-meta.ts';
 import { signingKeyVersion } from './issued-files-store.ts';

@@ -28,7 +28,7 @@ export { machineOf } from './machines/recognise.ts';
 export { prepareMachine, type PreparedMachine, type PrepareDeps } from './machines/prepare-activation.ts';
 export { MACHINE_PROOFS, machineRoutes, type MachineRoutesDeps, signedRequestOf } from './machines/routes.ts';
 export { componentsSchema, fingerprintSchema, userEmailSchema } from './machines/machine-schema.ts';
-export { seatsAllowed } from './machines/seat-limit.ts';
+export { isPublisher, seatsOfHolder, untilTomorrow } from './machines/holder-limits.ts';
 export { tenantSuspended } from './machines/suspended-tenant.ts';
 export { isSweepHeld, releaseSweep, SWEEP_JOB } from './machines/sweep-hold.ts';
 export { openMetadata } from './metadata.ts';

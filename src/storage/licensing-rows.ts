@@ -14,6 +14,7 @@ export interface RealmCountersRow {
   records: Generated<number>;
   files_day: Generated<number>;
   files_today: Generated<number>;
+  files_told: Generated<number>;
 }
 
 /** A row of `product_seats`. */
@@ -125,6 +126,9 @@ export interface LicenseUsageRow {
   files_day: Generated<number>;
   files_today: Generated<number>;
   files_told: Generated<number>;
+  changes_day: Generated<number>;
+  changes_today: Generated<number>;
+  changes_told: Generated<number>;
 }
 
 /** A row of `machines`. */

@@ -253,6 +253,9 @@ CREATE TABLE license_usage (
   files_day INTEGER NOT NULL DEFAULT 0,
   files_today INTEGER NOT NULL DEFAULT 0,
   files_told INTEGER NOT NULL DEFAULT 0,
+  changes_day INTEGER NOT NULL DEFAULT 0,
+  changes_today INTEGER NOT NULL DEFAULT 0,
+  changes_told INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (realm_id, license_id),
   FOREIGN KEY (realm_id, license_id) REFERENCES licenses (realm_id, id)
   ) STRICT, WITHOUT ROWID;
@@ -425,6 +428,7 @@ CREATE TABLE realm_counters (
   records INTEGER NOT NULL DEFAULT 0,
   files_day INTEGER NOT NULL DEFAULT 0,
   files_today INTEGER NOT NULL DEFAULT 0,
+  files_told INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (realm_id)
   ) STRICT, WITHOUT ROWID;
 

@@ -33,7 +33,8 @@ export interface Activated {
 /**
  * Activates a machine under a licence, taking one seat; the same fingerprint again gives the machine that is there.
  * @throws Fault NOT_FOUND, MACHINE_LIMIT_EXCEEDED, FINGERPRINT_LIMIT_EXCEEDED, MACHINE_KEY_MISMATCH, FINGERPRINT_TAKEN;
- *   TENANT_LIMIT, TENANT_SUSPENDED; SUSPENDED, EXPIRED, REVOKED or BANNED; VALIDATION_FAILED for a key that is not
+ *   CHANGE_LIMIT_EXCEEDED, TENANT_LIMIT,
+ *   TENANT_SUSPENDED; SUSPENDED, EXPIRED, REVOKED or BANNED; VALIDATION_FAILED for a key that is not
  *   proven, or without a user where seats are counted per user
  */
 export async function activateMachine(
@@ -62,7 +63,7 @@ function activate(
   // A machine that is there goes on; only a new one is business with a tenant who does none.
   const suspended = standing.machine === null ? refuseSuspendedTenant(tx, permit) : null;
   if (suspended !== null) return suspended;
-  const claimed = claimMachine(deps, tx, { prepared, standing });
+  const claimed = claimMachine(deps, tx, { permit, prepared, standing });
   if ('refused' in claimed) return claimed;
   const { machine, created } = claimed;
   const reveal = holdsScope(permit, 'licenses:reveal');

@@ -1,9 +1,9 @@
 import type { KeyedDigest } from '../../custody/sealer.ts';
-import { invariant } from '../../lib/invariant.ts';
+import { present } from '../../lib/invariant.ts';
 import type { RealmId } from '../../storage/realm-scope.ts';
 import type { Tx } from '../../storage/tx.ts';
 import type { Refusal } from '../refusal.ts';
-import { readStanding, type StandingDeps } from '../validation/standing.ts';
+import { readStanding, type Standing, type StandingDeps } from '../validation/standing.ts';
 import { userRequired } from './claim.ts';
 import type { MachineSnapshot } from './machine.ts';
 import { type LimitNoticeDeps, refuseSeat, tellOfOverage } from './refuse-limit.ts';
@@ -34,8 +34,7 @@ export function changeUser(
 ): { readonly userIndex: Buffer | null } | Refusal {
   const rows = tx.in(realm);
   const { licenseId } = machine;
-  const standing = readStanding(deps, rows, { realm, licenseId });
-  invariant(standing !== undefined, 'a living machine has a living licence');
+  const standing = standingOf(deps, tx, { realm, machine });
   const limit = seatLimitOf(standing);
   const userIndex = countedUser(rows, licenseId, users);
   const holder = { licenseId, userIndex };
@@ -48,4 +47,14 @@ export function changeUser(
   if (seats > before && crossesLimit(seats, standing.facts.maxMachines))
     tellOfOverage(deps, tx, { standing, seats });
   return { userIndex };
+}
+
+/** The standing of the licence of a living machine. */
+export function standingOf(
+  deps: StandingDeps,
+  tx: Tx,
+  { realm, machine }: Pick<UserChange, 'realm' | 'machine'>,
+): Standing {
+  const standing = readStanding(deps, tx.in(realm), { realm, licenseId: machine.licenseId });
+  return present(standing, 'a living machine has a living licence');
 }

@@ -1,3 +1,4 @@
+import type { Permit } from '../../access/index.ts';
 import { Fault } from '../../faults.ts';
 import type { EpochMs } from '../../lib/clock.ts';
 import { invariant, present } from '../../lib/invariant.ts';
@@ -12,6 +13,7 @@ import type { Standing } from '../validation/standing.ts';
 import { insertComponent } from './component-store.ts';
 import { claimFingerprint, fingerprintsEver, hadFingerprint } from './fingerprint-store.ts';
 import { heartbeatPatienceMs } from './heartbeat-rule.ts';
+import { bookHolderChange, refuseHolderChange } from './holder-changes.ts';
 import { machineEvent } from './machine-event.ts';
 import { findMachine, insertMachine } from './machine-store.ts';
 import { machineDecides, type MachineSnapshot } from './machine.ts';
@@ -32,6 +34,7 @@ export interface Claimed {
 
 /** A machine that wants a seat, and the licence it wants it of. */
 interface Claiming {
+  readonly permit: Permit;
   readonly prepared: PreparedMachine;
   readonly standing: Standing;
   /** What a term that waits for the first machine is counted from; default: the time of the unit. */
@@ -52,6 +55,8 @@ export function claimMachine(deps: ClaimDeps, tx: Tx, claiming: Claiming): Claim
   const rows = tx.in(prepared.realm);
   const userIndex = countedUser(rows, standing.license.id, prepared.users);
   if (userIndex === null && standing.policy.machineLeasing === 'PER_USER') return userRequired();
+  const enough = refuseHolderChange(deps, tx, claiming);
+  if (enough !== null) return enough;
   const rejected = rejectFingerprint(deps, tx, claiming);
   if (rejected !== null) return rejected;
   const full = takeSeat(deps, tx, { prepared, standing, userIndex });
@@ -116,6 +121,7 @@ function store(deps: ClaimDeps, tx: Tx, storing: Storing): Claimed {
     { ...row, userIndex, productId: standing.license.productId },
     { now: tx.now, heartbeatDue: firstHeartbeatDue(standing, tx.now) },
   );
+  bookHolderChange(tx, storing);
   countDay(rows, { kind: 'activation', day: dayOf(tx.now), name: '' }, 1);
   for (const component of components) insertComponent(rows, row, component);
   const machine = present(findMachine(rows, row.id), 'a machine that was just stored is there');

@@ -1,13 +1,17 @@
 import type { Permit } from '../../access/index.ts';
 import { Fault } from '../../faults.ts';
+import type { Outbox } from '../../delivery/outbox.ts';
 import { append } from '../../ledger/append.ts';
 import type { Tx } from '../../storage/tx.ts';
 import type { UnitOfWork } from '../../storage/unit-of-work.ts';
 import { holdsScope, realmOf } from '../caller.ts';
 import { type Outcome, requireVersion, settle, STALE } from '../refusal.ts';
 import type { Guarded, Shown } from '../schema.ts';
+import type { StandingDeps } from '../validation/standing.ts';
 import type { Challenges } from './challenges.ts';
+import { standingOf } from './change-user.ts';
 import { machineNow } from './end-machine.ts';
+import { bookHolderChange, refuseHolderChange } from './holder-changes.ts';
 import { readMachineKey, requirePossession } from './machine-key.ts';
 import { openFingerprint } from './machine-sealing.ts';
 import { findMachine, storeMachineKey } from './machine-store.ts';
@@ -22,7 +26,8 @@ import {
 } from './own-machine.ts';
 
 /** What giving a machine another key needs. */
-export interface RekeyDeps extends MachineViewDeps {
+export interface RekeyDeps extends MachineViewDeps, StandingDeps {
+  readonly outbox: Outbox;
   readonly work: Pick<UnitOfWork, 'run' | 'read'>;
   readonly challenges: Challenges;
 }
@@ -39,7 +44,7 @@ export interface RekeyMachine extends Guarded {
  * Gives a machine another key. The publisher may always; the holder of the licence with a signature by the old key, and
  * so never a machine that has none: with the licence key alone he would take it over.
  * @throws Fault NOT_FOUND, PRECONDITION_FAILED, CONFLICT, MACHINE_SIGNATURE_REQUIRED, INSUFFICIENT_SCOPE,
- *   VALIDATION_FAILED
+ *   VALIDATION_FAILED, CHANGE_LIMIT_EXCEEDED
  */
 export async function rekeyMachine(
   deps: RekeyDeps,
@@ -86,6 +91,10 @@ function store(
   const { id } = machine;
   // The same version has the same key: who may was decided on what is written over.
   if (findMachine(tx.in(realm), id)?.version !== machine.version) return STALE;
+  const change = { permit, standing: standingOf(deps, tx, { realm, machine }) };
+  const enough = refuseHolderChange(deps, tx, change);
+  if (enough !== null) return enough;
+  bookHolderChange(tx, change);
   storeMachineKey(tx.in(realm), { id, publicKey }, tx.now);
   const after = machineNow(tx, realm, id);
   const [was, is] = [machineDecides(machine), machineDecides(after)];

@@ -12,7 +12,8 @@ import { refuseCardData } from '../metadata.ts';
 import { type Outcome, requireVersion, settle, STALE } from '../refusal.ts';
 import type { Guarded, Shown } from '../schema.ts';
 import type { Challenges } from './challenges.ts';
-import { changeUser, type ChangeUserDeps } from './change-user.ts';
+import { changeUser, type ChangeUserDeps, standingOf } from './change-user.ts';
+import { bookHolderChange, refuseHolderChange } from './holder-changes.ts';
 import { machineNow } from './end-machine.ts';
 import type { MachinePatch } from './machine-schema.ts';
 import { openMachinePersonal, sealMachinePersonal, userDigests } from './machine-sealing.ts';
@@ -38,8 +39,8 @@ export interface UpdateMachine extends Guarded {
  * Changes what is said of a machine; members that are absent stay. Its fingerprint and key are not said, they are proven.
  * Another `userEmail` moves its seat to that user. The holder of the licence changes a machine that has a key only together
  * with it: with the licence key alone he would rename it, or take its seat to another user.
- * @throws Fault NOT_FOUND, PRECONDITION_FAILED, CONFLICT, CARD_DATA_REFUSED, MACHINE_SIGNATURE_REQUIRED; where seats are
- *   counted per user MACHINE_LIMIT_EXCEEDED, and VALIDATION_FAILED without a user
+ * @throws Fault NOT_FOUND, PRECONDITION_FAILED, CONFLICT, CARD_DATA_REFUSED, MACHINE_SIGNATURE_REQUIRED; CHANGE_LIMIT_EXCEEDED;
+ *   where seats are counted per user MACHINE_LIMIT_EXCEEDED, and VALIDATION_FAILED without a user
  */
 export async function updateMachine(
   deps: UpdateMachineDeps,
@@ -84,11 +85,15 @@ function store(deps: UpdateMachineDeps, tx: Tx, storing: Storing): Outcome<Shown
   const realm = realmOf(permit);
   const { id, version } = machine;
   if (findMachine(tx.in(realm), id)?.version !== version) return STALE;
+  const change = { permit, standing: standingOf(deps, tx, { realm, machine }) };
+  const enough = refuseHolderChange(deps, tx, change);
+  if (enough !== null) return enough;
   const user = users === undefined ? machine : changeUser(deps, tx, { realm, machine, users });
   if ('refused' in user) return user;
   const { userIndex } = user;
   const stored = editMachine(tx.in(realm), { id, version, ...edit, userIndex }, tx.now);
   invariant(stored, 'a machine has the version that this unit found');
+  bookHolderChange(tx, change);
   const after = machineNow(tx, realm, id);
   const [was, is] = [machineDecides(machine), machineDecides(after)];
   append(tx, { action: 'machine.updated', target: { kind: 'machine', id }, before: was, after: is });

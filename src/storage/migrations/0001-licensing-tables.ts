@@ -5,7 +5,8 @@ export const OWNED = 'realm_id INTEGER NOT NULL REFERENCES realms (realm_id)';
 export const LICENSE_TABLES = [
   // What a tenant's limits are compared with: living licences and machines, counted by one conditional statement each;
   // how many of them are not in the state that they begin in; rows of the tables that storage counts (kept-rows.ts), with
-  // no CHECK: a commit of everybody must not fail for a count; and files issued on a day, while the tenant has a limit.
+  // no CHECK: a commit of everybody must not fail for a count; files issued on a day, while the tenant has a limit,
+  // and the day on which the last refusal by it was told.
   `CREATE TABLE realm_counters (
     ${OWNED},
     licenses INTEGER NOT NULL DEFAULT 0 CHECK (licenses >= 0),
@@ -18,6 +19,7 @@ export const LICENSE_TABLES = [
     records INTEGER NOT NULL DEFAULT 0,
     files_day INTEGER NOT NULL DEFAULT 0,
     files_today INTEGER NOT NULL DEFAULT 0,
+    files_told INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (realm_id)
   ) STRICT, WITHOUT ROWID`,
   `CREATE TABLE product_seats (
@@ -143,7 +145,8 @@ export const LICENSE_TABLES = [
     PRIMARY KEY (realm_id, license_id, fingerprint_hash),
     FOREIGN KEY (realm_id, license_id) REFERENCES licenses (realm_id, id)
   ) STRICT, WITHOUT ROWID`,
-  // Days since the epoch, UTC: on which its holder had `files_today` files, and on which his last refusal was told.
+  // Days since the epoch, UTC: on which its holder had `files_today` files and made `changes_today` changes of its machines,
+  // and on which his last refusal was told.
   `CREATE TABLE license_usage (
     ${OWNED},
     license_id TEXT NOT NULL,
@@ -155,6 +158,9 @@ export const LICENSE_TABLES = [
     files_day INTEGER NOT NULL DEFAULT 0,
     files_today INTEGER NOT NULL DEFAULT 0,
     files_told INTEGER NOT NULL DEFAULT 0,
+    changes_day INTEGER NOT NULL DEFAULT 0,
+    changes_today INTEGER NOT NULL DEFAULT 0,
+    changes_told INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (realm_id, license_id),
     FOREIGN KEY (realm_id, license_id) REFERENCES licenses (realm_id, id)
   ) STRICT, WITHOUT ROWID`,
