@@ -21,15 +21,20 @@ export function callerMemory(parts: Parts) {
   const { sealer, indexer } = custody;
   const licenseKeys = new LicenseKeys({ work, indexer, random, forms: licenseKeyForms });
   const failures = new FailureLimiter(random.bytes(4).readUInt32BE());
+  const scope = productScope(parts, licenseKeys);
   return {
     failures,
     proven: new ProvenKeys(random),
     licenseKeys,
-    productScope: productScope(parts, licenseKeys),
+    productScope: scope,
     bulkReads: new BulkReads({ work, random, time }),
     keyUsage: new KeyUsage({ work, sealer }),
     usageLog: new UsageLog({ work, sealer, indexer, time }),
-    requestLimits: new RateLimits({ ...limitsDeps(parts, licenseKeys), failures }),
+    requestLimits: new RateLimits({
+      ...limitsDeps(parts, licenseKeys),
+      productOf: productNamed(scope),
+      failures,
+    }),
     overload: new Overload({
       delayLimitMs: config.limits.overloadDelayMs,
       waiting: () => work.waiting / QUEUE_UNITS,
@@ -55,7 +60,12 @@ function productScope({ work, random }: Parts, licenseKeys: LicenseKeys): Produc
   };
 }
 
-function limitsDeps(parts: Parts, licenseKeys: LicenseKeys): Omit<RateLimitsDeps, 'failures'> {
+/** The product of a licence by its id or its key, as a request names it. */
+function productNamed({ productOf, productOfKey }: ProductScopeDeps): RateLimitsDeps['productOf'] {
+  return (realm, named) => productOf(realm, named) ?? productOfKey(realm, named);
+}
+
+function limitsDeps(parts: Parts, licenseKeys: LicenseKeys): Omit<RateLimitsDeps, 'failures' | 'productOf'> {
   const { work, custody, random, config, realms } = parts;
   return {
     table: config.limits,

@@ -236,6 +236,7 @@ function limitsOver({ identifyDeps, choices }: Pick<ServeGiven, 'identifyDeps' |
     tierOf: (realm) => realms.standing(realm).tier,
     realmsOfKey: (text) => licenseKeys.find(text).places.map(({ realm }) => realm),
     machineOf: () => undefined,
+    productOf: () => undefined,
     formOfKey: (text) => licenseKeyForms(text)[0] ?? text,
   });
 }

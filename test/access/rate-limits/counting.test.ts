@@ -36,6 +36,13 @@ const REALMS = new Map<string, readonly RealmId[]>([
   ['ALL', [THEIRS, UNTOLD]],
 ]);
 
+/** Products of licences, by key and by id. */
+const PRODUCTS = new Map([
+  ['OURS', 'prod_1'],
+  ['BOTH', 'prod_2'],
+  ['LIC_OF_2', 'prod_2'],
+]);
+
 /** Machines of licences, by id and by fingerprint. */
 const MACHINES = new Map([
   ['lic_1 mach_1', 'mach_1'],
@@ -70,6 +77,7 @@ function counters() {
     tierOf: (realm) => TIER_OF.get(realm) ?? 'free',
     realmsOfKey: (text) => REALMS.get(text.toUpperCase()) ?? [],
     formOfKey: (text) => text.toUpperCase(),
+    productOf: (_realm, named) => PRODUCTS.get(named.toUpperCase()),
     machineOf: ({ licenseId }, named) => MACHINES.get(`${licenseId} ${named}`),
   });
   const count = (asked: Asked): Promise<Quota | undefined> =>
@@ -300,6 +308,28 @@ describe('activation', () => {
   it('by a publishable key counts where its licence is of that realm', async () => {
     const asked: Asked = { who: publishableKey('free'), class: 'activate', license: 'ours', machine: 'm1' };
     expect(await counters().passed(asked, 3)).toBe(2);
+  });
+
+  it('by a publishable key for some products counts where its licence is of those, and nowhere else', async () => {
+    const who = { ...publishableKey(), products: ['prod_1'] };
+    const { count, passed } = counters();
+    const asked = { who, class: 'activate', machine: 'm1' } as const;
+    expect((await count({ ...asked, license: 'ours' }))?.headers[1]).toMatch(/^"activate"/);
+    expect(await count({ ...asked, license: 'both' })).toBeUndefined();
+    expect(await count({ ...asked, license: 'nobodys' })).toBeUndefined();
+    const all: Asked = { ...asked, who: publishableKey('free'), license: 'both' };
+    expect(await passed(all, 3)).toBe(2);
+  });
+
+  it('by a secret key for some products spends nothing of a licence of others', async () => {
+    const { count, passed } = counters();
+    const limited = { ...secretKey('free'), products: ['prod_1'] };
+    for (let i = 0; i < 5; i++) {
+      const asked = { who: limited, class: 'activate', license: 'lic_of_2', machine: 'm1' } as const;
+      expect((await count(asked))?.headers[1]).toMatch(/^"activate"/);
+    }
+    const own: Asked = { who: secretKey('free'), class: 'activate', license: 'lic_of_2', machine: 'm1' };
+    expect(await passed(own, 3)).toBe(2);
   });
 
   it('in one realm leaves the others alone', async () => {
