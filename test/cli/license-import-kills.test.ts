@@ -156,7 +156,8 @@ function prepared(load: Load): Load {
 async function finish(load: Load): Promise<number | null> {
   const running = start(load);
   const code = await running.ended;
-  expect(running.stderr()).toBe('');
+  // The last kill may have come after the last row.
+  expect(running.stderr().trim()).toMatch(/^(?:this import was finished before; what it did then:)?$/);
   return code;
 }
 
