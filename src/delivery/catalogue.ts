@@ -43,6 +43,10 @@ export const EVENTS = {
     'A limit of a licence was reached: an activation was refused (repeated refusals are told together), took the first seat beyond `maxMachines` where the policy allows overage, or its holder had all the files he may have on a day, or changed its machines as often as he may (told once a day each).',
     '`id` of the licence, `limit` (`machines`: `maxMachines` and `seats` taken; `fingerprints`: `maxUniqueFingerprints` and `fingerprints` of its life; `files`, `changes`: `perDay`), `refusals` since the last event (0: none, a seat beyond the limit was given)',
   ),
+  'tenant.limit_reached': emitted(
+    'The files that the tenant may issue on a day in this environment are used up, or what is left is kept for the publisher and for licences that had few (told once a day).',
+    '`id` of the tenant, `limit`: `files`, `perDay`',
+  ),
   'license.expiring_soon': emitted(
     'A licence will expire: told 30, 14, 7 and 1 days before, each once in a term.',
     `${LICENSE}; \`withinDays\`: which of them`,

@@ -20,7 +20,14 @@ import type { CheckoutForm } from './checkout-encode.ts';
 import { type PreparedCheckout, standingOf, type Versions, whyNot } from './checkout-prepare.ts';
 import type { SignedCheckout } from './checkout-sign.ts';
 import type { Bound } from './checkout-terms.ts';
-import { bookFile, refuseByHolder, refuseByTenant, tellOfHolder } from './checkout-limits.ts';
+import {
+  bookFile,
+  refuseByHolder,
+  refuseByTenant,
+  refuseClosed,
+  tellOfHolder,
+  tellOfTenant,
+} from './checkout-limits.ts';
 import { readFileStanding } from './checkout-limits-store.ts';
 import {
   fileDecides,
@@ -83,8 +90,13 @@ function commit(deps: CommitCheckoutDeps, tx: Tx, { permit, signed }: Committing
   const { prepared } = signed;
   const { request, realm } = prepared;
   const question = { permit, files: readFileStanding(tx.in(realm), request.licenseId), now: tx.now };
-  const closed = refuseByTenant(question);
+  const closed = refuseClosed(question);
   if (closed !== null) return closed;
+  const most = refuseByTenant(question);
+  if (most !== null) {
+    tellOfTenant(deps, tx, { realm, tenantId: question.files.tenantId, perDay: most.perDay });
+    return most;
+  }
   const standing = standingOf(deps, tx.in(realm), prepared);
   if (standing === undefined) return refusal('NOT_FOUND', `there is no licence ${request.licenseId}`);
   const { version, policyVersion, productVersion, signingKid } = standing.license;

@@ -4,6 +4,7 @@ import type { RealmReader, RealmTx } from '../storage/tx.ts';
 
 /** What was issued, and may be: all that decides whether a licence gets one more file today, in one read. */
 export interface FileStanding {
+  readonly tenantId: string;
   readonly tenantStatus: 'active' | 'suspended' | 'erased';
   readonly maxFilesPerDay: number | null;
   readonly maxRecords: number | null;
@@ -11,6 +12,8 @@ export interface FileStanding {
   /** The day (since the epoch, UTC) that `tenantFiles` is of; counted while the tenant has a limit. */
   readonly tenantDay: number | null;
   readonly tenantFiles: number | null;
+  /** The day on which the tenant's limit was last told of. */
+  readonly tenantTold: number | null;
   /** The day that `holderFiles` is of: files that the holder of the licence was given. Null: there is no such licence. */
   readonly holderDay: number | null;
   readonly holderFiles: number | null;
@@ -27,12 +30,14 @@ const STANDING = statement<{ licenseId: string }>()((db, p) =>
       join.onRef('u.realm_id', '=', 'realms.realm_id').on('u.license_id', '=', p.licenseId),
     )
     .select([
+      'tenants.id as tenantId',
       'tenants.status as tenantStatus',
       'tenants.max_files_per_day as maxFilesPerDay',
       'tenants.max_records as maxRecords',
       'c.records as records',
       'c.files_day as tenantDay',
       'c.files_today as tenantFiles',
+      'c.files_told as tenantTold',
       'u.files_day as holderDay',
       'u.files_today as holderFiles',
       'u.files_told as toldDay',
@@ -74,6 +79,14 @@ const TELL = statement<{ licenseId: string; day: number }>()((db, p) =>
     .where('files_told', '!=', p.day),
 );
 
+const TELL_OF_TENANT = statement<{ day: number }>()((db, p) =>
+  db
+    .updateTable('realm_counters')
+    .set({ files_told: p.day })
+    .where('realm_id', '=', p.realm)
+    .where('files_told', '!=', p.day),
+);
+
 /** What decides about files of a licence. */
 export function readFileStanding(reader: RealmReader, licenseId: string): FileStanding {
   return present(reader.get(STANDING, { licenseId }), 'a realm with licences belongs to a tenant');
@@ -93,4 +106,9 @@ export function countTenantFile(
 /** Notes that the holder's limit of a day is told of; false: it has been. */
 export function tellOnce(tx: RealmTx, licenseId: string, day: number): boolean {
   return tx.run(TELL, { licenseId, day }).changes === 1;
+}
+
+/** Notes that the tenant's limit of a day is told of; false: it has been. */
+export function tellOfTenantOnce(tx: RealmTx, day: number): boolean {
+  return tx.run(TELL_OF_TENANT, { day }).changes === 1;
 }

@@ -15,8 +15,9 @@ import {
   tenantSuspended,
   untilTomorrow,
 } from '../licensing/index.ts';
+import type { RealmId } from '../storage/realm-scope.ts';
 import type { Tx } from '../storage/tx.ts';
-import { countTenantFile, type FileStanding, tellOnce } from './checkout-limits-store.ts';
+import { countTenantFile, type FileStanding, tellOfTenantOnce, tellOnce } from './checkout-limits-store.ts';
 
 /**
  * Files that the holder of a licence is given on a day, whatever its seats are: first steps, licences without machines,
@@ -25,6 +26,15 @@ import { countTenantFile, type FileStanding, tellOnce } from './checkout-limits-
 const FILES_OF_ANY = 20;
 /** For each seat: the shortest life of a file is an hour, 24 a day, and some to spare. */
 const FILES_PER_SEAT = 30;
+/**
+ * Of the files that a tenant may issue on a day, one in so many is kept from licences that had some already, so that one
+ * licence key in the wrong hands stops neither the others nor the publisher; half of them for the publisher alone.
+ */
+const KEPT_FOR_QUIET = 4;
+const KEPT_FOR_PUBLISHER = 8;
+/** Files on a day with which a licence is quiet. */
+const QUIET_FILES = 3;
+
 /** Who asks for a file, when, and what was issued until now. */
 export interface FileQuestion {
   readonly permit: Permit;
@@ -37,14 +47,49 @@ export interface HolderRefusal extends Refusal {
   readonly perDay: number;
 }
 
-/** Why no licence of the tenant gets a file; null: they do. */
-export function refuseByTenant({ permit, files, now }: FileQuestion): Refusal | null {
+/** A refusal by the limit of the tenant, and that limit. */
+export interface TenantRefusal extends Refusal {
+  readonly perDay: number;
+}
+
+/** Why no licence of the tenant gets a file of this caller; null: they do. */
+export function refuseClosed({ permit, files }: FileQuestion): Refusal | null {
   if (holderOf(permit) !== null && files.tenantStatus !== 'active') return tenantSuspended();
-  const { maxFilesPerDay: most, tenantDay, tenantFiles } = files;
+  return refuseFull(files, 1, isPublisher(permit) ? 'publisher' : 'holder');
+}
+
+/** Why the tenant has no file of today left for this caller; null: it has. */
+export function refuseByTenant(question: FileQuestion): TenantRefusal | null {
+  const { files, now } = question;
+  const { maxFilesPerDay: perDay, tenantDay, tenantFiles } = files;
+  if (perDay === null) return null;
   const issued = tenantDay === dayOf(now) ? (tenantFiles ?? 0) : 0;
-  if (most === null || issued < most) return refuseFull(files);
-  const message = `the tenant may issue ${most} files a day in this environment, and has; the next day begins`;
-  return untilTomorrow('TENANT_LIMIT', message, now);
+  const share = shareOf(question, perDay);
+  if (issued < share) return null;
+  const rest = share < perDay ? `, and the last ${perDay - share} are kept` : ', and has';
+  const message = `the tenant may issue ${perDay} files a day in this environment${rest}; the next day begins`;
+  return { ...untilTomorrow('TENANT_LIMIT', message, now), perDay };
+}
+
+/** How many of the tenant's files of a day may be issued when it is this caller's turn. */
+function shareOf({ permit, files, now }: FileQuestion, perDay: number): number {
+  if (isPublisher(permit)) return perDay;
+  const own = files.holderDay === dayOf(now) ? (files.holderFiles ?? 0) : 0;
+  return perDay - Math.floor(perDay / (own < QUIET_FILES ? KEPT_FOR_PUBLISHER : KEPT_FOR_QUIET));
+}
+
+/** Tells that the tenant's files of the day are used up as far as they are anybody's: one entry and one event a day. */
+export function tellOfTenant(
+  { outbox }: { readonly outbox: Outbox },
+  tx: Tx,
+  told: { readonly realm: RealmId; readonly tenantId: string; readonly perDay: number },
+): void {
+  const { realm, tenantId: id, perDay } = told;
+  if (!tellOfTenantOnce(tx.in(realm), dayOf(tx.now))) return;
+  const facts = { limit: 'files', perDay };
+  const target = { kind: 'tenant', id };
+  append(tx, { realm, target, action: 'license.file_issued', outcome: 'refused', facts });
+  outbox.emit(tx, { type: 'tenant.limit_reached', realm, data: { id, ...facts } });
 }
 
 /**

@@ -28,7 +28,7 @@ import type { PreparedFile } from './certificate.ts';
 import { entitlementEnds, machineFacts, type MachineInFile } from './checkout-dataset.ts';
 import { type CheckoutForm, encodeCheckout } from './checkout-encode.ts';
 import { type Terms, type TermsBasis, termsOf } from './checkout-terms.ts';
-import { type FileQuestion, refuseByHolder, refuseByTenant } from './checkout-limits.ts';
+import { type FileQuestion, refuseByHolder, refuseByTenant, refuseClosed } from './checkout-limits.ts';
 import { readFileStanding } from './checkout-limits-store.ts';
 import type { FileMeta, LedgerAnchor } from './file-meta.ts';
 import { signingKeyVersion } from './issued-files-store.ts';
@@ -177,7 +177,7 @@ function requireIssuable(standing: Standing, request: CheckoutRequest, now: Epoc
 }
 
 /**
- * Refuses a holder before anything is signed for him. The commit decides; and it tells of the holder who is at his limit,
+ * Refuses a holder before anything is signed for him. The commit decides; and it tells of the holder or tenant at his limit,
  * so that the first one a day goes on to it.
  */
 function refuseEarly(
@@ -188,8 +188,9 @@ function refuseEarly(
   if (isPublisher(permit)) return;
   const files = readFileStanding(reader, standing.license.id);
   const question = { permit, files, now };
-  const told = files.toldDay === dayOf(now) ? refuseByHolder(question, standing) : null;
-  const refused = refuseByTenant(question) ?? told;
+  const ofHolder = files.toldDay === dayOf(now) ? refuseByHolder(question, standing) : null;
+  const ofTenant = files.tenantTold === dayOf(now) ? refuseByTenant(question) : null;
+  const refused = refuseClosed(question) ?? ofTenant ?? ofHolder;
   if (refused !== null) throw refused.refused;
 }
 

@@ -3,9 +3,10 @@ import type { Permit } from '../../src/access/index.ts';
 import { Fault } from '../../src/faults.ts';
 import { DAY, HOUR } from '../../src/lib/clock.ts';
 import { checkoutLicense } from '../../src/issuing/index.ts';
+import { activateMachine } from '../../src/licensing/machines/activate.ts';
 import type { PolicyInput } from '../../src/licensing/policies/policy-schema.ts';
 import { validateLicense } from '../../src/licensing/validation/validate.ts';
-import { openShop, type Shop } from '../licensing/shop.ts';
+import { openShop, outcomeOf, type Shop } from '../licensing/shop.ts';
 
 const PLAIN = { ttlSeconds: undefined, form: 'file', encrypt: true, signed: null, raw: false } as const;
 const UNBOUND = { requireFingerprint: false };
@@ -184,13 +185,68 @@ describe('files of a tenant', () => {
     const [one, other] = [await sell(shop), await sell(shop)];
     shop.storage.database.native.exec("UPDATE tenants SET max_files_per_day = 5 WHERE code = 'acme'");
     expect(await many(shop, { ...one, permit: shop.operator() }, 9)).toEqual({ issued: 5, TENANT_LIMIT: 4 });
+    expect(shop.events().filter((type) => type === 'tenant.limit_reached')).toHaveLength(1);
     const rows = rowsOf(shop);
     for (const permit of [other.permit, shop.secretKey(['licenses:checkout'])]) {
       expect(await many(shop, { ...other, permit }, 3)).toEqual({ TENANT_LIMIT: 3 });
     }
     expect(rowsOf(shop)).toEqual(rows);
     shop.clock.advance(DAY);
-    expect(await many(shop, other, 6)).toEqual({ issued: 5, TENANT_LIMIT: 1 });
+    expect(await many(shop, { ...other, permit: shop.operator() }, 6)).toEqual({
+      issued: 5,
+      TENANT_LIMIT: 1,
+    });
+    expect(shop.events().filter((type) => type === 'tenant.limit_reached')).toHaveLength(2);
+  });
+
+  it('leave a quarter to who had few when one licence asks for all, and half of that to the publisher', async () => {
+    await using shop = await openShop();
+    const [loud, quiet, third] = [await sell(shop), await sell(shop), await sell(shop)];
+    shop.storage.database.native.exec("UPDATE tenants SET max_files_per_day = 40 WHERE code = 'acme'");
+    const actions = shop.actions().length;
+    expect(await many(shop, loud, 45)).toEqual({ issued: 30, TENANT_LIMIT: 15 });
+    expect(shop.events().filter((type) => type === 'tenant.limit_reached')).toHaveLength(1);
+    expect(
+      shop
+        .actions()
+        .slice(actions)
+        .filter((action) => action === 'license.file_issued'),
+    ).toHaveLength(31);
+    const [rows, number] = [rowsOf(shop), shop.deps.fileNumbers.next()];
+    expect(await many(shop, loud, 5)).toEqual({ TENANT_LIMIT: 5 });
+    expect([rowsOf(shop), shop.deps.fileNumbers.next()]).toEqual([rows, number + 1]);
+    expect(await many(shop, quiet, 5)).toEqual({ issued: 3, TENANT_LIMIT: 2 });
+    for (const more of [third, await sell(shop)]) await many(shop, more, 3);
+    expect(shop.row('SELECT count(*) AS files FROM issued_files')).toEqual({ files: 35 });
+    expect(await checkout(shop, await sell(shop))).toBe('TENANT_LIMIT');
+    const publisher = { ...loud, permit: shop.secretKey(['licenses:checkout']) };
+    expect(await many(shop, publisher, 6)).toEqual({ issued: 5, TENANT_LIMIT: 1 });
+    expect(shop.events().filter((type) => type === 'tenant.limit_reached')).toHaveLength(1);
+  });
+
+  it('and machines end for holders before the last tenth of its records, which is the publisher’s', async () => {
+    await using shop = await openShop();
+    const buyer = await sell(shop);
+    for (let i = 0; i < 30; i++) await sell(shop);
+    const { native } = shop.storage.database;
+    const records = Number(
+      native.prepare('SELECT records FROM realm_counters WHERE realm_id = ?').pluck().get(shop.acme.live),
+    );
+    const most = Math.floor(records / 0.9) - 2;
+    native.prepare("UPDATE tenants SET max_records = ? WHERE code = 'acme'").run(most);
+    const rows = rowsOf(shop);
+    expect(await checkout(shop, buyer)).toBe('TENANT_LIMIT');
+    expect(await checkout(shop, buyer, 'a-machine-of-ours')).toBe('TENANT_LIMIT');
+    const input = { fingerprint: 'a-machine-of-ours' };
+    const activate = (permit: Permit) =>
+      outcomeOf(activateMachine(shop.deps, permit, { licenseId: buyer.id, input }));
+    expect([await activate(buyer.permit), await activate(shop.publishableKey())]).toEqual([
+      'TENANT_LIMIT',
+      'TENANT_LIMIT',
+    ]);
+    expect(rowsOf(shop)).toEqual(rows);
+    expect(await activate(shop.secretKey(['machines:write']))).toBe('done');
+    expect(await checkout(shop, { ...buyer, permit: shop.operator() })).toBe('issued');
   });
 
   it('end when it has as many records as it may', async () => {

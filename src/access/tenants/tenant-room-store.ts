@@ -54,16 +54,26 @@ export function tenantUsage(reader: Reader, tenantId: string): Record<'live' | '
   return { live: of('live'), test: of('test') };
 }
 
+/** Of the records that a tenant may have, one in so many is kept for what its own credentials create. */
+const KEPT_FOR_PUBLISHER = 10;
+
 /**
  * Why nothing is created in a realm any more; null: there is room for `count` records. What one commit adds is not in the
  * count that its own units see: so far may the limit be passed.
+ * @param by holders of licences leave the last tenth to the publisher, who could sell nothing more for what they do
  */
 export function refuseFull(
   room: Pick<TenantRoom, 'maxRecords' | 'records'> | undefined,
   count = 1,
+  by: 'publisher' | 'holder' = 'publisher',
 ): { readonly refused: Fault } | null {
   const most = room?.maxRecords ?? null;
-  if (most === null || (room?.records ?? 0) + count <= most) return null;
-  const message = 'the tenant has as many records in this environment as it may: nothing new is created';
+  if (most === null) return null;
+  const kept = by === 'holder' ? Math.floor(most / KEPT_FOR_PUBLISHER) : 0;
+  if ((room?.records ?? 0) + count <= most - kept) return null;
+  const message =
+    kept === 0
+      ? 'the tenant has as many records in this environment as it may: nothing new is created'
+      : 'the last tenth of the records that the tenant may have in this environment is kept for the publisher';
   return { refused: new Fault('TENANT_LIMIT', message) };
 }

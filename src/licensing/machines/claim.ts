@@ -59,7 +59,7 @@ export function claimMachine(deps: ClaimDeps, tx: Tx, claiming: Claiming): Claim
   if (enough !== null) return enough;
   const rejected = rejectFingerprint(deps, tx, claiming);
   if (rejected !== null) return rejected;
-  const full = takeSeat(deps, tx, { prepared, standing, userIndex });
+  const full = takeSeat(deps, tx, { ...claiming, userIndex });
   return full ?? store(deps, tx, { ...claiming, userIndex });
 }
 

@@ -1,7 +1,9 @@
+import type { Permit } from '../../access/index.ts';
 import type { Tx } from '../../storage/tx.ts';
 import type { Refusal } from '../refusal.ts';
 import type { Standing } from '../validation/standing.ts';
 import { endHoldOf } from './end-hold.ts';
+import { isPublisher } from './holder-limits.ts';
 import { dueHoldersOf, findHolder, type HoldingMachine } from './held-seat-store.ts';
 import type { PreparedMachine } from './prepare-activation.ts';
 import { reclaimDead, type ReclaimDeps } from './reclaim-dead.ts';
@@ -22,6 +24,7 @@ export interface TakeSeatDeps extends ReclaimDeps, LimitNoticeDeps {}
 
 /** A machine that wants a seat. */
 export interface SeatTaking {
+  readonly permit: Permit;
   readonly prepared: PreparedMachine;
   readonly standing: Standing;
   /** Whose seat it is to be; null: nobody was named. */
@@ -38,7 +41,7 @@ const RELEASED_AT_ONCE = 16;
 export function takeSeat(deps: TakeSeatDeps, tx: Tx, taking: SeatTaking): Refusal | null {
   const { prepared, standing } = taking;
   const { realm } = prepared;
-  const full = claimTenantMachine(tx.in(realm));
+  const full = claimTenantMachine(tx.in(realm), isPublisher(taking.permit) ? 'publisher' : 'holder');
   if (full !== null) return full;
   const holder = findHolder(tx.in(realm), standing.license.id, prepared.digests);
   if (holder === undefined ? findSeat(deps, tx, taking) : resumeSeat(tx, taking, holder)) return null;

@@ -37,10 +37,11 @@ const SHIFT = statement<{ machines: number; dead: number }>()((db, p) =>
 /**
  * Counts one more living machine of the realm, by one conditional statement; null: it is counted, the tenant may have one
  * more in this environment.
+ * @param by who wants it: see {@link refuseFull}
  */
-export function claimTenantMachine(tx: RealmTx): Refusal | null {
+export function claimTenantMachine(tx: RealmTx, by: 'publisher' | 'holder' = 'publisher'): Refusal | null {
   const room = tenantRoom(tx);
-  const full = refuseFull(room);
+  const full = refuseFull(room, 1, by);
   if (full !== null) return full;
   const limit = room?.maxMachines ?? UNLIMITED;
   if (limit >= 1 && tx.run(COUNT_ONE, { limit }).changes === 1) return null;
