@@ -82,7 +82,11 @@ const SAID: readonly (readonly [FindingCode, Given, string])[] = [
   ['EXPIRED', at(NOW + 2 * HOUR - 1), 'expires on 2026-06-10T13:59:59.999Z, in 119 minutes'],
   ['EXPIRED', at(NOW + 90_000), 'expires on 2026-06-10T12:01:30.000Z, in 1 minute'],
   ['EXPIRED', at(NOW + 1), 'expires on 2026-06-10T12:00:00.001Z, in less than a minute'],
-  ['EXPIRED', at(NOW), 'expired on 2026-06-10T12:00:00.000Z, less than a minute ago; the policy gives no grace'],
+  [
+    'EXPIRED',
+    at(NOW),
+    'expired on 2026-06-10T12:00:00.000Z, less than a minute ago; the policy gives no grace',
+  ],
   [
     'EXPIRED',
     at(NOW - 3 * HOUR, { graceDays: 2 }),
