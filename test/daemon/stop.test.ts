@@ -77,7 +77,12 @@ describe('SIGTERM under load', () => {
     const warning = /did not stop in order/;
     const next = await serveAppliance(appliance);
     expect(next.stdout()).not.toMatch(warning);
-    expect(next.stdout()).not.toMatch(/"level":"(warn|error)"/);
+    const told = next
+      .stdout()
+      .split('\n')
+      .filter((line) => /"level":"(warn|error)"/.test(line));
+    // The tests may run as root, and the daemon says what it thinks of that.
+    expect(told.filter((line) => !line.includes('running as root'))).toEqual([]);
     const exited = new Promise((resolve) => next.child.once('exit', resolve));
     next.child.kill('SIGKILL');
     await exited;
