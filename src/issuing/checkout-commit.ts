@@ -17,7 +17,7 @@ import {
 import type { Tx } from '../storage/tx.ts';
 import type { UnitOfWork } from '../storage/unit-of-work.ts';
 import type { CheckoutForm } from './checkout-encode.ts';
-import { type PreparedCheckout, standingOf, type Versions, whyNot } from './checkout-prepare.ts';
+import { machineMark, type PreparedCheckout, standingOf, type Versions, whyNot } from './checkout-prepare.ts';
 import type { SignedCheckout } from './checkout-sign.ts';
 import type { Bound } from './checkout-terms.ts';
 import {
@@ -102,7 +102,7 @@ function commit(deps: CommitCheckoutDeps, tx: Tx, { permit, signed }: Committing
   const { version, policyVersion, productVersion, signingKid } = standing.license;
   const now: Versions = {
     ...{ license: version, policy: policyVersion, product: productVersion },
-    machine: standing.machine?.version ?? null,
+    machine: machineMark(standing),
     signingKey: signingKeyVersion(tx, signingKid),
   };
   if (!sameVersions(prepared.versions, now)) return STALE;

@@ -81,8 +81,8 @@ export interface Versions {
   readonly license: number;
   readonly policy: number;
   readonly product: number;
-  /** null: the machine is not there yet. */
-  readonly machine: number | null;
+  /** What {@link machineMark} says; null: the machine is not there yet. */
+  readonly machine: string | null;
   readonly signingKey: number | undefined;
 }
 
@@ -232,9 +232,18 @@ export function versionsOf(deps: Pick<PrepareCheckoutDeps, 'work'>, standing: St
     license: version,
     policy: policyVersion,
     product: productVersion,
-    machine: standing.machine?.version ?? null,
+    machine: machineMark(standing),
     signingKey: signingKeyVersion(deps.work.read, signingKid),
   };
+}
+
+/**
+ * What a file rests on of its machine: which it is, and its key. What is only said of it (name, metadata) may be as it was
+ * when the file was prepared: the holder of a licence edits that as often as he likes, and would keep the machine from its
+ * files.
+ */
+export function machineMark({ machine }: Pick<Standing, 'machine'>): string | null {
+  return machine === null ? null : `${machine.id} ${machine.publicKey?.toString('hex') ?? 'no key'}`;
 }
 
 interface Place {
