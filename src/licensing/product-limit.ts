@@ -1,34 +1,19 @@
 import type { Permit } from '../access/index.ts';
 
-/** The products that a caller is limited to; null: none, he sees all. */
+/** The products that a caller is limited to, each once; null: none, he sees all. */
 export function productsOf({ principal }: Permit): readonly string[] | null {
   if (principal.kind !== 'secret-key' && principal.kind !== 'publishable-key') return null;
   const { products = [] } = principal;
-  return products.length === 0 ? null : products;
-}
-
-/** A part of a list: how many rows, and in which order. */
-export interface ListPart<Row> {
-  readonly limit: number;
-  readonly compare: (a: Row, b: Row) => number;
+  return products.length === 0 ? null : [...new Set(products)];
 }
 
 /**
- * A part of a list that shows rows of these products alone (null: of all). Each product is read for itself, by its index, and
- * the parts are merged: rows of other products neither fill a page nor say that there is another, and cost nothing.
- * @param read the first `limit` rows of one product; of all when it is given none
+ * The products that each arm of a `UNION ALL` reads: one apart from the other, when the index of a product has its rows in
+ * order; all in one, when another filter finds the few rows that there are. Null: of all products.
  */
-export function acrossProducts<Row>(
+export function armsOf(
   products: readonly string[] | null,
-  { limit, compare }: ListPart<Row>,
-  read: (productId: string | undefined) => readonly Row[],
-): readonly Row[] {
-  if (products === null) return read(undefined);
-  return products.flatMap(read).sort(compare).slice(0, limit);
-}
-
-/** The order of rows that are numbered as they are made. */
-export function byCreation(descending: boolean) {
-  const sign = descending ? -1 : 1;
-  return (a: { readonly seq: number }, b: { readonly seq: number }): number => sign * (a.seq - b.seq);
+  isNarrow: boolean,
+): readonly (readonly string[] | null)[] {
+  return products === null || isNarrow ? [products] : products.map((id) => [id]);
 }

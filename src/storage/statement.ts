@@ -44,6 +44,7 @@ class Placeholder {
   }
 }
 
+type Built = Compilable & { toOperationNode(): OperationNode };
 type Slot = { readonly hole: string } | { readonly realm: true } | { readonly value: SqlValue };
 
 /**
@@ -58,11 +59,12 @@ export class Statement<P, Row> {
   declare readonly row: Row;
   declare readonly parameters: P;
 
-  constructor(query: Compilable & { toOperationNode(): OperationNode }) {
-    this.facts = checkRealmScope(query.toOperationNode());
+  constructor(query: Built, checked?: CheckedTexts) {
     const compiled = query.compile();
     this.sql = compiled.sql;
     this.#slots = compiled.parameters.map(slotOf);
+    const check = (): StatementFacts => checkRealmScope(query.toOperationNode());
+    this.facts = checked === undefined ? check() : checked.factsOf(this.sql, this.#slots, check);
   }
 
   /** The values to bind, in order. `realm` is required when the statement touches a realm-owned table. */
@@ -71,6 +73,28 @@ export class Statement<P, Row> {
       if ('hole' in slot) return filled(parameters[slot.hole], slot.hole);
       return 'realm' in slot ? boundRealm(realm) : slot.value;
     });
+  }
+}
+
+/** More than the lists of the API have combinations of filters that anybody uses. */
+const CHECKED_TEXTS = 256;
+
+/**
+ * What was learned of dynamic statements. Whether rows of another realm can be reached follows from the text and from which
+ * of its parameters are the realm, whatever the others are: the same is not proven twice.
+ */
+class CheckedTexts {
+  readonly #facts = new Map<string, StatementFacts>();
+
+  /** @throws InvariantViolation when the check refuses it: that is not remembered */
+  factsOf(sql: string, slots: readonly Slot[], check: () => StatementFacts): StatementFacts {
+    const key = `${sql} ${slots.map((slot) => ('realm' in slot ? 'r' : '-')).join('')}`;
+    const known = this.#facts.get(key);
+    if (known !== undefined) return known;
+    const facts = check();
+    if (this.#facts.size >= CHECKED_TEXTS) this.#facts.clear();
+    this.#facts.set(key, facts);
+    return facts;
   }
 }
 
@@ -90,11 +114,11 @@ function boundRealm(realm: RealmId | null): number {
   return realm;
 }
 
-type Built = Compilable & { toOperationNode(): OperationNode };
 type RowOf<Q> = Q extends Compilable<infer Row> ? Row : never;
 type Holes<P> = P & { readonly realm: RealmId };
 
 const registered: Statement<never, unknown>[] = [];
+const dynamic = new CheckedTexts();
 
 /**
  * Declares a statement: `statement<{ id: string }>()((db, p) => db.selectFrom('licenses')…where('id', '=', p.id))`.
@@ -110,11 +134,11 @@ export function statement<P extends object = object>() {
   };
 }
 
-/** A statement whose text depends on the request (filters, sorting), made for one use; checked like any other. */
+/** A statement whose text depends on the request (filters, sorting), made for one use; each text is checked like any other. */
 export function dynamicStatement<Q extends Built>(
   build: (db: QueryBuilder, p: Holes<object>) => Q,
 ): Statement<object, RowOf<Q>> {
-  return new Statement<object, RowOf<Q>>(build(builder, holes<object>()));
+  return new Statement<object, RowOf<Q>>(build(builder, holes<object>()), dynamic);
 }
 
 /** All statements declared so far: prepared at start, and examined by the tests. */

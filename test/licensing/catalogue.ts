@@ -42,8 +42,8 @@ export interface Catalogue extends AsyncDisposable {
   readonly deps: CatalogueDeps;
   /** The local operator on a realm (default: the live realm of acme). */
   readonly operator: (realm?: RealmId) => Permit;
-  /** A secret key of acme's live realm with these scopes. */
-  readonly key: (scopes?: readonly Scope[]) => Permit;
+  /** A secret key of acme's live realm with these scopes, limited to these products when some are given. */
+  readonly key: (scopes?: readonly Scope[], products?: readonly string[]) => Permit;
   /** Statements executed since the last call. */
   readonly statements: () => number;
   readonly product: (permit?: Permit, code?: string) => Promise<ProductView>;
@@ -76,7 +76,7 @@ export async function openCatalogue({ directory, sealing }: CatalogueChoices = {
     storage,
     deps,
     operator,
-    key: (scopes = SCOPES) => permitOf(secretKey(storage.acme.live, scopes)),
+    key: (scopes = SCOPES, products = []) => permitOf({ ...secretKey(storage.acme.live, scopes), products }),
     statements: counting.statements,
     product: (permit = operator(), code = 'app') =>
       createProduct(deps, permit, { code, name: 'App', keyPrefix: 'ACME' }),
@@ -118,7 +118,7 @@ function depsOver(storage: TestStorage, sealing: ReturnType<typeof testSealing>)
   };
 }
 
-function secretKey(realm: RealmId, scopes: readonly Scope[]): Principal {
+function secretKey(realm: RealmId, scopes: readonly Scope[]): Principal & { kind: 'secret-key' } {
   const actor = { kind: 'api-key', id: 'key_1', via: 'bearer' } as const;
   return { kind: 'secret-key', actor, realm, scopes: new Set(scopes), tier: 'standard' };
 }

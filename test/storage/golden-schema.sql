@@ -562,6 +562,12 @@ CREATE INDEX licenses_policy ON licenses (realm_id, policy_id, seq);
 
 CREATE INDEX licenses_product ON licenses (realm_id, product_id, seq);
 
+CREATE INDEX licenses_product_expiry ON licenses (realm_id, product_id, expires_at, seq)
+  WHERE deleted_at IS NULL;
+
+CREATE INDEX licenses_product_status ON licenses (realm_id, product_id, status, seq)
+  WHERE deleted_at IS NULL;
+
 CREATE INDEX licenses_status ON licenses (realm_id, status, seq);
 
 CREATE INDEX machine_components_value ON machine_components (realm_id, license_id, value_hash)

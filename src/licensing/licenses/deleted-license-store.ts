@@ -38,10 +38,10 @@ export function findDeletedLicense(reader: RealmReader, id: string): DeletedLice
 /** Licences that are deleted and not purged, in order of their creation. */
 export function deletedLicenses(
   reader: RealmReader,
-  filter: Pick<LicenseFilter, 'productId' | 'policyId' | 'emails'>,
+  filter: Pick<LicenseFilter, 'products' | 'policyId' | 'emails'>,
   { order, limit }: LicensePage<CreationOrder>,
 ): DeletedLicense[] {
-  const { productId, policyId, emails } = filter;
+  const { products, policyId, emails } = filter;
   return reader.find((db, p) => {
     let query = storedLicenses(db, p)
       .select('l.deleted_at as deletedAt')
@@ -49,7 +49,8 @@ export function deletedLicenses(
       .where('l.kept_until', 'is', null)
       .where('l.seq', order.descending ? '<' : '>', order.after)
       .$narrowType<{ deletedAt: EpochMs }>();
-    if (productId !== undefined) query = query.where('l.product_id', '=', productId);
+    // A no-op keeps the index of all licences of a product out: few of them are deleted.
+    if (products !== null) query = query.where((eb) => eb(eb('l.product_id', '||', ''), 'in', products));
     if (policyId !== undefined) query = query.where('l.policy_id', '=', policyId);
     if (emails !== undefined) query = query.where('l.user_email_index', 'in', emails);
     return query.orderBy('l.seq', order.descending ? 'desc' : 'asc').limit(limit);

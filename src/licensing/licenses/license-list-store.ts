@@ -1,13 +1,16 @@
 import type { EpochMs } from '../../lib/clock.ts';
+import { present } from '../../lib/invariant.ts';
 import type { RealmId } from '../../storage/realm-scope.ts';
 import type { QueryBuilder } from '../../storage/statement.ts';
 import type { RealmReader } from '../../storage/tx.ts';
+import { armsOf } from '../product-limit.ts';
 import { snapshots } from './license-store.ts';
 import type { LicenseSnapshot, LicenseStatus } from './license.ts';
 
 /** Which licences a list shows. Members that are absent filter nothing. */
 export interface LicenseFilter {
-  readonly productId?: string | undefined;
+  /** Null: all. */
+  readonly products: readonly string[] | null;
   readonly policyId?: string | undefined;
   readonly status?: LicenseStatus | undefined;
   /** Blind indexes of one address, one per live index key. */
@@ -43,7 +46,7 @@ export interface LicensePage<Order> {
   readonly limit: number;
 }
 
-type Query = ReturnType<typeof snapshots>;
+type Query = ReturnType<typeof living>;
 interface Bound {
   readonly realm: RealmId;
 }
@@ -56,6 +59,52 @@ interface Direction {
 const directionOf = (descending: boolean): Direction =>
   descending ? { beyond: '<', way: 'desc' } : { beyond: '>', way: 'asc' };
 
+/** Which licences stand in a part of a list, of those that are narrowed down; how long it is, and in which order. */
+interface Part {
+  readonly limit: number;
+  readonly way: 'asc' | 'desc';
+  readonly byExpiry?: boolean;
+  readonly where: (licenses: Query, db: QueryBuilder) => Query;
+}
+
+/**
+ * One statement: places first, from the licences alone, then whole rows of those that are shown. Several products are read
+ * each in the order of its index, and merged by SQLite until the part is full: a product more costs a row more.
+ */
+function licensesIn(
+  reader: RealmReader,
+  filter: LicenseFilter,
+  { limit, way, byExpiry = false, where }: Part,
+): LicenseSnapshot[] {
+  return reader.find((db, p) => {
+    const [first, ...more] = armsOf(filter.products, isNarrow(filter)).map((products) =>
+      where(narrowed(db, p, { ...filter, products }), db),
+    );
+    const all = more.reduce((union, arm) => union.unionAll(arm), present(first, 'a list has a part'));
+    const ordered = byExpiry ? all.orderBy('expiresAt', way) : all;
+    const page = ordered
+      .orderBy(placeOf(db, filter, 'seq'), way)
+      .limit(limit)
+      .as('page');
+    const shown = snapshots(db, p).where('l.seq', 'in', db.selectFrom(page).select('page.seq'));
+    return (byExpiry ? shown.orderBy('l.expires_at', way) : shown).orderBy('l.seq', way);
+  });
+}
+
+/** With metadata the order is that of its index, so that a page reads no more than it shows. */
+function placeOf<Name extends 'seq' | 'l.seq'>(
+  db: QueryBuilder,
+  { metadata = [] }: LicenseFilter,
+  seq: Name,
+) {
+  return db.dynamic.ref<Name>(metadata.length === 0 ? seq : 'm0.license_seq');
+}
+
+/** Whether another filter than the product finds the few licences that match. */
+function isNarrow({ policyId, emails, metadata = [] }: LicenseFilter): boolean {
+  return policyId !== undefined || emails !== undefined || metadata.length > 0;
+}
+
 /** Living licences in order of creation. */
 export function licensesByCreation(
   reader: RealmReader,
@@ -64,14 +113,10 @@ export function licensesByCreation(
 ): LicenseSnapshot[] {
   const { order, limit } = page;
   const { beyond, way } = directionOf(order.descending);
-  // With metadata the order is that of its index, so that a page reads no more than it shows.
-  const key = filter.metadata === undefined || filter.metadata.length === 0 ? 'l.seq' : 'm0.license_seq';
-  const stored = reader.find((db, p) => {
-    const place = db.dynamic.ref<'l.seq'>(key);
-    return storedStatus(narrowed(db, p, filter), filter)
-      .where(place, beyond, order.after)
-      .orderBy(place, way)
-      .limit(limit);
+  const stored = licensesIn(reader, filter, {
+    ...{ limit, way },
+    where: (licenses, db) =>
+      storedStatus(licenses, filter).where(placeOf(db, filter, 'l.seq'), beyond, order.after),
   });
   if (filter.status !== 'expired') return stored;
   const both = [...stored, ...dueLicenses(reader, filter, page)];
@@ -104,16 +149,15 @@ function dated(
   const place = expiresAt === 'never' ? null : expiresAt;
   // Ascending, whoever has come to those that never expire has seen all the others.
   if (place === null && order.after !== null && !order.descending) return [];
-  return reader.find((db, p) => {
-    let query = statusNow(narrowed(db, p, filter), filter).where('l.expires_at', 'is not', null);
+  const where = (licenses: Query): Query => {
+    let query = statusNow(licenses, filter).where('l.expires_at', 'is not', null);
     if (order.until !== null) query = query.where('l.expires_at', '<', order.until);
-    if (place !== null) {
-      query = query
-        .where('l.expires_at', order.descending ? '<=' : '>=', place)
-        .where((eb) => eb.or([eb('l.expires_at', beyond, place), eb('l.seq', beyond, seq)]));
-    }
-    return query.orderBy('l.expires_at', way).orderBy('l.seq', way).limit(limit);
-  });
+    if (place === null) return query;
+    return query
+      .where('l.expires_at', order.descending ? '<=' : '>=', place)
+      .where((eb) => eb.or([eb('l.expires_at', beyond, place), eb('l.seq', beyond, seq)]));
+  };
+  return licensesIn(reader, filter, { limit, way, byExpiry: true, where });
 }
 
 function undated(
@@ -125,30 +169,33 @@ function undated(
   const [expiresAt, seq] = order.after ?? ['never', order.descending ? Number.MAX_SAFE_INTEGER : -1];
   if (order.until !== null || (expiresAt !== 'never' && order.descending)) return [];
   const after = expiresAt === 'never' ? seq : -1;
-  return reader.find((db, p) =>
-    statusNow(narrowed(db, p, filter), filter)
-      .where('l.expires_at', 'is', null)
-      .where('l.seq', beyond, after)
-      .orderBy('l.seq', way)
-      .limit(limit),
-  );
+  return licensesIn(reader, filter, {
+    ...{ limit, way },
+    where: (licenses) =>
+      statusNow(licenses, filter).where('l.expires_at', 'is', null).where('l.seq', beyond, after),
+  });
 }
 
-/** Expired by now, and not yet written so: few, found by their expiry; adding 0 keeps the index of all active ones out. */
+/** Expired by now, and not yet written so: few, found by their expiry; no-ops keep other indexes out. */
 function dueLicenses(
   reader: RealmReader,
   filter: LicenseFilter,
   { order, limit }: LicensePage<CreationOrder>,
 ): LicenseSnapshot[] {
+  const { products } = filter;
   const { beyond, way } = directionOf(order.descending);
-  return reader.find((db, p) =>
-    narrowed(db, p, filter)
+  return reader.find((db, p) => {
+    const due = narrowed(db, p, { ...filter, products: null })
       .where('l.status', '=', 'active')
       .where('l.expires_at', '<=', filter.now)
-      .where((eb) => eb(eb('l.seq', '+', 0), beyond, order.after))
+      .where((eb) => eb(eb('l.seq', '+', 0), beyond, order.after));
+    const own = products === null ? due : due.where((eb) => eb(eb('l.product_id', '||', ''), 'in', products));
+    const page = own
       .orderBy((eb) => eb('l.seq', '+', 0), way)
-      .limit(limit),
-  );
+      .limit(limit)
+      .as('page');
+    return snapshots(db, p).where('l.seq', 'in', db.selectFrom(page).select('page.seq'));
+  });
 }
 
 /** The status as stored, of which an index is in order of creation; active licences that are over are left out. */
@@ -171,11 +218,20 @@ function statusNow(query: Query, filter: LicenseFilter): Query {
   );
 }
 
-/** Living licences that every filter but the status lets through. */
+/** Places of living licences, before any filter. */
+function living(db: QueryBuilder, p: Bound) {
+  return db
+    .selectFrom('licenses as l')
+    .select(['l.seq as seq', 'l.expires_at as expiresAt'])
+    .where('l.realm_id', '=', p.realm)
+    .where('l.deleted_at', 'is', null);
+}
+
+/** Those that every filter but the status lets through. */
 function narrowed(db: QueryBuilder, p: Bound, filter: LicenseFilter): Query {
-  const { productId, policyId, emails, metadata = [] } = filter;
-  let query = snapshots(db, p);
-  if (productId !== undefined) query = query.where('l.product_id', '=', productId);
+  const { products, policyId, emails, metadata = [] } = filter;
+  let query = living(db, p);
+  if (products !== null) query = query.where('l.product_id', 'in', products);
   if (policyId !== undefined) query = query.where('l.policy_id', '=', policyId);
   if (emails !== undefined) query = query.where('l.user_email_index', 'in', emails);
   for (const [number, digests] of metadata.entries()) query = withMetadata(query, number, digests);

@@ -8,7 +8,7 @@ import type { RealmReader } from '../../storage/tx.ts';
 import type { UnitOfWork } from '../../storage/unit-of-work.ts';
 import { holdsScope, realmOf, requireMayRestore } from '../caller.ts';
 import type { PolicyCache } from '../policies/policy-cache.ts';
-import { acrossProducts, byCreation, type ListPart, productsOf } from '../product-limit.ts';
+import { productsOf } from '../product-limit.ts';
 import { notFound } from '../refusal.ts';
 import { productsWithKey } from '../products/metadata-key-store.ts';
 import { deletedShown, type Shown } from '../schema.ts';
@@ -48,7 +48,8 @@ export interface ListedLicense {
 }
 
 /** What a list is asked for, parsed. */
-export interface ListLicenses extends Omit<LicenseFilter, 'emails' | 'metadata' | 'now'> {
+export interface ListLicenses extends Omit<LicenseFilter, 'products' | 'emails' | 'metadata' | 'now'> {
+  readonly productId?: string | undefined;
   readonly userEmail?: string | undefined;
   /** Only keys that the product declares indexed (without a product: some product of the realm). */
   readonly metadata?: readonly MetadataFilter[] | undefined;
@@ -95,10 +96,7 @@ export function listLicenses(deps: ReadLicenseDeps, permit: Permit, asked: ListL
   const products = asked.productId === undefined ? productsOf(permit) : [asked.productId];
   const filter = filterOf(deps, { realm, reader, now }, { ...asked, products });
   const read = deleted ? pageOfDeleted : pageOf;
-  const part = { limit: asked.limit, compare: orderOf(asked.order) };
-  const licenses = acrossProducts(products, part, (productId) =>
-    read(reader, { ...filter, productId }, asked),
-  );
+  const licenses = read(reader, filter, asked);
   return viewsOf(deps, permit, { reader, licenses, now });
 }
 
@@ -106,20 +104,12 @@ function filterOf(
   deps: ReadLicenseDeps,
   { realm, reader, now }: { readonly realm: RealmId; readonly reader: RealmReader; readonly now: EpochMs },
   asked: ListLicenses & { readonly products: readonly string[] | null },
-): Omit<LicenseFilter, 'productId'> {
+): LicenseFilter {
   const { products, policyId, status, userEmail, metadata = [] } = asked;
   for (const { name } of metadata) requireIndexed(reader, { products, name });
   const emails = userEmail === undefined ? undefined : emailsOf(deps, realm, userEmail);
   const digests = metadata.map((wanted) => metadataCandidates(deps.indexer, realm, wanted));
-  return { policyId, status, emails, metadata: digests, now };
-}
-
-/** The order in which a list is merged of its parts: as its statements have it, what never expires after the rest. */
-function orderOf(order: ListLicenses['order']): ListPart<LicenseSnapshot>['compare'] {
-  if (order.by === 'createdAt') return byCreation(order.descending);
-  const sign = order.descending ? -1 : 1;
-  const end = ({ expiresAt }: LicenseSnapshot): number => expiresAt ?? Number.MAX_SAFE_INTEGER;
-  return (a, b) => sign * (end(a) - end(b) || a.seq - b.seq);
+  return { products, policyId, status, emails, metadata: digests, now };
 }
 
 function pageOf(reader: RealmReader, filter: LicenseFilter, asked: ListLicenses): LicenseSnapshot[] {

@@ -3,7 +3,7 @@ import type { Indexer } from '../../custody/sealer.ts';
 import { type EpochMs, isoTime } from '../../lib/clock.ts';
 import type { UnitOfWork } from '../../storage/unit-of-work.ts';
 import { holdsScope, realmOf } from '../caller.ts';
-import { acrossProducts, byCreation, productsOf } from '../product-limit.ts';
+import { productsOf } from '../product-limit.ts';
 import type { Shown } from '../schema.ts';
 import type { Challenges } from './challenges.ts';
 import { pageOfMachines } from './machine-list-store.ts';
@@ -50,9 +50,8 @@ export function listMachines(
   const licenseId = holder ?? asked.licenseId ?? null;
   const fingerprints = hashes?.map(({ digest }) => digest) ?? null;
   const reader = deps.work.read.in(realm);
-  const machines = acrossProducts(productsOf(permit), { limit, compare: byCreation(true) }, (productId) =>
-    pageOfMachines(reader, { licenseId, productId: productId ?? null, fingerprints, before, limit }),
-  );
+  const products = productsOf(permit);
+  const machines = pageOfMachines(reader, { licenseId, products, fingerprints, before, limit });
   const reveal = holdsScope(permit, 'licenses:reveal');
   return machines.map((machine) => ({
     seq: machine.seq,

@@ -153,9 +153,13 @@ export function findPolicies(reader: RealmReader, ids: readonly string[]): Polic
   return rows.map(policyOf);
 }
 
-/** Policies in order of creation. */
-export function pageOfPolicies(reader: RealmReader, page: PolicyPage): Policy[] {
-  const { descending, after, limit, deleted = false, productId } = page;
+/** Policies in order of creation, of these products (null: of all); a realm has so few that one index serves both. */
+export function pageOfPolicies(
+  reader: RealmReader,
+  page: NounPage,
+  products: readonly string[] | null,
+): Policy[] {
+  const { descending, after, limit, deleted = false } = page;
   const rows = reader.find((db, p) => {
     const all = db
       .selectFrom('policies')
@@ -163,7 +167,7 @@ export function pageOfPolicies(reader: RealmReader, page: PolicyPage): Policy[] 
       .where('realm_id', '=', p.realm)
       .where('deleted_at', deleted ? 'is not' : 'is', null)
       .where('seq', descending ? '<' : '>', after);
-    const some = productId === undefined ? all : all.where('product_id', '=', productId);
+    const some = products === null ? all : all.where('product_id', 'in', products);
     return some.orderBy('seq', descending ? 'desc' : 'asc').limit(limit);
   });
   return rows.map(policyOf);

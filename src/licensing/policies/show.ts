@@ -5,7 +5,7 @@ import type { RealmReader } from '../../storage/tx.ts';
 import type { UnitOfWork } from '../../storage/unit-of-work.ts';
 import { realmOf } from '../caller.ts';
 import { openMetadata } from '../metadata.ts';
-import { acrossProducts, byCreation, productsOf } from '../product-limit.ts';
+import { productsOf } from '../product-limit.ts';
 import { notFound } from '../refusal.ts';
 import type { Shown } from '../schema.ts';
 import { entitlementsOfPolicies, findPolicy, pageOfPolicies, type PolicyPage } from './policy-store.ts';
@@ -46,12 +46,8 @@ export function listPolicies(
 ): { readonly seq: number; readonly view: PolicyView }[] {
   const realm = realmOf(permit);
   const reader = deps.work.read.in(realm);
-  const { limit, descending } = page;
   const products = page.productId === undefined ? productsOf(permit) : [page.productId];
-  const part = { limit, compare: byCreation(descending) };
-  const policies = acrossProducts(products, part, (productId) =>
-    pageOfPolicies(reader, { ...page, productId }),
-  );
+  const policies = pageOfPolicies(reader, page, products);
   const attached = entitlementsOfPolicies(
     reader,
     policies.map(({ id }) => id),

@@ -72,6 +72,11 @@ export const LICENSE_TABLES = [
   ) STRICT`,
   'CREATE INDEX licenses_list ON licenses (realm_id, seq) WHERE deleted_at IS NULL',
   'CREATE INDEX licenses_product ON licenses (realm_id, product_id, seq)',
+  // Lists of keys that are limited to products are merged of the lists of each: every order that they can have, by product.
+  `CREATE INDEX licenses_product_status ON licenses (realm_id, product_id, status, seq)
+    WHERE deleted_at IS NULL`,
+  `CREATE INDEX licenses_product_expiry ON licenses (realm_id, product_id, expires_at, seq)
+    WHERE deleted_at IS NULL`,
   'CREATE INDEX licenses_policy ON licenses (realm_id, policy_id, seq)',
   'CREATE INDEX licenses_status ON licenses (realm_id, status, seq)',
   'CREATE INDEX licenses_email ON licenses (realm_id, user_email_index) WHERE user_email_index IS NOT NULL',
