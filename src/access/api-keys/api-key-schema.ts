@@ -6,7 +6,7 @@ import { TIERS } from './api-key.ts';
 const CIDRS = 64;
 const NAME_CHARACTERS = 255;
 /** A key for more products than these is a key for all. */
-const PRODUCTS = 100;
+const PRODUCTS = 25;
 /** Beyond a billion a day nobody counts. */
 const ISSUE_LIMIT_MAX = 1_000_000_000;
 /** A week: a secret that is never replaced is not rotated. */
@@ -22,6 +22,7 @@ const limit = z.int().min(0).max(ISSUE_LIMIT_MAX).nullable().optional();
 const products = z
   .array(z.string().regex(/^prod_[0-9A-HJKMNP-TV-Z]{26}$/))
   .max(PRODUCTS)
+  .refine((ids) => new Set(ids).size === ids.length, 'must name each product once')
   .optional()
   .meta({ description: 'Ids of the products it may see and touch; none: all.' });
 

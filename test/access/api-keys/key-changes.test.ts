@@ -217,6 +217,10 @@ describe('the issue limit in all', () => {
     expect(await give({ issueLimitTotal: null })).toBe('VALIDATION_FAILED');
     expect(await give({ allowedProducts: [one, two] })).toBe('VALIDATION_FAILED');
     expect(await give({ allowedProducts: [] })).toBe('VALIDATION_FAILED');
+    expect(await give({ allowedProducts: [one, one] })).toBe('VALIDATION_FAILED');
+    expect(
+      await give({ allowedProducts: Array.from({ length: 26 }, () => newId('product', 2, systemRandom)) }),
+    ).toBe('VALIDATION_FAILED');
     const child = await post(PATH, { name: 'child', scopes: ['api-keys:read'] }, maker.key);
     expect(child.data).toMatchObject({ issueLimitTotal: 10, allowedProducts: [one] });
   });
