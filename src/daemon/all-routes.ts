@@ -57,14 +57,15 @@ export function allRoutes(parts: Parts, deps: FeatureDeps): Route<Permit, Demand
   const routes: Route<Permit, Demand>[] = [...features, ...own, ...systemRoutes(parts), ...sweepRoutes(parts)]
     .map(limitProducts(deps.productScope, PRODUCT_RULES))
     .map(countsReads(deps.bulkReads));
-  // Made when somebody first asks: the document lists the routes that serve it, too.
-  const document = once(() =>
-    openApiDocument(all, { version: VERSION, securitySchemes: SECURITY_SCHEMES, securityOf, scopeOf }),
-  );
+  // Made when somebody first asks: the document lists the routes that serve it, too. Written out once: anybody may ask.
+  const document = once(() => {
+    const given = { version: VERSION, securitySchemes: SECURITY_SCHEMES, securityOf, scopeOf };
+    return Buffer.from(JSON.stringify(openApiDocument(all, given)));
+  });
   const standing: Route<Permit, Demand>[] = standingRoutes<Permit, Demand>({
     anybody: ANYBODY,
     isReady: () => parts.states().length === 0,
-    openApi: () => document(),
+    openApi: document,
   });
   const all = [...routes, ...standing];
   return all;

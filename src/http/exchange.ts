@@ -14,7 +14,8 @@ export type Face = 'api' | 'operator' | 'metrics';
 /** A body that was refused is still read this far, so that the answer is not lost in a connection reset. */
 const DISCARDED_BYTES = 1024 * 1024;
 
-const JSON_TYPE = 'application/json; charset=utf-8';
+/** The content type of every JSON answer. */
+export const JSON_TYPE = 'application/json; charset=utf-8';
 
 /** What an exchange stands on. */
 export interface ExchangeGiven {

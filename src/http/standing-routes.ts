@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { Fault } from '../faults.ts';
+import { JSON_TYPE } from './exchange.ts';
 import { METRICS_TYPE, type Metrics } from './metrics.ts';
 import type { Route } from './route.ts';
 
@@ -12,8 +13,8 @@ export interface StandingGiven<Demand> {
   readonly anybody: Demand;
   /** Whether requests can be served as they should; the reasons are for the operator, not for strangers. */
   readonly isReady: () => boolean;
-  /** The OpenAPI document, once all routes are known. */
-  readonly openApi: () => unknown;
+  /** The OpenAPI document as JSON, once all routes are known: the same bytes every time, written out once. */
+  readonly openApi: () => Buffer;
 }
 
 /** `GET /health`, `GET /ready`, `GET /api/v1/openapi.json`. */
@@ -50,7 +51,7 @@ export function standingRoutes<Caller, Demand>(given: StandingGiven<Demand>): Ro
       path: '/api/v1/openapi.json',
       summary: 'This document',
       answers: { 200: z.looseObject({ openapi: z.string() }) },
-      handle: () => ({ status: 200, body: given.openApi() }),
+      handle: () => ({ status: 200, raw: { bytes: given.openApi(), contentType: JSON_TYPE } }),
     },
   ];
 }

@@ -295,7 +295,7 @@ describe('a key that is limited to a product', () => {
   });
 
   it('may be publishable, and then validates and activates for its product alone', async () => {
-    const pk = await keyFor({ kind: 'pk' });
+    const pk = await keyFor({ kind: 'pk', tier: 'standard' });
     const headers = { 'x-publishable-key': pk };
     const validate = (key: string): Promise<Answered> =>
       send({ url: daemon.url }, { method: 'POST', path: '/licenses/validate-key', body: { key }, headers });
@@ -306,7 +306,14 @@ describe('a key that is limited to a product', () => {
         { url: daemon.url },
         { method: 'POST', path: '/machines', body: { key, fingerprint: 'by-publishable' }, headers },
       );
-    expect((await activate(foreign.licenseKey)).status).toBe(404);
+    const told = async (key: string): Promise<unknown[]> => {
+      const { status, headers, body } = await activate(key);
+      return [status, body['code'], body['detail'], headers.get('ratelimit-policy')];
+    };
+    // Not even the name of the limit says that somebody has this key.
+    const unknown = await told('OWN-0000-0000-0000-0000');
+    expect(unknown).toEqual([404, 'NOT_FOUND', expect.any(String), expect.stringContaining('failures')]);
+    expect(await told(foreign.licenseKey)).toEqual(unknown);
     expect((await activate(own.licenseKey)).status).not.toBe(404);
   });
 
@@ -357,6 +364,17 @@ describe('a key that is limited to a product', () => {
       allowedProducts: [own.product, foreign.product],
     };
     expect((await ask('POST', '/api-keys', wider)).status).toBe(422);
+  });
+});
+
+describe('the OpenAPI document', () => {
+  it('is written out once, whoever asks for it how often', async () => {
+    const routes = allRoutes({} as never, {} as never);
+    const route = routes.find(({ path }) => path === '/api/v1/openapi.json');
+    const ask = async (): Promise<Buffer | undefined> => (await route?.handle({} as never))?.raw?.bytes;
+    const first = await ask();
+    expect(JSON.parse(String(first))).toMatchObject({ openapi: '3.1.0' });
+    expect(await ask()).toBe(first);
   });
 });
 
