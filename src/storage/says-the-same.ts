@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { EpochMs } from './clock.ts';
+import type { EpochMs } from '../lib/clock.ts';
 
 /** What every edit of a row changes. */
 interface Edited {
