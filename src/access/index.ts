@@ -31,6 +31,7 @@ export {
 export { RateLimits, type RateLimitsDeps } from './rate-limits/rate-limits.ts';
 export type { LimitTable } from './rate-limits/tier-limits.ts';
 export { RealmDirectory } from './tenants/realm-directory.ts';
+export { saysTheSame } from './says-the-same.ts';
 export { refuseFull, type TenantRoom, tenantRoom } from './tenants/tenant-room-store.ts';
 export type { RealmStanding } from './tenants/tenant-store.ts';
 export { UsageLog } from './usage/usage-log.ts';

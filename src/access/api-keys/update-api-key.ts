@@ -1,7 +1,7 @@
 import { Fault } from '../../faults.ts';
 import { append } from '../../ledger/append.ts';
 import type { EpochMs } from '../../lib/clock.ts';
-import { saysTheSame } from '../../storage/says-the-same.ts';
+import { saysTheSame } from '../says-the-same.ts';
 import type { RealmId } from '../../storage/realm-scope.ts';
 import type { Permit } from '../permit.ts';
 import type { Scope } from '../scopes.ts';

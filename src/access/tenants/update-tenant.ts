@@ -1,7 +1,7 @@
 import type { Sealer } from '../../custody/sealer.ts';
 import { Fault } from '../../faults.ts';
 import { append } from '../../ledger/append.ts';
-import { saysTheSame } from '../../storage/says-the-same.ts';
+import { saysTheSame } from '../says-the-same.ts';
 import type { Tx } from '../../storage/tx.ts';
 import type { UnitOfWork } from '../../storage/unit-of-work.ts';
 import type { Tier } from '../api-keys/api-key.ts';

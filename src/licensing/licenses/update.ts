@@ -1,8 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Permit } from '../../access/index.ts';
+import { type Permit, saysTheSame } from '../../access/index.ts';
 import type { Outbox } from '../../delivery/outbox.ts';
 import { append } from '../../ledger/append.ts';
-import { saysTheSame } from '../../storage/says-the-same.ts';
 import type { RealmId } from '../../storage/realm-scope.ts';
 import type { RealmReader, RealmTx } from '../../storage/tx.ts';
 import type { UnitOfWork } from '../../storage/unit-of-work.ts';

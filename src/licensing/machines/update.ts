@@ -1,9 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Permit } from '../../access/index.ts';
+import { type Permit, saysTheSame } from '../../access/index.ts';
 import type { KeyedDigest, Sealer } from '../../custody/sealer.ts';
 import { append } from '../../ledger/append.ts';
 import { invariant } from '../../lib/invariant.ts';
-import { saysTheSame } from '../../storage/says-the-same.ts';
 import type { RealmId } from '../../storage/realm-scope.ts';
 import type { Tx } from '../../storage/tx.ts';
 import type { UnitOfWork } from '../../storage/unit-of-work.ts';

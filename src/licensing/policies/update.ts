@@ -1,8 +1,7 @@
-import type { Permit } from '../../access/index.ts';
+import { type Permit, saysTheSame } from '../../access/index.ts';
 import type { Sealer } from '../../custody/sealer.ts';
 import { append } from '../../ledger/append.ts';
 import type { EpochMs } from '../../lib/clock.ts';
-import { saysTheSame } from '../../storage/says-the-same.ts';
 import type { RealmId } from '../../storage/realm-scope.ts';
 import type { RealmReader } from '../../storage/tx.ts';
 import type { UnitOfWork } from '../../storage/unit-of-work.ts';
