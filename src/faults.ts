@@ -192,6 +192,11 @@ export const FAULTS = {
     'Check out a file or a token, or clear revocationMaxAgeDays in the policy.',
   ),
   SIGNER_BUSY: row(503, 'Signer is busy', 'Try again shortly.'),
+  SIGNER_REFUSED: row(
+    500,
+    'Signer refuses',
+    'Look at `mintmark status` and at the key on its token: it may not sign, or not this.',
+  ),
   SIGNER_UNAVAILABLE: row(503, 'Signer is unavailable', 'Try again later; reads and validation go on.'),
   SLOT_SECRET_WRONG: row(
     422,

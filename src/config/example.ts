@@ -18,13 +18,21 @@ export function exampleConfig(): string {
 function renderSetting(row: SettingRow): string {
   const reason = wrap(`${row.setting.reason} (${row.variable})`);
   const note = row.setting.default === null ? '  # not set by default' : '';
-  return `${reason}# ${row.key} = ${toml(row.setting.default)}${note}\n`;
+  return `${reason}# ${row.key} = ${toml(row.setting.default ?? EXAMPLES[row.name])}${note}\n`;
 }
 
+/** What stands in the example for a setting that is not set by default. */
+const EXAMPLES: Readonly<Record<string, unknown>> = {
+  'http.socket': '/run/mintmark/api.sock',
+  'apiKeys.maxAgeDays': 365,
+  'pkcs11.module': '/usr/lib/softhsm/libsofthsm2.so',
+  'pkcs11.token': 'pkcs11:token=mintmark;serial=0123456789abcdef',
+  'pkcs11.pinSource': '/etc/mintmark/credentials/pin',
+};
+
 function toml(value: unknown): string {
-  if (value === null) return '"/run/mintmark/api.sock"';
   if (Array.isArray(value)) return `[${value.map((item) => JSON.stringify(item)).join(', ')}]`;
-  if (typeof value !== 'object') return JSON.stringify(value);
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
   const pairs = Object.entries(value).map(([name, one]) => `${name} = ${JSON.stringify(one)}`);
   return `{ ${pairs.join(', ')} }`;
 }

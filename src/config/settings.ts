@@ -172,6 +172,38 @@ export const SETTINGS = {
       './var/credentials/kek',
       'File with the credential that opens the key-encryption key at start, outside the data directory and every backup; the package sets /etc/mintmark/credentials/kek.',
     ),
+    custodian: setting(
+      z.enum(['file', 'pkcs11']),
+      'file',
+      'What new signing keys are made in: sealed files, or the token of [pkcs11]. Keys there are stay where they are.',
+    ),
+    inFiles: setting(
+      z.array(z.enum(['root', 'revocation', 'license', 'response', 'token', 'ledger'])).max(6),
+      [],
+      'Purposes whose new keys are made in sealed files although custodian is pkcs11, such as response, which signs most.',
+    ),
+  },
+  pkcs11: {
+    module: setting(
+      optionalPath,
+      null,
+      'Module of the vendor of an HSM, loaded by the signer agent and by nothing else. Setting it allows that file to be run.',
+    ),
+    token: setting(
+      z.string().min(1).max(2048).nullable(),
+      null,
+      'Token in it: a PKCS#11 URI (RFC 7512) such as pkcs11:token=…;serial=…, or its label. It must fit one token alone.',
+    ),
+    pinSource: setting(
+      optionalPath,
+      null,
+      'File with the PIN of the token, readable by the service alone; a wrong one is tried once and then never again.',
+    ),
+    environment: setting(
+      z.array(z.string().max(4096)).max(16),
+      [],
+      'Variables for the module, NAME=value. It sees no others.',
+    ),
   },
   issuing: {
     issuer: setting(

@@ -1,7 +1,11 @@
+import type { EpochMs } from '../lib/clock.ts';
 import type { Secret } from '../lib/secret.ts';
 
 /** Signature algorithm of a key; a property of the key, never of a request. RFC 8032 and FIPS 186-5. */
 export type KeyAlgorithm = 'ed25519' | 'ecdsa-p256';
+
+/** The custodian that every appliance has: sealed files. */
+export const DEFAULT_CUSTODIAN = 'file';
 
 /** What a signing key may sign; one purpose per key (formats.md, Signed messages). */
 export type KeyPurpose =
@@ -39,6 +43,8 @@ export interface KeySpec {
 export interface CustodianHealth {
   readonly state: 'ready' | 'degraded' | 'unavailable';
   readonly detail: string;
+  /** Since when it is `unavailable`, if that is known. */
+  readonly since?: EpochMs;
 }
 
 /**
@@ -48,6 +54,10 @@ export interface CustodianHealth {
 export interface KeyCustodian extends AsyncDisposable {
   /** Stable name of the implementation as stored beside each key (`file`). For look-up only, never branched on. */
   readonly name: string;
+  /** Keys that are away can come back while the process runs: at a start they are not waited for. */
+  readonly recovers: boolean;
+  /** The algorithms that it makes keys of, best first. @throws Fault SIGNER_UNAVAILABLE, SEALED */
+  algorithms(): Promise<readonly KeyAlgorithm[]>;
   /** Makes a key that is durable when the promise resolves. */
   generate(spec: KeySpec): Promise<KeyHandle>;
   /** @throws Fault KEY_STORAGE when the key is not there, or is not the one stored beside `publicKey`. */
@@ -55,12 +65,16 @@ export interface KeyCustodian extends AsyncDisposable {
   /**
    * Signs `message`: 64 bytes, Ed25519 or raw r ‖ s. The signature was verified with the public key before it is
    * returned.
-   * @throws Fault SIGNER_UNAVAILABLE, SIGNER_BUSY
+   * @throws Fault SIGNER_UNAVAILABLE, SIGNER_REFUSED, SIGNER_BUSY
    * @throws InvariantViolation when `message` does not begin with a prefix of the key's purpose: no bug elsewhere can
    * turn one key into another.
    */
   sign(handle: KeyHandle, message: Buffer, options?: { deadlineMs?: number }): Promise<Buffer>;
   health(): CustodianHealth;
+  /** Looks whether it still works, and brings back what can come back; called every few seconds, result in `health`. */
+  check(): Promise<void>;
+  /** Forgets everything that the key-encryption key opened. */
+  lock(): void;
 }
 
 /** Key-encryption key: 32 bytes, in memory only while the appliance is unsealed. */

@@ -3,13 +3,14 @@ import type { Random } from '../lib/random.ts';
 import type { RealmId } from '../storage/realm-scope.ts';
 import type { Reader, Tx } from '../storage/tx.ts';
 import { type BackupKey, makeBackupKey } from './backup-key.ts';
-import type { CustodianHealth, KeyCustodian } from './custodian.ts';
+import { type CustodianHealth, DEFAULT_CUSTODIAN, type KeyCustodian, type KeyPurpose } from './custodian.ts';
 import { DataKeys, type DataKeyStatus, type KeyWork } from './data-keys.ts';
 import { IndexKeys } from './index-keys.ts';
 import { type Kek, sealed } from './kek.ts';
 import type { UsageLimits } from './key-usage.ts';
 import { Keyring } from './keyring.ts';
-import { CUSTODIANS, DEFAULT_CUSTODIAN } from './registry.ts';
+import type { Pkcs11Given } from './pkcs11/pkcs11-custodian.ts';
+import { type CustodianName, CUSTODIANS } from './registry.ts';
 import type { Indexer, Sealer } from './sealer.ts';
 import { SLOT_KINDS, type SlotKind, type SlotSecret } from './slots/slot-secret.ts';
 import {
@@ -29,6 +30,12 @@ export interface CustodyDeps {
   readonly random: Random;
   /** Lowered by tests. */
   readonly limits?: UsageLimits;
+  /** The token that holds keys, if there is one. */
+  readonly pkcs11?: Pkcs11Given | undefined;
+  /** What new keys are made in. */
+  readonly makesIn?: CustodianName | undefined;
+  /** Purposes whose keys are made in sealed files all the same. */
+  readonly inFiles?: readonly KeyPurpose[] | undefined;
 }
 
 /** A slot to add. */
@@ -46,6 +53,8 @@ export interface SlotUsed {
   readonly recovers: boolean;
 }
 
+const NONE: readonly [] = [];
+
 /**
  * Everything that needs a key of the appliance, and the one owner of its key-encryption key. Sealed at first: no key is
  * in memory and everything answers Fault SEALED, until a slot is opened.
@@ -54,7 +63,7 @@ export class Custody implements AsyncDisposable {
   readonly #deps: CustodyDeps;
   readonly #dataKeys: DataKeys;
   readonly #indexKeys: IndexKeys;
-  readonly #custodians: readonly (KeyCustodian & { lock(): void })[];
+  readonly #custodians: readonly KeyCustodian[];
   #kek: Kek | null = null;
   #openedWith: SlotUsed | null = null;
 
@@ -62,8 +71,9 @@ export class Custody implements AsyncDisposable {
     this.#deps = deps;
     this.#dataKeys = new DataKeys(deps);
     this.#indexKeys = new IndexKeys(deps);
-    const config = { directory: deps.directory, random: deps.random, kek: () => this.#kek };
-    this.#custodians = Object.values(CUSTODIANS).map((row) => row.open(config));
+    const { directory, random, pkcs11 = null } = deps;
+    const config = { directory, random, kek: () => this.#kek, pkcs11 };
+    this.#custodians = Object.values(CUSTODIANS).flatMap((row) => row.open(config) ?? []);
   }
 
   get state(): 'sealed' | 'unsealed' {
@@ -149,12 +159,26 @@ export class Custody implements AsyncDisposable {
 
   /** Reads the signing keys and finds them in their custodians. @throws Fault SEALED, KEY_STORAGE */
   openKeyring(reader: Reader): Promise<Keyring> {
-    return Keyring.open({ custodians: this.#custodians, makesIn: DEFAULT_CUSTODIAN }, reader);
+    const { makesIn = DEFAULT_CUSTODIAN, inFiles } = this.#deps;
+    return Keyring.open({ custodians: this.#custodians, makesIn, inFiles }, reader);
+  }
+
+  /** Names of the custodians that cannot sign now, and since when not. Asked before most requests: no list when all can. */
+  away(): readonly { readonly custodian: string; readonly since: EpochMs | undefined }[] {
+    if (this.#custodians.every((custodian) => custodian.health().state !== 'unavailable')) return NONE;
+    return this.health()
+      .filter(({ health }) => health.state === 'unavailable')
+      .map(({ custodian, health }) => ({ custodian, since: health.since }));
   }
 
   /** Whether each custodian can sign, by name. */
   health(): { readonly custodian: string; readonly health: CustodianHealth }[] {
     return this.#custodians.map((custodian) => ({ custodian: custodian.name, health: custodian.health() }));
+  }
+
+  /** Has each custodian look whether it still signs; the result is in {@link health}. */
+  async check(): Promise<void> {
+    for (const custodian of this.#custodians) await custodian.check();
   }
 
   /** Adds a slot; the caller records it. @throws Fault SEALED, KEY_STORAGE, VALIDATION_FAILED */
@@ -192,9 +216,9 @@ export class Custody implements AsyncDisposable {
     for (const custodian of this.#custodians) custodian.lock();
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
+  async [Symbol.asyncDispose](): Promise<void> {
     this.seal();
-    return Promise.resolve();
+    for (const custodian of this.#custodians) await custodian[Symbol.asyncDispose]();
   }
 
   #open(): Kek {

@@ -12,6 +12,8 @@ export type {
 export { type BackupKey, openBackupKey, type OpenedBackupKey } from './backup-key.ts';
 export { Custody, type CustodyDeps, type SlotToAdd, type SlotUsed } from './custody.ts';
 export type { DataKeyStatus, KeyWork } from './data-keys.ts';
+export { type Probe, probe, type ProbedToken } from './pkcs11/probe.ts';
+export { tokenSettings } from './pkcs11/token-settings.ts';
 export {
   initialiseCustody,
   type InitialisedCustody,

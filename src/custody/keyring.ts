@@ -2,7 +2,14 @@ import { Fault } from '../faults.ts';
 import type { EpochMs } from '../lib/clock.ts';
 import { invariant } from '../lib/invariant.ts';
 import type { Reader, Tx } from '../storage/tx.ts';
-import type { KeyCustodian, KeyHandle, KeyPurpose, KeySpec } from './custodian.ts';
+import {
+  DEFAULT_CUSTODIAN,
+  type KeyAlgorithm,
+  type KeyCustodian,
+  type KeyHandle,
+  type KeyPurpose,
+  type KeySpec,
+} from './custodian.ts';
 import { JOSE_ALGORITHMS, jwkOf } from './key-id.ts';
 import { insertSigningKey, listSigningKeys, writeSigningKeyState } from './keyring-store.ts';
 import {
@@ -31,6 +38,8 @@ export interface KeyringDeps {
   readonly custodians: readonly KeyCustodian[];
   /** The name of the custodian that new keys are made in. */
   readonly makesIn: string;
+  /** Purposes whose keys are made in sealed files all the same. */
+  readonly inFiles?: readonly KeyPurpose[] | undefined;
 }
 
 /** What a new key is registered as. */
@@ -52,19 +61,24 @@ export interface NewKey {
 export class Keyring {
   readonly #custodians: ReadonlyMap<string, KeyCustodian>;
   readonly #makesIn: string;
+  readonly #inFiles: readonly KeyPurpose[];
   readonly #keys = new Map<string, SigningKey>();
   /** Keys that may sign or may come to. */
   readonly #handles = new Map<string, KeyHandle>();
+  /** Why a key of these could not be found, by kid. */
+  readonly #unfound = new Map<string, string>();
   /** kid of the active key of each purpose and scope. */
   readonly #active = new Map<string, string>();
 
   private constructor(deps: KeyringDeps) {
     this.#custodians = new Map(deps.custodians.map((custodian) => [custodian.name, custodian]));
     this.#makesIn = deps.makesIn;
+    this.#inFiles = deps.inFiles ?? [];
   }
 
   /**
-   * Reads every signing key and finds those that can still sign in their custodians.
+   * Reads every signing key and finds those that can still sign in their custodians. A key whose custodian recovers by
+   * itself is not waited for: it is looked for again when it is to sign.
    * @throws Fault KEY_STORAGE when one is missing, is another key, or its custodian is not configured; SEALED
    */
   static async open(deps: KeyringDeps, reader: Reader): Promise<Keyring> {
@@ -76,6 +90,16 @@ export class Keyring {
   /** Every key, by the time it may sign from, then by kid. */
   list(): SigningKey[] {
     return [...this.#keys.values()].sort(byAge);
+  }
+
+  /** Whether a key that is to sign now is held by this custodian. */
+  signsWith(custodian: string): boolean {
+    return [...this.#active.values()].some((kid) => this.#keys.get(kid)?.custodian === custodian);
+  }
+
+  /** Keys that were left at the start because their custodian could not find them, and why; gone once they are found. */
+  unfound(): { readonly kid: string; readonly reason: string }[] {
+    return Array.from(this.#unfound, ([kid, reason]) => ({ kid, reason }));
   }
 
   /** A key by its kid; undefined when there is none. */
@@ -106,13 +130,13 @@ export class Keyring {
    */
   async sign(kid: string, message: Buffer, options?: { readonly deadlineMs?: number }): Promise<Buffer> {
     const key = this.#keys.get(kid);
-    const handle = this.#handles.get(kid);
-    if (key === undefined || handle === undefined || !KEY_STATES[key.state].signs) {
+    if (key === undefined || !KEY_STATES[key.state].signs) {
       throw new Fault(
         'SIGNER_UNAVAILABLE',
         `signing key ${kid} is ${key?.state ?? 'unknown'} and does not sign`,
       );
     }
+    const handle = this.#handles.get(kid) ?? (await this.#findAgain(key));
     return this.#custodian(key.custodian).sign(handle, message, options);
   }
 
@@ -126,8 +150,25 @@ export class Keyring {
    * key that nothing names.
    */
   async generate(spec: KeySpec): Promise<NewKey> {
-    const handle = await this.#custodian(this.#makesIn).generate(spec);
-    return { custodian: this.#makesIn, handle };
+    const custodian = this.#makerOf(spec.purpose);
+    const handle = await custodian.generate(spec);
+    return { custodian: custodian.name, handle };
+  }
+
+  /**
+   * The algorithm of a new key: the best that its custodian and its purpose have in common.
+   * @throws Fault CONFIG_INVALID when there is none
+   */
+  async algorithmFor(purpose: KeyPurpose): Promise<KeyAlgorithm> {
+    const custodian = this.#makerOf(purpose);
+    const may = PURPOSE_ALGORITHMS[purpose] ?? ANY_ALGORITHM;
+    const found = (await custodian.algorithms()).find((algorithm) => may.includes(algorithm));
+    if (found !== undefined) return found;
+    const remedy = `have it made in a file: custody.inFiles = ["${purpose}"]`;
+    throw new Fault(
+      'CONFIG_INVALID',
+      `custodian ${custodian.name} makes no ${purpose} key of ${may.join(' or ')}; ${remedy}`,
+    );
   }
 
   /** Signs with a key that is not registered yet: what must be signed for the unit that registers it. */
@@ -177,13 +218,39 @@ export class Keyring {
 
   async #add(key: SigningKey): Promise<void> {
     const mayCome = KEY_STATES[key.state].signs || KEY_STATES[key.state].next.includes('active');
-    if (mayCome) {
-      const { reference, purpose, publicKey } = key;
-      const handle = await this.#custodian(key.custodian).find({ reference, purpose, publicKey });
-      invariant(handle.kid === key.kid, 'a stored kid is that of its public key');
-      this.#handles.set(key.kid, handle);
-    }
+    if (mayCome) await this.#findOrLeave(key);
     this.#put(key);
+  }
+
+  async #findOrLeave(key: SigningKey): Promise<void> {
+    try {
+      await this.#find(key);
+    } catch (error) {
+      // The power that came back to us may come back to the token a minute later; validation does not wait for it.
+      const left =
+        error instanceof Fault && error.code !== 'SEALED' && this.#custodian(key.custodian).recovers;
+      if (!left) throw error;
+      this.#unfound.set(key.kid, error.message);
+    }
+  }
+
+  /** Whoever wants a signature is told that there is none now; why, the custodian's health says. */
+  async #findAgain(key: SigningKey): Promise<KeyHandle> {
+    try {
+      return await this.#find(key);
+    } catch (cause) {
+      if (!(cause instanceof Fault && cause.code === 'KEY_STORAGE')) throw cause;
+      throw new Fault('SIGNER_UNAVAILABLE', `signing key ${key.kid} cannot be found at present`, { cause });
+    }
+  }
+
+  async #find(key: SigningKey): Promise<KeyHandle> {
+    const { reference, purpose, publicKey } = key;
+    const handle = await this.#custodian(key.custodian).find({ reference, purpose, publicKey });
+    invariant(handle.kid === key.kid, 'a stored kid is that of its public key');
+    this.#handles.set(key.kid, handle);
+    this.#unfound.delete(key.kid);
+    return handle;
   }
 
   #put(key: SigningKey): void {
@@ -193,6 +260,10 @@ export class Keyring {
     else if (this.#active.get(place) === key.kid) this.#active.delete(place);
   }
 
+  #makerOf(purpose: KeyPurpose): KeyCustodian {
+    return this.#custodian(this.#inFiles.includes(purpose) ? DEFAULT_CUSTODIAN : this.#makesIn);
+  }
+
   /** Never another custodian than the stored one: that would be signing in software for a key that has a token. */
   #custodian(name: string): KeyCustodian {
     const custodian = this.#custodians.get(name);
@@ -200,6 +271,13 @@ export class Keyring {
     throw new Fault('KEY_STORAGE', `custodian ${name} holds a signing key and is not configured`);
   }
 }
+
+const ANY_ALGORITHM: readonly KeyAlgorithm[] = ['ed25519', 'ecdsa-p256'];
+
+/** Purposes whose format has no choice: a checkpoint is an Ed25519 note (C2SP signed-note). */
+const PURPOSE_ALGORITHMS: Partial<Readonly<Record<KeyPurpose, readonly KeyAlgorithm[]>>> = {
+  ledger: ['ed25519'],
+};
 
 function byAge(a: SigningKey, b: SigningKey): number {
   return a.notBefore - b.notBefore || (a.kid < b.kid ? -1 : 1);

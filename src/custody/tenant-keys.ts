@@ -1,7 +1,7 @@
 import type { EpochMs } from '../lib/clock.ts';
 import type { RealmId } from '../storage/realm-scope.ts';
 import type { Tx } from '../storage/tx.ts';
-import type { KeyPurpose, KeySpec } from './custodian.ts';
+import type { KeyPurpose } from './custodian.ts';
 import type { JoseAlgorithm, KeyJwk } from './key-id.ts';
 import { describeKey, type Keyring, type NewKey, type Registration, type SigningKey } from './keyring.ts';
 import { APPLIANCE_SCOPE, type SigningKeyState } from './signing-key.ts';
@@ -51,15 +51,15 @@ export interface TrustBundleContents {
  * key of each realm.
  */
 export async function generateTenantKeys(keyring: Keyring): Promise<NewTenantKeys> {
-  const root = await keyring.generate(ed25519('root'));
-  const revocation = await keyring.generate(ed25519('revocation'));
+  const root = await make(keyring, 'root');
+  const revocation = await make(keyring, 'revocation');
   const slots: Slot[] = [
     { made: root, environment: null },
     { made: revocation, environment: null },
   ];
   for (const environment of ['live', 'test'] as const) {
     for (const purpose of REALM_PURPOSES) {
-      slots.push({ made: await keyring.generate(ed25519(purpose)), environment });
+      slots.push({ made: await make(keyring, purpose), environment });
     }
   }
   return { root, slots };
@@ -67,7 +67,7 @@ export async function generateTenantKeys(keyring: Keyring): Promise<NewTenantKey
 
 /** Makes the ledger key of a new appliance, before its unit. */
 export function generateLedgerKey(keyring: Keyring): Promise<NewKey> {
-  return keyring.generate(ed25519('ledger'));
+  return make(keyring, 'ledger');
 }
 
 /** Stores the ledger key, inside the unit that makes the appliance; the caller records it. */
@@ -122,6 +122,6 @@ function registration({ environment }: Slot, place: TenantPlace): Registration {
   return { tenantId, realm, environment, state: 'active', notBefore, notAfter: null };
 }
 
-function ed25519(purpose: KeyPurpose): KeySpec {
-  return { purpose, algorithm: 'ed25519' };
+async function make(keyring: Keyring, purpose: KeyPurpose): Promise<NewKey> {
+  return keyring.generate({ purpose, algorithm: await keyring.algorithmFor(purpose) });
 }

@@ -2,18 +2,18 @@ import { join } from 'node:path';
 import { Fault } from '../../faults.ts';
 import { invariant } from '../../lib/invariant.ts';
 import type { Random } from '../../lib/random.ts';
-import type {
-  CustodianHealth,
-  KeyAlgorithm,
-  KeyCustodian,
-  KeyHandle,
-  KeyPurpose,
-  KeySpec,
+import {
+  type CustodianHealth,
+  DEFAULT_CUSTODIAN,
+  type KeyAlgorithm,
+  type KeyCustodian,
+  type KeyHandle,
+  type KeyPurpose,
+  type KeySpec,
 } from '../custodian.ts';
 import { readSmallFile, writeDurably } from '../durable-file.ts';
 import { type Kek, sealed } from '../kek.ts';
-import { JOSE_ALGORITHMS, jwkOf, type KeyJwk, kidOf } from '../key-id.ts';
-import { type MessageRule, messageRule } from '../signed-messages.ts';
+import { GivenHandles, keyHandle } from '../key-handle.ts';
 import { openKeyFile, sealKeyFile } from './key-file.ts';
 import { PrivateKeys } from './private-keys.ts';
 
@@ -27,9 +27,8 @@ export interface FileCustodianConfig {
 }
 
 /** Stored with each of its keys. */
-export const FILE_CUSTODIAN = 'file';
+export const FILE_CUSTODIAN = DEFAULT_CUSTODIAN;
 
-const KEY_TYPES: Readonly<Record<KeyJwk['kty'], KeyAlgorithm>> = { OKP: 'ed25519', EC: 'ecdsa-p256' };
 const KID = /^[A-Za-z0-9_-]{16}$/;
 
 /**
@@ -38,12 +37,17 @@ const KID = /^[A-Za-z0-9_-]{16}$/;
  */
 export class FileCustodian implements KeyCustodian {
   readonly name = FILE_CUSTODIAN;
+  readonly recovers = false;
   readonly #config: FileCustodianConfig;
   readonly #keys = new PrivateKeys();
-  readonly #rules = new WeakMap<KeyHandle, MessageRule>();
+  readonly #given = new GivenHandles();
 
   constructor(config: FileCustodianConfig) {
     this.#config = config;
+  }
+
+  algorithms(): Promise<readonly KeyAlgorithm[]> {
+    return Promise.resolve(['ed25519', 'ecdsa-p256']);
   }
 
   // eslint-disable-next-line @typescript-eslint/require-await -- asynchronous for custodians that are not in this process
@@ -51,7 +55,7 @@ export class FileCustodian implements KeyCustodian {
     const kek = this.#openKek();
     const made: KeyHandle[] = [];
     this.#keys.generate(spec.algorithm, (pkcs8, spki) => {
-      const handle = handleOf(spec.purpose, spki);
+      const handle = keyHandle(spec.purpose, spki);
       const bytes = sealKeyFile(handle, pkcs8, { kek, random: this.#config.random });
       writeDurably(this.#pathOf(handle.kid), bytes, { replace: false });
       made.push(handle);
@@ -59,23 +63,21 @@ export class FileCustodian implements KeyCustodian {
     });
     const [handle] = made;
     invariant(handle !== undefined, 'a key that was generated was kept');
-    return this.#adopt(handle);
+    return this.#given.give(handle);
   }
 
   // eslint-disable-next-line @typescript-eslint/require-await -- asynchronous for custodians that are not in this process
   async find(stored: { reference: string; purpose: KeyPurpose; publicKey: Buffer }): Promise<KeyHandle> {
-    const handle = handleOf(stored.purpose, stored.publicKey);
+    const handle = keyHandle(stored.purpose, stored.publicKey);
     if (!KID.test(stored.reference) || handle.kid !== stored.reference) {
       throw new Fault('KEY_STORAGE', `the reference of key ${handle.kid} is not its own`);
     }
     this.#load(handle);
-    return this.#adopt(handle);
+    return this.#given.give(handle);
   }
 
   async sign(handle: KeyHandle, message: Buffer): Promise<Buffer> {
-    const rule = this.#rules.get(handle);
-    invariant(rule !== undefined, 'a handle is used with the custodian that gave it');
-    invariant(rule(message), `a ${handle.purpose} key never signs a message of this form`);
+    this.#given.demand(handle, message);
     if (!this.#keys.has(handle.reference)) this.#load(handle);
     return this.#keys.sign(handle.reference, message);
   }
@@ -86,6 +88,11 @@ export class FileCustodian implements KeyCustodian {
       : { state: 'ready', detail: 'keys are in sealed files' };
   }
 
+  /** Nothing can go away that was there when it was opened. */
+  check(): Promise<void> {
+    return Promise.resolve();
+  }
+
   /** Drops every private key from memory. */
   lock(): void {
     this.#keys.clear();
@@ -94,12 +101,6 @@ export class FileCustodian implements KeyCustodian {
   [Symbol.asyncDispose](): Promise<void> {
     this.lock();
     return Promise.resolve();
-  }
-
-  #adopt(handle: KeyHandle): KeyHandle {
-    const { kid, purpose, algorithm } = handle;
-    this.#rules.set(handle, messageRule({ kid, purpose, jose: JOSE_ALGORITHMS[algorithm] }));
-    return handle;
   }
 
   #load(handle: KeyHandle): void {
@@ -121,10 +122,4 @@ export class FileCustodian implements KeyCustodian {
   #pathOf(kid: string): string {
     return join(this.#config.directory, 'keys', `${kid}.key`);
   }
-}
-
-function handleOf(purpose: KeyPurpose, publicKey: Buffer): KeyHandle {
-  const jwk = jwkOf(publicKey);
-  const kid = kidOf(jwk);
-  return Object.freeze({ kid, purpose, algorithm: KEY_TYPES[jwk.kty], reference: kid, publicKey });
 }

@@ -1,0 +1,39 @@
+import { realpathSync, statSync } from 'node:fs';
+import { dirname, isAbsolute } from 'node:path';
+import { TokenError } from './cryptoki.ts';
+
+const OTHERS_WRITE = 0o022;
+/** Like /tmp: others may add files, and not replace those that are there. */
+const STICKY = 0o1000;
+
+/**
+ * The real path of a PKCS#11 module. Who can replace the file or its name runs code beside the PIN: both belong to root or
+ * to us, and nobody else may write them.
+ * @throws TokenError setup
+ */
+export function modulePath(configured: string): string {
+  if (!isAbsolute(configured)) throw setup(`the module ${configured} is not named by its whole path`);
+  const path = resolved(configured);
+  demandOurs(path, `the module ${path}`);
+  demandOurs(dirname(path), `the directory ${dirname(path)}`);
+  return path;
+}
+
+function resolved(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    throw setup(`the module ${path} is not there`);
+  }
+}
+
+function demandOurs(path: string, what: string): void {
+  const { uid, mode } = statSync(path);
+  if (uid !== 0 && uid !== process.getuid?.())
+    throw setup(`${what} belongs to somebody else than root or us`);
+  if ((mode & OTHERS_WRITE) !== 0 && (mode & STICKY) === 0) throw setup(`${what} can be written by others`);
+}
+
+function setup(detail: string): TokenError {
+  return new TokenError('setup', 'MODULE', detail);
+}

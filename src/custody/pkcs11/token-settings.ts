@@ -1,0 +1,86 @@
+import { Fault } from '../../faults.ts';
+import { type Pkcs11Uri, parsePkcs11Uri, pkcs11Uri } from './pkcs11-uri.ts';
+import type { TokenSettings } from './signer.ts';
+
+/** A token as an operator names it. */
+export interface TokenNamed {
+  /** Whole path of the module; it may stand in the URI instead. */
+  readonly module: string | null;
+  /** PKCS#11 URI (RFC 7512), or just the label of the token. */
+  readonly token: string | null;
+  /** File of the PIN; it may stand in the URI instead. */
+  readonly pinSource: string | null;
+  /** `NAME=value`. */
+  readonly environment: readonly string[];
+}
+
+/** These would change our own program, not the module. */
+const OURS = /^(?:NODE_|MINTMARK_)/;
+const VARIABLE = /^([A-Z_][A-Z0-9_]{0,63})=(.*)$/s;
+
+/**
+ * What a signer needs of what an operator wrote; undefined when he wrote nothing: there is no token.
+ * @throws Fault CONFIG_INVALID when a part is missing, said twice, or no part of a token's name
+ */
+export function tokenSettings(named: TokenNamed): TokenSettings | undefined {
+  const { module, token, pinSource } = named;
+  if (module === null && token === null && pinSource === null) return undefined;
+  if (token === null) throw missing('pkcs11.token', 'which token');
+  const uri = token.startsWith('pkcs11:') ? parsePkcs11Uri(token) : { token };
+  demandTokenOnly(uri);
+  const { 'module-path': modulePath, 'pin-source': pin, ...path } = uri;
+  return {
+    module:
+      only('pkcs11.module', module, modulePath) ?? fail('pkcs11.module', 'the file of the vendor’s module'),
+    token: pkcs11Uri(path),
+    pinSource:
+      only('pkcs11.pinSource', pinSource, pathOf(pin)) ??
+      fail('pkcs11.pinSource', 'the file that holds its PIN'),
+    environment: environmentOf(named.environment),
+  };
+}
+
+/** Keys are found by what is stored of them; the setting names the token they are in. */
+function demandTokenOnly({ object, id, type, token, serial, model, manufacturer }: Pkcs11Uri): void {
+  if (object !== undefined || id !== undefined || type !== undefined) {
+    throw new Fault('CONFIG_INVALID', 'pkcs11.token names a token, not a key: leave object, id and type out');
+  }
+  if ((token ?? serial ?? model ?? manufacturer) === undefined) {
+    throw new Fault('CONFIG_INVALID', 'pkcs11.token says nothing of the token; name it by token and serial');
+  }
+}
+
+function only(name: string, written: string | null, inUri: string | undefined): string | undefined {
+  if (written !== null && inUri !== undefined && written !== inUri) {
+    throw new Fault('CONFIG_INVALID', `${name} and the URI in pkcs11.token name different files`);
+  }
+  return written ?? inUri;
+}
+
+/** RFC 7512 §2.3: a file URI or a path; a command behind a bar would be run, and is not. */
+function pathOf(pinSource: string | undefined): string | undefined {
+  if (pinSource === undefined) return undefined;
+  const path = pinSource.replace(/^file:(?:\/\/(?=\/))?/, '');
+  if (path.startsWith('/')) return path;
+  throw new Fault('CONFIG_INVALID', 'pin-source is a file by its whole path');
+}
+
+function environmentOf(lines: readonly string[]): Record<string, string> {
+  const pairs = lines.map((line) => {
+    const [, name, value] = VARIABLE.exec(line) ?? [];
+    if (name !== undefined && value !== undefined && !OURS.test(name)) return [name, value] as const;
+    throw new Fault(
+      'CONFIG_INVALID',
+      'pkcs11.environment holds NAME=value, and no variable of Node or Mintmark',
+    );
+  });
+  return Object.fromEntries(pairs);
+}
+
+function fail(name: string, what: string): never {
+  throw missing(name, what);
+}
+
+function missing(name: string, what: string): Fault {
+  return new Fault('CONFIG_INVALID', `${name} is missing: it says ${what}`);
+}
