@@ -102,6 +102,7 @@ async function serveParts(parts: Parts, given: DaemonGiven): Promise<Daemon> {
   const places = await listen(server, parts);
   for (const job of allJobs(parts, deps)) schedule.add(job);
   if (parts.directory.uncleanStop) checkAfterUncleanStop(parts);
+  for (const { kid, reason } of parts.keyring.unfound()) log.warn('signing key not found', { kid, reason });
   for (const { state, reason } of parts.states()) log.warn('not ready', { state, reason });
   // Loading and stripping the source took a third of the heap; nothing of it is needed again.
   globalThis.gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' });

@@ -75,6 +75,9 @@ function devConfig({ root, port, config }: DevOpening): Config {
     data: { directory: join(root, 'data'), ballastMiB: 0, reserveMiB: MIB_OF_RESERVE },
     http: { ...config.http, host: '127.0.0.1', port, socket: null, allowPlain: [], trustedProxies: [] },
     metrics: { ...config.metrics, enabled: false },
+    // A token that is configured is a real one.
+    custody: { ...config.custody, custodian: 'file', inFiles: [] },
+    pkcs11: { module: null, token: null, pinSource: null, environment: [] },
   };
 }
 

@@ -17,7 +17,7 @@ import type { RealmId } from '../storage/realm-scope.ts';
 import { NO_LIMITS } from '../storage/realms.ts';
 import { featureDeps } from './features.ts';
 import { initialiseAppliance } from './initialise.ts';
-import { openParts, type Parts, type Surroundings } from './parts.ts';
+import { custodiansOf, openParts, type Parts, type Surroundings } from './parts.ts';
 
 /** The first tenant's name and code. */
 export interface NewTenantChoices {
@@ -58,7 +58,11 @@ export async function initialise(given: InitialiseGiven, around: Surroundings): 
   const { config, credentialPath, passphrase, dev } = given;
   const root = config.data.directory;
   const issuer = config.issuing.issuer;
-  const made = await initialiseAppliance({ root, credentialPath, passphrase, issuer, dev }, around);
+  const custodians = custodiansOf(config, around.clock);
+  const made = await initialiseAppliance(
+    { root, credentialPath, passphrase, issuer, dev, custodians },
+    around,
+  );
   const unsealing: Unsealing = { with: 'recovery', code: made.recoveryCode };
   const directory = await openDataDirectory(root, { dev });
   try {

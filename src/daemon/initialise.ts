@@ -1,4 +1,7 @@
+import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import {
+  type CustodyDeps,
   generateLedgerKey,
   initialiseCustody,
   registerLedgerKey,
@@ -27,6 +30,8 @@ export interface NewAppliance {
   readonly issuer: string;
   /** A throw-away appliance, for good. */
   readonly dev: boolean;
+  /** A token, and what its keys are made in. */
+  readonly custodians?: Pick<CustodyDeps, 'pkcs11' | 'makesIn' | 'inFiles'>;
 }
 
 /** What `init` shows once. */
@@ -47,15 +52,18 @@ const INITIALISER = { kind: 'operator', id: 'local', via: 'init' } as const;
  * 1. Data directory and empty database. Stop here: `serve` says that init did not finish.
  * 2. Key slots and the ledger key on disk. Stop here: the same; nothing names the keys.
  * 3. One unit: system keys, identity, ledger key, first entries. From the commit on it is an appliance.
+ * A failure before that (a token whose PIN is wrong) takes back what was made, so that init can be tried again.
  * @throws Fault DATA_DIRECTORY_INVALID when the directory is not empty; KEY_STORAGE, VALIDATION_FAILED
  */
 export async function initialiseAppliance(given: NewAppliance, around: Surroundings): Promise<Initialised> {
   const { clock, random } = around;
+  const hadCredential = given.credentialPath !== undefined && existsSync(given.credentialPath);
   const directory = await createDataDirectory(given.root);
+  let done = false;
   try {
     const now = clock.wall();
-    const { credentialPath, passphrase } = given;
-    const slots = { directory: given.root, random, now, credentialPath, passphrase };
+    const { credentialPath, passphrase, custodians } = given;
+    const slots = { directory: given.root, random, now, credentialPath, passphrase, ...custodians };
     const { custody, recoveryCode } = await initialiseCustody(slots);
     await using opened = custody;
     const reader = readerOf(directory.database);
@@ -95,8 +103,16 @@ export async function initialiseAppliance(given: NewAppliance, around: Surroundi
     });
     await work.stop();
     const firstKey = firstLedgerKey({ reader, origin: ledgerOrigin(applianceId) });
+    done = true;
     return { applianceId, recoveryCode, ledgerKey: formatVerifierKey(firstKey) };
   } finally {
     directory.close();
+    if (!done) takeBack(given, { hadCredential });
   }
+}
+
+/** What is in the directory, not the directory: it may be a mount point, or have been made with rights of its own. */
+function takeBack({ root, credentialPath }: NewAppliance, before: { readonly hadCredential: boolean }): void {
+  for (const name of readdirSync(root)) rmSync(join(root, name), { recursive: true, force: true });
+  if (credentialPath !== undefined && !before.hadCredential) rmSync(credentialPath, { force: true });
 }

@@ -41,6 +41,7 @@ export function allJobs(parts: Parts, deps: FeatureDeps): Job[] {
     ...deliveryJobs({ ...deps, realms: () => [SYSTEM_REALM, ...realms()] }),
     ...storageJobs(parts, deps),
     loadJob(parts, deps),
+    signerJob(parts),
   ];
 }
 
@@ -49,6 +50,29 @@ function keyRules({ config: { apiKeys } }: Parts): { reminderMs: number; maxAgeM
   return {
     reminderMs: rotationReminderDays * DAY,
     maxAgeMs: maxAgeDays === null ? null : maxAgeDays * DAY,
+  };
+}
+
+/** How soon an HSM that came back is noticed. */
+const SIGNER_EVERY_MS = 5 * SECOND;
+
+/** Looks after the custodians, and says once that one went away or came back. */
+function signerJob({ custody, log }: Parts): Job {
+  const said = new Map<string, string>();
+  return {
+    name: 'watch-signers',
+    everyMs: SIGNER_EVERY_MS,
+    run: async () => {
+      await custody.check();
+      for (const { custodian, health } of custody.health()) {
+        const before = said.get(custodian) ?? 'ready';
+        said.set(custodian, health.state);
+        if (before === health.state) continue;
+        const line = { custodian, state: health.state, detail: health.detail };
+        if (health.state === 'ready') log.info('the signer is back', line);
+        else log.warn('the signer is not well', line);
+      }
+    },
   };
 }
 

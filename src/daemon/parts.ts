@@ -2,11 +2,14 @@ import type { Config } from '../config/index.ts';
 import {
   APPLIANCE_SCOPE,
   type Custody,
+  type CustodyDeps,
   type Keyring,
   openCustody,
+  tokenSettings,
   type Unsealing,
 } from '../custody/index.ts';
 import { createOutbox, type Outbox } from '../delivery/index.ts';
+import { Fault } from '../faults.ts';
 import type { Log } from '../http/log.ts';
 import { Metrics } from '../http/metrics.ts';
 import {
@@ -97,7 +100,7 @@ export async function openParts(opening: Opening, around: Surroundings): Promise
     signers: () => [ledgerSignerOf(core)],
     clock: around.clock,
     everyEntries: config.ledger.checkpointEntries,
-    maySign: () => refusalIn(states(), 'issue') === null,
+    maySign: () => mayCheckpoint(core, states()),
     onError: (error) => {
       around.log.error('checkpoint failed', { error });
     },
@@ -143,7 +146,8 @@ async function openCore({ config, directory, unsealing }: Opening, around: Surro
       around.log.warn('the clock is suspect', { ...status });
     },
   });
-  const custody = await openCustody({ directory: directory.paths.root, random }, unsealing);
+  const given = { directory: directory.paths.root, random, ...custodiansOf(config, clock) };
+  const custody = await openCustody(given, unsealing);
   custody.loadRealmKeys(reader);
   const ledger = Ledger.open(reader, { random, sealer: custody.sealer });
   const work = new UnitOfWork<TreeHead>({
@@ -159,6 +163,7 @@ async function openCore({ config, directory, unsealing }: Opening, around: Surro
     return { time, custody, keyring, ledger, work, identity: readIdentity(reader) };
   } catch (error) {
     await work.stop();
+    await custody[Symbol.asyncDispose]();
     throw error;
   }
 }
@@ -189,14 +194,37 @@ async function compareAnchor(given: {
   return checkAnchor(work.read, await anchor.read(), keys);
 }
 
+/** A token that is away stops checkpoints only if the ledger key is the one in it. */
+function mayCheckpoint({ custody, keyring }: Core, held: readonly HeldState[]): boolean {
+  const others = held.filter(({ state }) => state !== 'signer-away');
+  if (refusalIn(others, 'issue') !== null) return false;
+  const holder = keyring.activeKey('ledger', APPLIANCE_SCOPE).custodian;
+  return custody.away().every(({ custodian }) => custodian !== holder);
+}
+
+/** Where keys are and will be made, as configured. @throws Fault CONFIG_INVALID */
+export function custodiansOf(
+  config: Config,
+  clock: Clock,
+): Pick<CustodyDeps, 'pkcs11' | 'makesIn' | 'inFiles'> {
+  const token = tokenSettings(config.pkcs11);
+  const { custodian: makesIn, inFiles } = config.custody;
+  if (makesIn === 'pkcs11' && token === undefined) {
+    throw new Fault('CONFIG_INVALID', 'custody.custodian is pkcs11, and [pkcs11] names no token');
+  }
+  return { pkcs11: token && { ...token, clock }, makesIn, inFiles };
+}
+
 function statesOf(given: {
   readonly time: TrustedClock;
   readonly work: UnitOfWork<TreeHead>;
+  readonly custody: Custody;
+  readonly keyring: Keyring;
   readonly found: AnchorFinding;
   readonly openedAt: EpochMs;
   readonly diskState: () => DiskStatus['state'];
 }): () => readonly HeldState[] {
-  const { time, work, found, openedAt, diskState } = given;
+  const { time, work, found, openedAt, diskState, custody, keyring } = given;
   const standing: HeldState[] =
     found.state === 'rolled-back'
       ? [
@@ -217,6 +245,15 @@ function statesOf(given: {
         reason: `the wall clock disagrees with trusted time (${String(clock.reason)})`,
         since: clock.trusted,
         leftBy: 'mintmark clock set-trusted --reason …',
+      });
+    }
+    for (const { custodian, since = openedAt } of custody.away()) {
+      if (!keyring.signsWith(custodian)) continue;
+      held.push({
+        state: 'signer-away',
+        reason: `custodian ${custodian} does not sign at present`,
+        since,
+        leftBy: 'the token coming back; `mintmark status` says what is wrong with it',
       });
     }
     if (work.diskFull || diskState() === 'full') {

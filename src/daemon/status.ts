@@ -42,11 +42,17 @@ export async function readStatus(parts: Parts) {
       unsignedSeconds: Math.round((checkpoint.unsignedForMs ?? 0) / 1000),
     },
     signingKeys: keyring.list().length,
-    custodians: custody.health().map(({ custodian, health }) => ({ custodian, state: health.state })),
+    custodians: custody
+      .health()
+      .map(({ custodian, health: { state, detail } }) => ({ custodian, state, detail })),
     slots: custody.listSlots(),
     heldSweeps: heldSweeps(parts),
     backup,
-    warnings: [...directory.warnings, ...(backup.warning === null ? [] : [backup.warning])],
+    warnings: [
+      ...keyring.unfound().map(({ kid, reason }) => `signing key ${kid} was not found: ${reason}`),
+      ...directory.warnings,
+      ...(backup.warning === null ? [] : [backup.warning]),
+    ],
   };
 }
 
