@@ -2,6 +2,7 @@ import type { AddCommands } from './program.ts';
 import { addAudit } from './audit.ts';
 import { addBackup } from './backup.ts';
 import { addDev } from './dev.ts';
+import { addHsm } from './hsm.ts';
 import { addInit } from './init.ts';
 import { addKeys } from './keys.ts';
 import { addServe } from './serve.ts';
@@ -14,6 +15,7 @@ export const addApplianceCommands: AddCommands = (program, outputOf, withClient)
   addDev(program, outputOf);
   addStatus(program, withClient);
   addKeys(program, withClient);
+  addHsm(program, outputOf);
   addAudit(program, outputOf, withClient);
   addBackup(program, outputOf, withClient);
 };

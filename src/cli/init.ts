@@ -21,6 +21,10 @@ interface InitFlags {
   readonly passphraseFile?: string;
   readonly secretOut?: string;
   readonly recoveryOut?: string;
+  readonly custodian?: string;
+  readonly module?: string;
+  readonly token?: string;
+  readonly pinSource?: string;
 }
 
 /** Adds `init`: makes an appliance in an empty data directory. */
@@ -43,6 +47,15 @@ export function addInit(program: Command, outputOf: (command: Command) => Output
     .option('--passphrase-file <file>', 'also make a passphrase slot; - reads standard input')
     .option('--secret-out <file>', 'write the first API key to this new file (0600) instead of showing it')
     .option('--recovery-out <file>', 'write the recovery code to this new file (0600) instead of showing it')
+    .addOption(
+      new Option(
+        '--custodian <kind>',
+        'make signing keys in sealed files or in a token (default: the configuration)',
+      ).choices(['file', 'pkcs11']),
+    )
+    .option('--module <file>', 'PKCS#11 module of the token, by its whole path')
+    .option('--token <name>', 'PKCS#11 URI of the token (pkcs11:token=…;serial=…), or its label')
+    .option('--pin-source <file>', 'file with the PIN of the token')
     .addHelpText(
       'after',
       `
@@ -52,7 +65,8 @@ The recovery code opens the appliance and all its backups when everything else i
 
 Examples:
   mintmark init
-  mintmark init --unattended --secret-out first-key.txt --recovery-out recovery.txt`,
+  mintmark init --unattended --secret-out first-key.txt --recovery-out recovery.txt
+  mintmark init --custodian pkcs11 --module /usr/lib/softhsm/libsofthsm2.so --token mintmark --pin-source pin`,
     );
   command.action(async (flags: InitFlags) => {
     await runInit(command, flags, outputOf(command));
@@ -60,7 +74,7 @@ Examples:
 }
 
 async function runInit(command: Command, flags: InitFlags, out: Output): Promise<void> {
-  const { config, file: configuration } = await loadFor(command);
+  const { config, file: configuration } = await loadFor(command, custodianFlags(flags));
   refuseLeaks(flags);
   for (const file of [flags.recoveryOut, flags.secretOut]) if (file !== undefined) demandPlaceFor(file);
   const credentialPath = flags.credential ?? config.custody.credential ?? undefined;
@@ -88,23 +102,38 @@ async function runInit(command: Command, flags: InitFlags, out: Output): Promise
     credential: credentialPath ?? 'none: every start asks for the passphrase or the recovery code',
   };
   out.result(facts, () => `${details(facts)}\n\nStart it with: ${serveCommand(command, flags)}`);
-  if (credentialPath !== undefined) {
+  if (config.custody.custodian !== 'file') {
+    out.warn('the keys are in the token alone: back it up by the means of its vendor, and try that backup');
+  } else if (credentialPath !== undefined) {
     out.warn(
       `whoever can read ${credentialPath} and the data directory has the keys; keep the two apart in backups`,
     );
   }
 }
 
+function custodianFlags({
+  custodian,
+  module,
+  token,
+  pinSource,
+}: InitFlags): Record<string, string | undefined> {
+  return {
+    'custody.custodian': custodian,
+    'pkcs11.module': module,
+    'pkcs11.token': token,
+    'pkcs11.pinSource': pinSource,
+  };
+}
+
 /** With whatever of this command line says where things are: without it `serve` would look elsewhere. */
-function serveCommand(command: Command, { credential }: InitFlags): string {
+function serveCommand(command: Command, flags: InitFlags): string {
   const { config, dataDir, set = [] } = globalFlags(command);
+  const own = Object.entries({ 'custody.credential': flags.credential, ...custodianFlags(flags) });
+  const sets = own.flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`]));
   const words = [
     ...(config === undefined ? [] : ['--config', config]),
     ...(dataDir === undefined ? [] : ['--data-dir', dataDir]),
-    ...[...set, ...(credential === undefined ? [] : [`custody.credential=${credential}`])].flatMap((one) => [
-      '--set',
-      one,
-    ]),
+    ...[...set, ...sets].flatMap((one) => ['--set', one]),
   ];
   const quoted = words.map((word) =>
     /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`,

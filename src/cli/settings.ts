@@ -21,8 +21,15 @@ export function globalFlags(command: Command): GlobalFlags {
   return command.optsWithGlobals<GlobalFlags>();
 }
 
-/** The configuration as a command sees it. @throws Fault CONFIG_INVALID */
-export async function loadFor(command: Command): Promise<LoadedConfig> {
+/**
+ * The configuration as a command sees it.
+ * @param own settings, by name, for which the command has flags of its own; undefined: the flag was not given
+ * @throws Fault CONFIG_INVALID
+ */
+export async function loadFor(
+  command: Command,
+  own: Readonly<Record<string, unknown>> = {},
+): Promise<LoadedConfig> {
   const { loadConfig } = await import('../config/index.ts');
   const flags = globalFlags(command);
   return loadConfig({
@@ -31,6 +38,7 @@ export async function loadFor(command: Command): Promise<LoadedConfig> {
     flags: {
       ...(await assignments(flags.set ?? [])),
       ...(flags.dataDir === undefined ? {} : { 'data.directory': flags.dataDir }),
+      ...Object.fromEntries(Object.entries(own).filter(([, value]) => value !== undefined)),
     },
   });
 }

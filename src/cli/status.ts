@@ -60,8 +60,11 @@ function heldOf(value: unknown): Readonly<Record<string, unknown>> {
 }
 
 function custodiansOf(data: Readonly<Record<string, unknown>>): string[] {
-  const custodians = data['custodians'] as { custodian: string; state: string }[]; // the route's answer
-  return custodians.map(({ custodian, state }) => `${custodian} (${state})`);
+  // the route's answer
+  const custodians = data['custodians'] as { custodian: string; state: string; detail: string }[];
+  return custodians.map(({ custodian, state, detail }) =>
+    state === 'ready' ? `${custodian} (ready)` : `${custodian} (${state}: ${detail})`,
+  );
 }
 
 function slotsOf(data: Readonly<Record<string, unknown>>): string[] {

@@ -15,6 +15,7 @@ import {
 } from '../verify/index.ts';
 import { isoTime } from '../lib/clock.ts';
 import { CliError, EXIT } from './exit-code.ts';
+import { NODE_VERIFIERS } from './p256.ts';
 import { details, type Output, readSecret } from './terminal.ts';
 
 /** Options of `mintmark verify`. */
@@ -60,6 +61,7 @@ export async function runVerify({
     product: flags.product ?? 'any',
     licenseKey: key,
     refuseDev: flags.refuseDev,
+    verifiers: NODE_VERIFIERS,
     revocations:
       flags.revocations === undefined ? undefined : revocationsOf(flags.revocations, trust, environment),
   };
@@ -141,7 +143,11 @@ function trustOf(flags: VerifyFlags, tenant: string | undefined): { trust: Trust
     );
   }
   const bundle = readText(flags.trust).trim();
-  const answer = verifyTrustBundle(bundle, { roots: flags.root ?? rootsNamedBy(bundle), tenant });
+  const answer = verifyTrustBundle(bundle, {
+    roots: flags.root ?? rootsNamedBy(bundle),
+    tenant,
+    verifiers: NODE_VERIFIERS,
+  });
   if (answer.trust === undefined) {
     throw new CliError(
       EXIT.invalid,
@@ -181,7 +187,11 @@ function payloadOf(bundle: string): string {
 }
 
 function revocationsOf(file: string, trust: Trust, environment: Environment): RevocationList {
-  const answer = RevocationList.accept(readText(file).trim(), { trust, environment });
+  const answer = RevocationList.accept(readText(file).trim(), {
+    trust,
+    environment,
+    verifiers: NODE_VERIFIERS,
+  });
   if (answer.list !== undefined) return answer.list;
   throw new CliError(EXIT.invalid, `${answer.code}: the revocation list is not accepted: ${answer.message}`);
 }

@@ -1,0 +1,83 @@
+import type { Command } from 'commander';
+import type { Probe, ProbedToken } from '../custody/index.ts';
+import { present } from '../lib/invariant.ts';
+import { CliError, EXIT } from './exit-code.ts';
+import { loadFor } from './settings.ts';
+import { details, type Output } from './terminal.ts';
+
+interface ProbeFlags {
+  readonly module?: string;
+  readonly token?: string;
+  readonly pinSource?: string;
+}
+
+/** Adds `hsm probe`. */
+export function addHsm(program: Command, outputOf: (command: Command) => Output): void {
+  const hsm = program.command('hsm').description('hardware security modules');
+  const command = hsm
+    .command('probe')
+    .description(
+      'what a PKCS#11 module offers: tokens, what Mintmark would use each for and, with a PIN, how fast',
+    )
+    .option('--module <file>', 'PKCS#11 module, by its whole path (default: pkcs11.module)')
+    .option(
+      '--token <name>',
+      'with --pin-source: the token to sign with, by URI or label (default: pkcs11.token)',
+    )
+    .option(
+      '--pin-source <file>',
+      'log in with the PIN in this file, once, and measure (default: do not log in)',
+    )
+    .addHelpText(
+      'after',
+      `
+With a PIN it makes a key of each algorithm in the token, signs with it for a second, and removes it again.
+
+Examples:
+  mintmark hsm probe --module /usr/lib/softhsm/libsofthsm2.so
+  mintmark hsm probe --pin-source /etc/mintmark/credentials/pin`,
+    );
+  command.action(async (flags: ProbeFlags) => {
+    const out = outputOf(command);
+    const found = await probeAs(command, flags);
+    out.result(found, () => textOf(found));
+  });
+}
+
+async function probeAs(command: Command, { module, token, pinSource }: ProbeFlags): Promise<Probe> {
+  const own = { 'pkcs11.module': module, 'pkcs11.token': token, 'pkcs11.pinSource': pinSource };
+  const { config } = await loadFor(command, own);
+  if (config.pkcs11.module === null) {
+    throw new CliError(EXIT.usage, 'no module is named', 'Give --module, or set pkcs11.module.');
+  }
+  if (pinSource !== undefined && config.pkcs11.token === null) {
+    throw new CliError(EXIT.usage, 'a PIN is for one token', 'Give --token, or set pkcs11.token.');
+  }
+  const { probe, tokenSettings } = await import('../custody/index.ts');
+  const { systemClock } = await import('../lib/clock.ts');
+  const { systemRandom } = await import('../lib/random.ts');
+  // Without a PIN every token is looked into; what stands here for one is asked of none.
+  const anyToken = { token: config.pkcs11.token ?? 'any', pinSource: config.pkcs11.pinSource ?? '/none' };
+  const settings = present(tokenSettings({ ...config.pkcs11, ...anyToken }), 'a module is named');
+  const login = pinSource === undefined ? null : settings;
+  return probe({ ...settings, login }, { clock: systemClock, random: systemRandom });
+}
+
+function textOf({ module, library, tokens, signing }: Probe): string {
+  const parts = [details({ module, library, tokens: tokens.length }), ...tokens.map(tokenText)];
+  for (const { algorithm, perSecond, medianMs } of signing ?? []) {
+    parts.push(`signed with ${algorithm}: ${perSecond} a second, one after the other; median ${medianMs} ms`);
+  }
+  if (signing === null) parts.push('Not logged in: name a PIN with --pin-source to have it sign.');
+  return parts.join('\n\n');
+}
+
+function tokenText({ uri, algorithms, mechanisms, warnings }: ProbedToken): string {
+  const [best, ...others] = algorithms;
+  const use =
+    best === undefined
+      ? 'nothing'
+      : `signing keys, ${best}${others.length === 0 ? '' : ` (also ${others.join(', ')})`}`;
+  const lines = details({ token: uri, 'would be used for': use, mechanisms: mechanisms.length });
+  return [lines, ...warnings.map((warning) => `warning: ${warning}`)].join('\n');
+}
