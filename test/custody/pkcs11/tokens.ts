@@ -1,0 +1,33 @@
+import { onTestFinished } from 'vitest';
+import { Kek } from '../../../src/custody/kek.ts';
+import { Pkcs11Custodian } from '../../../src/custody/pkcs11/pkcs11-custodian.ts';
+import type { TokenSettings } from '../../../src/custody/pkcs11/signer.ts';
+import { type Clock, systemClock } from '../../../src/lib/clock.ts';
+import { SoftHsm } from '../../support/softhsm.ts';
+import { random, temporaryDirectory } from '../custody-fixtures.ts';
+
+/** What a test changes of what a custodian is given. */
+export interface Changed {
+  readonly settings?: Partial<TokenSettings>;
+  readonly clock?: Clock;
+}
+
+/** A token and an appliance's place for its custodian; each custodian of it is ended with the test. */
+export function newTokenStore() {
+  const hsm = new SoftHsm();
+  onTestFinished(() => hsm[Symbol.dispose]());
+  const directory = temporaryDirectory();
+  const kek = Kek.generate(random);
+  const custodian = ({ settings = {}, clock = systemClock }: Changed = {}): Pkcs11Custodian => {
+    const pkcs11 = { ...hsm.settings, ...settings, clock };
+    const made = new Pkcs11Custodian({ directory, random, kek: () => kek, pkcs11 });
+    onTestFinished(() => made[Symbol.asyncDispose]());
+    return made;
+  };
+  const open = async (changed?: Changed): Promise<Pkcs11Custodian> => {
+    const made = custodian(changed);
+    await made.start();
+    return made;
+  };
+  return { hsm, directory, kek, custodian, open };
+}

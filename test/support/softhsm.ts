@@ -1,0 +1,112 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TokenSettings } from '../../src/custody/pkcs11/signer.ts';
+
+const MODULES = ['/usr/lib/softhsm/libsofthsm2.so', '/usr/lib64/pkcs11/libsofthsm2.so'];
+/** SoftHSM's module, where Debian and Fedora put it. */
+export const SOFTHSM_MODULE = MODULES.find((path) => existsSync(path));
+
+/** What the tests of tokens need and this machine lacks, in words; null: nothing. */
+export function missingForTokens(): string | null {
+  if (SOFTHSM_MODULE === undefined) return 'SoftHSM is not installed (Debian: softhsm2)';
+  if (!existsSync(BINDING)) return 'the binding to PKCS#11 modules is not built (scripts/build-pkcs11)';
+  return null;
+}
+
+const BINDING = join(createRequire(import.meta.url).resolve('pkcs11js'), '..', 'build/Release/pkcs11.node');
+
+/** Numbers, as most HSMs demand. */
+export const SOFTHSM_PIN = '48151623';
+const SECURITY_OFFICER_PIN = '42108151';
+
+/** The settings with which an appliance makes its keys in a token, as `--set` takes them. */
+export function tokenSets({ module, pinSource, environment }: TokenSettings): string[] {
+  const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
+  return [
+    ...['custody.custodian=pkcs11', 'pkcs11.token=mintmark'],
+    ...[`pkcs11.module=${module}`, `pkcs11.pinSource=${pinSource}`],
+    `pkcs11.environment=${variables.join(',')}`,
+  ];
+}
+
+/** A directory of SoftHSM tokens of its own, with one token in it. */
+export class SoftHsm {
+  readonly root: string;
+  readonly tokens: string;
+  readonly pinFile: string;
+  readonly environment: Readonly<Record<string, string>>;
+
+  constructor(label = 'mintmark') {
+    this.root = mkdtempSync(join(tmpdir(), 'mintmark-softhsm-'));
+    this.tokens = join(this.root, 'tokens');
+    this.pinFile = join(this.root, 'pin');
+    const config = join(this.root, 'softhsm2.conf');
+    writeFileSync(
+      config,
+      `directories.tokendir = ${this.tokens}\nobjectstore.backend = file\nlog.level = ERROR\n`,
+    );
+    this.environment = { SOFTHSM2_CONF: config };
+    mkdirSync(this.tokens, { mode: 0o700 });
+    this.writePin(SOFTHSM_PIN);
+    this.addToken(label);
+  }
+
+  /** How Mintmark is told of the token. */
+  get settings(): TokenSettings {
+    const module = SOFTHSM_MODULE ?? 'none';
+    return { module, token: 'pkcs11:token=mintmark', pinSource: this.pinFile, environment: this.environment };
+  }
+
+  addToken(label: string): void {
+    const pins = ['--pin', SOFTHSM_PIN, '--so-pin', SECURITY_OFFICER_PIN];
+    this.#run('softhsm2-util', ['--init-token', '--free', '--label', label, ...pins]);
+  }
+
+  /** Serial numbers of its tokens. */
+  serials(): string[] {
+    const shown = this.#run('softhsm2-util', ['--show-slots']);
+    return Array.from(shown.matchAll(/Serial number: +([0-9a-f]+)/g), ([, serial = '']) => serial);
+  }
+
+  writePin(pin: string): void {
+    rmSync(this.pinFile, { force: true });
+    writeFileSync(this.pinFile, `${pin}\n`, { mode: 0o600 });
+  }
+
+  /** As a person would with OpenSC's tool, logged in. */
+  pkcs11Tool(args: readonly string[]): string {
+    const login = [
+      '--module',
+      this.settings.module,
+      '--token-label',
+      'mintmark',
+      '--login',
+      '--pin',
+      SOFTHSM_PIN,
+    ];
+    return this.#run('pkcs11-tool', [...login, ...args]);
+  }
+
+  /** Takes every token away, as if the device had been unplugged. */
+  unplug(): void {
+    renameSync(this.tokens, `${this.tokens}.away`);
+    mkdirSync(this.tokens, { mode: 0o700 });
+  }
+
+  plugIn(): void {
+    rmSync(this.tokens, { recursive: true, force: true });
+    renameSync(`${this.tokens}.away`, this.tokens);
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.root, { recursive: true, force: true });
+  }
+
+  #run(program: string, args: readonly string[]): string {
+    const env = { ...process.env, ...this.environment };
+    return execFileSync(program, args, { env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+  }
+}
