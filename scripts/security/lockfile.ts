@@ -4,7 +4,8 @@ import { z } from 'zod';
 export const KNOWN_INSTALL_SCRIPTS: Readonly<Record<string, string>> = {
   'node_modules/@scarf/scarf': 'usage statistics of a linter dependency; never run, never imported by us',
   'node_modules/esbuild': 'only checks its own platform package; works without',
-  'node_modules/pkcs11js': 'would compile its binding; scripts/build-pkcs11 does that where keys are in a token',
+  'node_modules/pkcs11js':
+    'would compile its binding; scripts/build-pkcs11 does that where keys are in a token',
 };
 
 const Package = z.object({
