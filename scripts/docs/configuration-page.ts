@@ -13,6 +13,7 @@ export function configurationPage(): string {
     'A relative path in the file or in a default is below the directory that Mintmark is installed in, so that the same\n' +
       'appliance is meant wherever a command is typed. In a flag or a variable it is below the current directory, as in any\n' +
       'command.',
+    'In a variable a list is written `one,two`, and a table of numbers `name=1,other=2`, with all of its members.',
     ...tables,
   ]);
 }

@@ -66,8 +66,7 @@ const CANARY = 'Canary of the first tenant';
 
 beforeAll(async () => {
   // Here it is to be seen who is let in, not how often.
-  const standard = { validate: 60, heartbeat: 60, activate: 10, activateRealm: 600 };
-  const limits = JSON.stringify({ ...standard, management: 100_000, burst: 100_000 });
+  const limits = 'validate=60,heartbeat=60,activate=10,activateRealm=600,management=100000,burst=100000';
   const env = { MINTMARK_LIMITS_STANDARD: limits };
   daemon = await startDaemon(join(directory.path, 'appliance'), { env });
   const owner = { url: daemon.url, key: daemon.live.secretKey };
