@@ -18,7 +18,7 @@ import {
 import { dataOf, send } from '../../test/support/daemon.ts';
 import { latencyOf, median } from '../latency.ts';
 import { issueMachines } from '../machines.ts';
-import { documentedVerifiers } from '../native-verifiers.ts';
+import { nativeVerifiers } from '../native-verifiers.ts';
 import type { BenchRow } from '../report.ts';
 import { PRODUCT, type Stage } from '../stage.ts';
 
@@ -42,7 +42,7 @@ export async function verifyLibraryCase(stage: Stage): Promise<BenchRow[]> {
   return [
     row('verify a file, noble, first in its process', { bar: 100, floor }, median(firstTimes(given))),
     row('verify a file, noble, warm', { bar: 5, floor }, warm(given, {})),
-    row('verify a file, native adapter', { bar: 0.5, floor }, warm(given, documentedVerifiers())),
+    row('verify a file, native adapter', { bar: 0.5, floor }, warm(given, nativeVerifiers())),
   ];
 }
 
