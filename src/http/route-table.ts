@@ -28,7 +28,8 @@ const NOTHING = { found: 'nothing' } as const;
 
 /** The routes by method and path, as the router matches them: case-sensitive, and without a second slash at the end. */
 export class RouteTable<Caller, Demand> {
-  readonly #router = new Router({ sensitive: true, strict: true });
+  /** By the part of the path that names the resource: a router asks each of its routes in turn. */
+  readonly #routers = new Map<string, Router>();
   readonly #entries = new Map<Layer, RouteEntry<Caller, Demand>>();
   /** Where paths without parameters lead never changes: asked of the router once. */
   readonly #fixed = new Map<string, Matched<Caller, Demand>>();
@@ -56,9 +57,17 @@ export class RouteTable<Caller, Demand> {
     invariant(!taken, `route ${action} exists once`);
     const paramNames = [...route.path.matchAll(/\{([A-Za-z]+)\}/g)].map(([, name]) => name ?? '');
     const path = route.path.replaceAll(/\{([A-Za-z]+)\}/g, ':$1');
-    const layer = this.#router.register(path, [route.method], () => undefined);
+    const layer = this.#routerOf(route.path).register(path, [route.method], () => undefined);
     invariant('captures' in layer, 'one path makes one layer');
     this.#entries.set(layer as Layer, { route, action, paramNames }); // the line above proved it
+  }
+
+  #routerOf(path: string): Router {
+    const name = resourceIn(path);
+    invariant(!name.includes('{'), 'a route names its resource before any parameter');
+    const router = this.#routers.get(name) ?? new Router({ sensitive: true, strict: true });
+    this.#routers.set(name, router);
+    return router;
   }
 
   #remember(method: string, path: string): void {
@@ -66,7 +75,9 @@ export class RouteTable<Caller, Demand> {
   }
 
   #ask(method: string, path: string): Matched<Caller, Demand> {
-    const { path: onPath, pathAndMethod } = this.#router.match(path, method);
+    const router = this.#routers.get(resourceIn(path));
+    if (router === undefined) return NOTHING;
+    const { path: onPath, pathAndMethod } = router.match(path, method);
     if (onPath.length === 0) return NOTHING;
     const [layer] = pathAndMethod.toSorted((a, b) => a.paramNames.length - b.paramNames.length);
     if (layer === undefined) return { found: 'path', allow: allowed(onPath) };
@@ -75,6 +86,11 @@ export class RouteTable<Caller, Demand> {
     const params = paramsOf(layer, path);
     return params === undefined ? NOTHING : { found: 'route', entry, params };
   }
+}
+
+/** The third part of a path, `licenses` of `/api/v1/licenses/…`; empty when it has fewer. */
+function resourceIn(path: string): string {
+  return path.split('/', 4)[3] ?? '';
 }
 
 /** Decoded parameters; undefined when one is not decodable: no resource has such a name. */
