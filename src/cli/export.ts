@@ -24,9 +24,13 @@ export function addLicenseExport(group: Command, withClient: WithClient): void {
       '--reveal',
       'keys and persons in clear; needs --output and licenses:reveal, and the ledger names each',
     )
-    .addHelpText('after', '\nExample:\n  mintmark license export --status active --output licences.csv');
+    .addHelpText(
+      'after',
+      '\nExample:\n  mintmark license export --status active --output licences.csv' +
+        '\n  mintmark license export --status active --output licences.csv --resume',
+    );
   command.action(async (options: LicenseExportOptions) => {
-    const { format, output, reveal = false, ...filters } = options;
+    const { format, output, resume, reveal = false, ...filters } = options;
     if (reveal && output === undefined) {
       throw new CliError(
         EXIT.usage,
@@ -36,7 +40,7 @@ export function addLicenseExport(group: Command, withClient: WithClient): void {
     }
     const { exportLicenses } = await import('./bulk/run-export.ts');
     await withClient(command, (context) =>
-      exportLicenses(context, { ...placed(format, output), filters, reveal }),
+      exportLicenses(context, { ...placed({ format, output, resume }), filters, reveal }),
     );
   });
 }
@@ -51,9 +55,11 @@ export function addMachineExport(group: Command, withClient: WithClient): void {
     .option('--license-id <id>', 'only those of this licence')
     .addHelpText('after', '\nExample:\n  mintmark machine export --output machines.csv');
   command.action(async (options: MachineExportOptions) => {
-    const { format, output, ...filters } = options;
+    const { format, output, resume, ...filters } = options;
     const { exportMachines } = await import('./bulk/run-export.ts');
-    await withClient(command, (context) => exportMachines(context, { ...placed(format, output), filters }));
+    await withClient(command, (context) =>
+      exportMachines(context, { ...placed({ format, output, resume }), filters }),
+    );
   });
 }
 
@@ -62,9 +68,27 @@ function exporting(group: Command, what: string): Command {
     .command('export')
     .description(`write ${what} as CSV or JSONL`)
     .option('--format <name>', 'csv or jsonl; default by the name of the file, else csv')
-    .option('--output <file>', 'a new file (0600) instead of standard output; it is there when it is whole');
+    .option('--output <file>', 'a new file (0600) instead of standard output; it is there when it is whole')
+    .option(
+      '--resume',
+      'go on with an interrupted export into --output, with the same options (<file>.partial, <file>.export-state)',
+    );
 }
 
-function placed(format: string | undefined, output: string | undefined): ExportOptions {
-  return { ...(format !== undefined && { format }), ...(output !== undefined && { output }) };
+interface Placing {
+  readonly format: string | undefined;
+  readonly output: string | undefined;
+  readonly resume: boolean | undefined;
+}
+
+/** @throws CliError when there is no file that could be gone on with */
+function placed({ format, output, resume = false }: Placing): ExportOptions {
+  if (resume && output === undefined) {
+    throw new CliError(
+      EXIT.usage,
+      'what goes to standard output cannot be resumed',
+      'Name the file of the interrupted export with --output.',
+    );
+  }
+  return { ...(format !== undefined && { format }), ...(output !== undefined && { output }), resume };
 }

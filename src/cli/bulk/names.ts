@@ -57,12 +57,12 @@ function byName(resources: readonly Resource[]): ReadonlyMap<string, Resource> {
 const idOf = (resource: Resource | undefined): string | undefined => resource && String(resource['id']);
 
 /**
- * Where an import goes: the branch of the appliance's history (new after a restore) and who the requests are from. Resuming
- * elsewhere would make everything twice.
- * @param policyId any policy of the realm
+ * Where an import goes, or an export comes from: the branch of the appliance's history (new after a restore) and who the
+ * requests are from. Resuming an import elsewhere would make everything twice, an export would mix two appliances.
+ * @param path of any resource of the realm that has an entity tag
  */
-export async function targetOf(client: ApiClient, policyId: string): Promise<string> {
-  const { headers } = await client.send({ method: 'GET', path: `/policies/${encodeURIComponent(policyId)}` });
+export async function targetOf(client: ApiClient, path: string): Promise<string> {
+  const { headers } = await client.send({ method: 'GET', path });
   const [branch = ''] = String(headers['etag']).replaceAll('"', '').split('.');
   return `${branch} ${client.caller()}`;
 }

@@ -2,11 +2,11 @@ import { type ApiClient, ApiRefusal } from '../api-client.ts';
 import type { ActionContext } from '../resource.ts';
 import type { OwnEntitlementView } from '../../licensing/licenses/license-view.ts';
 import { maskedOrNull, maskEmail, maskName } from '../../licensing/masking.ts';
-import { type ExportOptions, type ExportRow, exportRows } from './export-rows.ts';
+import { type ExportOptions, type ExportPage, type ExportRow, exportRows } from './export-rows.ts';
 import { EXPORT_COLUMNS } from './license-columns.ts';
 import { heldUntil } from './license-entitlements.ts';
-import { loadNames, type Names } from './names.ts';
-import { pagesOf, type Resource } from './pages.ts';
+import { loadNames, type Names, targetOf } from './names.ts';
+import { pagesBehind, pagesOf, type PagesWanted, type Resource } from './pages.ts';
 import { sendPatiently } from './patience.ts';
 
 /** What of which licences is exported. */
@@ -26,18 +26,26 @@ export interface MachineExport extends ExportOptions {
 /** Exports licences. @throws CliError */
 export async function exportLicenses(context: ActionContext, wish: LicenseExport): Promise<void> {
   const names = await loadNames(context.client);
-  const pages = licensePages(context.client, names, wish);
-  await exportRows(context, wish, { what: 'licences', columns: EXPORT_COLUMNS, pages });
+  const { client } = context;
+  const { anyPolicy } = names;
+  const { filters, reveal } = wish;
+  await exportRows(context, wish, {
+    ...{ what: 'licences', columns: EXPORT_COLUMNS, filters, reveal },
+    // Without a policy there is no licence, and no second page to resume.
+    target: async () =>
+      anyPolicy === undefined ? '' : await targetOf(client, `/policies/${encodeURIComponent(anyPolicy)}`),
+    pages: (cursor) => licensePages(client, names, { ...wish, cursor }),
+  });
 }
 
 async function* licensePages(
   client: ApiClient,
   names: Names,
-  { filters, reveal }: LicenseExport,
-): AsyncGenerator<readonly ExportRow[]> {
-  for await (const page of pagesOf(client, '/licenses', filters)) {
-    const shown = reveal ? await revealed(client, page) : page.map(masked);
-    yield shown.map((license) => licenseRow(license, names));
+  { filters, reveal, cursor }: LicenseExport & Pick<PagesWanted, 'cursor'>,
+): AsyncGenerator<ExportPage> {
+  for await (const { rows, next } of pagesBehind(client, '/licenses', { filters, cursor })) {
+    const shown = reveal ? await revealed(client, rows) : rows.map(masked);
+    yield { rows: shown.map((license) => licenseRow(license, names)), next };
   }
 }
 
@@ -126,15 +134,26 @@ const MACHINE_COLUMNS = [
 
 /** Exports machines; they are read only, and never imported. @throws CliError */
 export async function exportMachines(context: ActionContext, wish: MachineExport): Promise<void> {
-  const pages = machinePages(context.client, wish);
-  await exportRows(context, wish, { what: 'machines', columns: MACHINE_COLUMNS, pages });
+  const { client } = context;
+  const { filters } = wish;
+  await exportRows(context, wish, {
+    ...{ what: 'machines', columns: MACHINE_COLUMNS, filters, reveal: false },
+    target: () => machineTarget(client),
+    pages: (cursor) => machinePages(client, { filters, cursor }),
+  });
 }
 
-async function* machinePages(
-  client: ApiClient,
-  { filters }: MachineExport,
-): AsyncGenerator<readonly ExportRow[]> {
-  for await (const page of pagesOf(client, '/machines', filters)) {
-    yield page.map((machine) => ({ ...machine, ...maskedMembers(machine) }));
+/** By a machine: whoever may list them need not see policies. Without one there is no second page to resume. */
+async function machineTarget(client: ApiClient): Promise<string> {
+  for await (const [machine] of pagesOf(client, '/machines')) {
+    if (machine !== undefined)
+      return await targetOf(client, `/machines/${encodeURIComponent(String(machine['id']))}`);
+  }
+  return '';
+}
+
+async function* machinePages(client: ApiClient, wanted: PagesWanted): AsyncGenerator<ExportPage> {
+  for await (const { rows, next } of pagesBehind(client, '/machines', wanted)) {
+    yield { rows: rows.map((machine) => ({ ...machine, ...maskedMembers(machine) })), next };
   }
 }

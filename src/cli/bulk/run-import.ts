@@ -20,6 +20,7 @@ import { type ItemReading, readItem, type ReadRow } from './license-item.ts';
 import { loadNames, type Names, refuseDevelopment, targetOf } from './names.ts';
 import { ProblemReport, REPORT_HEADER } from './problem-report.ts';
 import { type Reading, readRows } from './rows.ts';
+import { stopSignal } from './stop-signal.ts';
 
 /**
  * Imports, or with --dry-run checks, a file of licences.
@@ -123,7 +124,7 @@ async function lockedRun(around: Around, reading: ItemReading): Promise<void> {
     report(around, state, state);
     return;
   }
-  const stop = stopSignal(out);
+  const stop = stopSignal(out, 'batch');
   try {
     const job = {
       ...{ client, terms: { allowWeak }, skipErrors, files },
@@ -180,7 +181,7 @@ async function begin({ client, wish, input }: Around, reading: ItemReading): Pro
   const identity = {
     input: input.digest ?? '',
     settings: settingsDigest(wish, reading),
-    target: await targetOf(client, names.anyPolicy),
+    target: await targetOf(client, `/policies/${encodeURIComponent(names.anyPolicy)}`),
     run: wish.options.run ?? '',
   };
   const keeps = input.digest !== null;
@@ -224,22 +225,6 @@ function placeOf(begun: ImportState['keys'], path: string | undefined): ImportSt
     `this import was begun with ${begun.path}, not ${path}`,
     'Name the same file, or none.',
   );
-}
-
-/** The first Ctrl-C lets the batch end that is under way; the second one ends the process. */
-function stopSignal(out: Output): { asked: () => boolean; end: () => void } {
-  let asked = false;
-  const ask = (): void => {
-    asked = true;
-    out.note('stopping behind this batch; once more to stop at once');
-  };
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, ask);
-  return {
-    asked: () => asked,
-    end: () => {
-      for (const signal of ['SIGINT', 'SIGTERM'] as const) process.removeListener(signal, ask);
-    },
-  };
 }
 
 function report({ out, wish, input }: Around, begun: ImportState, end: ImportState): void {
