@@ -74,6 +74,15 @@ describe('reads of one turn of the event loop', () => {
     await nextTurn();
   });
 
+  it('are over when a transaction begins in the same turn', async () => {
+    await using storage = await openTestStorage();
+    await write(storage, 'kept');
+    expect(valueOf(storage)).toBe('kept');
+    storage.database.exec('BEGIN IMMEDIATE');
+    expect(storage.database.inTransaction).toBe(true);
+    storage.database.exec('ROLLBACK');
+  });
+
   it('tell of a disk that fails when they end, and throw at nobody', async () => {
     const { storage, faults } = await openFaulty();
     await using _ = storage;

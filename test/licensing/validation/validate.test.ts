@@ -37,6 +37,19 @@ describe('a validation by key', () => {
     expect(shop.state.unknown).toEqual([]);
   });
 
+  it('compares the key that is stored now, also when it was proven before', async () => {
+    await using shop = await openShop();
+    const { license } = await shop.sell({ requireFingerprint: false });
+    const other = await shop.sell({ requireFingerprint: false });
+    const { id, key } = license;
+    expect((await ask(shop, shop.anonymous(), { key })).code).toBe('VALID');
+    expect((await ask(shop, shop.anonymous(), { key })).code).toBe('VALID');
+    shop.storage.database.native
+      .prepare('UPDATE licenses SET key_sealed = (SELECT key_sealed FROM licenses WHERE id = ?) WHERE id = ?')
+      .run(other.license.id, id);
+    await expect(ask(shop, shop.anonymous(), { key })).rejects.toThrow();
+  });
+
   it('answers an unknown key with NOT_FOUND and charges the address', async () => {
     await using shop = await openShop();
     await shop.sell();
