@@ -25,6 +25,7 @@ export {
 export { type JoseAlgorithm, type KeyJwk, spkiFingerprint } from './key-id.ts';
 export {
   APPLIANCE_SCOPE,
+  inState,
   Keyring,
   type KeyScope,
   type NewKey,
@@ -32,6 +33,8 @@ export {
   type SigningKey,
   signingKeyColumns,
   type SigningKeyState,
+  signsNow,
+  type StateChange,
   tenantScope,
 } from './keyring.ts';
 export type { Cell, Indexer, IndexName, KeyedDigest, Sealer } from './sealer.ts';

@@ -24,6 +24,8 @@ const LIST = statement()((db) =>
       'signing_keys.public_key as publicKey',
       'signing_keys.not_before as notBefore',
       'signing_keys.not_after as notAfter',
+      'signing_keys.activates_at as activatesAt',
+      'signing_keys.compromised_since as compromisedSince',
       'signing_keys.version',
     ])
     .orderBy('signing_keys.not_before')
@@ -42,6 +44,7 @@ interface Inserted {
   readonly publicKey: Buffer;
   readonly notBefore: number;
   readonly notAfter: number | null;
+  readonly activatesAt: number | null;
   readonly now: number;
 }
 
@@ -58,18 +61,39 @@ const INSERT = statement<Inserted>()((db, p) =>
     public_key: p.publicKey,
     not_before: p.notBefore,
     not_after: p.notAfter,
+    activates_at: p.activatesAt,
+    compromised_since: null,
     created_at: p.now,
     updated_at: p.now,
   }),
 );
 
-const SET_STATE = statement<{ kid: string; from: number; to: number; state: SigningKeyState; now: number }>()(
-  (db, p) =>
-    db
-      .updateTable('signing_keys')
-      .set({ state: p.state, version: p.to, updated_at: p.now })
-      .where('kid', '=', p.kid)
-      .where('version', '=', p.from),
+interface Changed {
+  readonly kid: string;
+  readonly from: number;
+  readonly to: number;
+  readonly state: SigningKeyState;
+  readonly notBefore: number;
+  readonly notAfter: number | null;
+  readonly activatesAt: number | null;
+  readonly compromisedSince: number | null;
+  readonly now: number;
+}
+
+const CHANGE = statement<Changed>()((db, p) =>
+  db
+    .updateTable('signing_keys')
+    .set({
+      state: p.state,
+      not_before: p.notBefore,
+      not_after: p.notAfter,
+      activates_at: p.activatesAt,
+      compromised_since: p.compromisedSince,
+      version: p.to,
+      updated_at: p.now,
+    })
+    .where('kid', '=', p.kid)
+    .where('version', '=', p.from),
 );
 
 const ALGORITHMS: readonly string[] = Object.keys(JOSE_ALGORITHMS) satisfies string[];
@@ -96,36 +120,44 @@ export function listSigningKeys(reader: Reader): SigningKey[] {
  * @throws Fault CONFLICT when it is active and another one of its purpose and scope is
  */
 export function insertSigningKey(tx: Tx, key: SigningKey): void {
-  try {
+  refusingSecondActive(key, () => {
     insert(tx, key);
-  } catch (cause) {
-    if (!isTaken(cause)) throw cause;
-    throw new Fault('CONFLICT', `there is an active ${key.purpose} key already; retire it first`, { cause });
-  }
+  });
 }
 
 function insert(tx: Tx, key: SigningKey): void {
   const { kid, purpose, tenantId, realm, keyAlgorithm, state, custodian, reference, publicKey } = key;
-  const { notBefore, notAfter } = key;
+  const { notBefore, notAfter, activatesAt } = key;
   const where = { tenantId, owner: realm, custodian, reference };
   tx.run(INSERT, {
-    ...{ kid, purpose, keyAlgorithm, publicKey, state, notBefore, notAfter },
+    ...{ kid, purpose, keyAlgorithm, publicKey, state, notBefore, notAfter, activatesAt },
     ...where,
     now: tx.now,
   });
 }
 
 /**
- * Writes a key's new state if the row is still the one that was read. The unit records it.
- * @throws Fault CONFLICT when it was changed meanwhile
+ * Writes a key as it is to be, if its row is still of the version before. The unit records it.
+ * @throws Fault CONFLICT when it was changed meanwhile, or another key of its purpose and scope is active
  */
-export function writeSigningKeyState(tx: Tx, key: SigningKey, state: SigningKeyState): SigningKey {
-  const next = key.version + 1;
-  const written = tx.run(SET_STATE, { kid: key.kid, from: key.version, to: next, state, now: tx.now });
+export function changeSigningKey(tx: Tx, key: SigningKey): void {
+  const { kid, state, notBefore, notAfter, activatesAt, compromisedSince, version } = key;
+  const set = { state, notBefore, notAfter, activatesAt, compromisedSince };
+  const written = refusingSecondActive(key, () =>
+    tx.run(CHANGE, { kid, ...set, from: version - 1, to: version, now: tx.now }),
+  );
   if (written.changes === 0) {
-    throw new Fault('CONFLICT', `signing key ${key.kid} was changed meanwhile; read it again`);
+    throw new Fault('CONFLICT', `signing key ${kid} was changed meanwhile; read it again`);
   }
-  return { ...key, state, version: next };
+}
+
+function refusingSecondActive<T>({ purpose }: SigningKey, write: () => T): T {
+  try {
+    return write();
+  } catch (cause) {
+    if (!isTaken(cause)) throw cause;
+    throw new Fault('CONFLICT', `there is an active ${purpose} key already; retire it first`, { cause });
+  }
 }
 
 function isTaken(error: unknown): boolean {

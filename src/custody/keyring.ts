@@ -11,24 +11,28 @@ import {
   type KeySpec,
 } from './custodian.ts';
 import { JOSE_ALGORITHMS, jwkOf } from './key-id.ts';
-import { insertSigningKey, listSigningKeys, writeSigningKeyState } from './keyring-store.ts';
+import { changeSigningKey, insertSigningKey, listSigningKeys } from './keyring-store.ts';
 import {
+  inState,
   KEY_STATES,
   type KeyScope,
   placeOf,
-  requireTransition,
   type SigningKey,
   type SigningKeyState,
+  signsNow,
 } from './signing-key.ts';
 
 export {
   APPLIANCE_SCOPE,
+  inState,
   KEY_STATES,
   type KeyScope,
   realmScope,
   type SigningKey,
   signingKeyColumns,
   type SigningKeyState,
+  signsNow,
+  type StateChange,
   tenantScope,
 } from './signing-key.ts';
 
@@ -49,6 +53,8 @@ export interface Registration extends KeyScope {
   readonly state: 'pending' | 'active';
   readonly notBefore: EpochMs;
   readonly notAfter: EpochMs | null;
+  /** When a pending key takes over by itself; left out or null: when somebody says so. */
+  readonly activatesAt?: EpochMs | null;
 }
 
 /** A key that was made and stands in no table yet: the custodian has it on disk, the keyring does not know it. */
@@ -130,7 +136,7 @@ export class Keyring {
    */
   async sign(kid: string, message: Buffer, options?: { readonly deadlineMs?: number }): Promise<Buffer> {
     const key = this.#keys.get(kid);
-    if (key === undefined || !KEY_STATES[key.state].signs) {
+    if (key === undefined || !signsNow(key)) {
       throw new Fault(
         'SIGNER_UNAVAILABLE',
         `signing key ${kid} is ${key?.state ?? 'unknown'} and does not sign`,
@@ -196,6 +202,18 @@ export class Keyring {
   }
 
   /**
+   * Stores keys as they are to be, one version further each, inside a unit of the caller, who records them. A key that
+   * makes room for another comes before it.
+   * @throws Fault CONFLICT when one was changed meanwhile
+   */
+  change(tx: Tx, keys: readonly SigningKey[]): void {
+    for (const key of keys) changeSigningKey(tx, key);
+    tx.afterCommit(() => {
+      for (const key of keys) this.#put(key);
+    });
+  }
+
+  /**
    * Changes a key's state inside a unit of the caller, who records it. Activating a key makes the one before it
    * `retiring` in the same unit. Returns every key that changed, as it is after the commit.
    * @throws Fault CONFLICT when the state cannot be reached from the present one; NOT_FOUND
@@ -203,22 +221,19 @@ export class Keyring {
   changeState(tx: Tx, kid: string, to: SigningKeyState): readonly SigningKey[] {
     const key = this.#keys.get(kid);
     if (key === undefined) throw new Fault('NOT_FOUND', `there is no signing key ${kid}`);
-    requireTransition(key, to);
+    const change = { now: tx.now };
+    const next = inState(key, to, change);
     const holder = to === 'active' ? this.#active.get(placeOf(key.purpose, key)) : undefined;
     const before = holder === undefined ? undefined : this.#keys.get(holder);
-    const changed = [
-      ...(before === undefined ? [] : [writeSigningKeyState(tx, before, 'retiring')]),
-      writeSigningKeyState(tx, key, to),
-    ];
-    tx.afterCommit(() => {
-      for (const one of changed) this.#put(one);
-    });
+    const changed = [...(before === undefined ? [] : [inState(before, 'retiring', change)]), next];
+    this.change(tx, changed);
     return changed;
   }
 
   async #add(key: SigningKey): Promise<void> {
-    const mayCome = KEY_STATES[key.state].signs || KEY_STATES[key.state].next.includes('active');
-    if (mayCome) await this.#findOrLeave(key);
+    const mayCome = signsNow(key) || KEY_STATES[key.state].next.includes('active');
+    // A standby root is kept elsewhere, and looked for when it is to sign.
+    if (mayCome && !(key.purpose === 'root' && key.state === 'pending')) await this.#findOrLeave(key);
     this.#put(key);
   }
 
@@ -287,10 +302,10 @@ function byAge(a: SigningKey, b: SigningKey): number {
 export function describeKey({ custodian, handle }: NewKey, as: Registration): SigningKey {
   const { kid, purpose, reference, publicKey, algorithm } = handle;
   const named = { kid, purpose, custodian, reference, publicKey, keyAlgorithm: algorithm, version: 1 };
-  const { tenantId, realm, environment, state, notBefore, notAfter } = as;
+  const { tenantId, realm, environment, state, notBefore, notAfter, activatesAt = null } = as;
   return {
     ...named,
-    ...{ tenantId, realm, environment, state, notBefore, notAfter },
+    ...{ tenantId, realm, environment, state, notBefore, notAfter, activatesAt, compromisedSince: null },
     algorithm: JOSE_ALGORITHMS[algorithm],
     jwk: jwkOf(publicKey),
   };

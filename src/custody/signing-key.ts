@@ -33,6 +33,10 @@ export interface SigningKey extends KeyScope {
   readonly notBefore: EpochMs;
   /** null = no end. */
   readonly notAfter: EpochMs | null;
+  /** When a pending key is to take over by itself; null: when somebody says so. */
+  readonly activatesAt: EpochMs | null;
+  /** Since when a compromised key may have been in other hands; null for every other key. */
+  readonly compromisedSince: EpochMs | null;
   /** Counts changes of the row. */
   readonly version: number;
 }
@@ -42,32 +46,66 @@ export const APPLIANCE_SCOPE: KeyScope = { tenantId: null, realm: null };
 
 /** What a state allows, and where it leads. `compromised` can be reached from any. */
 interface StateRow {
-  readonly signs: boolean;
+  /** Purposes whose keys sign in this state. */
+  readonly signs: 'every' | readonly KeyPurpose[];
   readonly next: readonly SigningKeyState[];
 }
 
-/** The life of a signing key. `retiring` keys verify and no longer sign; their private half is not loaded later on. */
+/**
+ * The life of a signing key. `retiring` keys verify and no longer sign, with two exceptions: a licence key signs for the
+ * products that name it (their applications may have it compiled in), and a ledger key the one checkpoint by which it
+ * hands over to the next (docs/adr/0020-life-of-signing-keys.md).
+ */
 export const KEY_STATES: Readonly<Record<SigningKeyState, StateRow>> = {
-  pending: { signs: false, next: ['active', 'retired', 'compromised'] },
-  active: { signs: true, next: ['retiring', 'compromised'] },
-  retiring: { signs: false, next: ['retired', 'compromised'] },
-  retired: { signs: false, next: ['compromised'] },
-  compromised: { signs: false, next: [] },
+  pending: { signs: [], next: ['active', 'retired', 'compromised'] },
+  active: { signs: 'every', next: ['retiring', 'compromised'] },
+  retiring: { signs: ['license', 'ledger'], next: ['retired', 'compromised'] },
+  retired: { signs: [], next: ['compromised'] },
+  compromised: { signs: [], next: [] },
 };
 
+/** Whether a key signs in the state it is in. */
+export function signsNow({ state, purpose }: Pick<SigningKey, 'state' | 'purpose'>): boolean {
+  const { signs } = KEY_STATES[state];
+  return signs === 'every' || signs.includes(purpose);
+}
+
+/** When a change of state happens, and for `compromised` since when the key may have been in other hands. */
+export interface StateChange {
+  readonly now: EpochMs;
+  /** Left out: for as long as there is the key. */
+  readonly since?: EpochMs | undefined;
+}
+
 /**
- * States that a key may go from one state to another.
- * @throws Fault CONFLICT when it may not
+ * A key as it is once its state has changed. Pure.
+ * @throws Fault CONFLICT when the state cannot be reached from the present one
  */
-export function requireTransition({ kid, state }: SigningKey, to: SigningKeyState): void {
+export function inState(key: SigningKey, state: SigningKeyState, { now, since }: StateChange): SigningKey {
+  requireTransition(key, state);
+  return {
+    ...key,
+    state,
+    // What signs earlier than was announced is certified from then on.
+    notBefore: state === 'active' ? Math.min(key.notBefore, now) : key.notBefore,
+    notAfter: state === 'retired' ? now : key.notAfter,
+    activatesAt: null,
+    compromisedSince: state === 'compromised' ? (since ?? key.notBefore) : null,
+    version: key.version + 1,
+  };
+}
+
+function requireTransition({ kid, state }: SigningKey, to: SigningKeyState): void {
   if (KEY_STATES[state].next.includes(to)) return;
   throw new Fault('CONFLICT', `signing key ${kid} is ${state} and cannot become ${to}`);
 }
 
 /** The deciding columns of a signing key, for `before` and `after` of ledger entries. */
 export function signingKeyColumns(key: SigningKey): DecidingColumns {
-  const { kid, purpose, tenantId, realm, keyAlgorithm, state, custodian, notBefore, notAfter } = key;
-  return { kid, purpose, tenantId, realm, algorithm: keyAlgorithm, state, custodian, notBefore, notAfter };
+  const { kid, purpose, tenantId, realm, keyAlgorithm, state, custodian } = key;
+  const { notBefore, notAfter, activatesAt, compromisedSince } = key;
+  const times = { notBefore, notAfter, activatesAt, compromisedSince };
+  return { kid, purpose, tenantId, realm, algorithm: keyAlgorithm, state, custodian, ...times };
 }
 
 /** The keys of a tenant as a whole. */

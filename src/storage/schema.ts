@@ -153,6 +153,8 @@ export interface SigningKeysRow {
   public_key: Buffer;
   not_before: number;
   not_after: number | null;
+  activates_at: number | null;
+  compromised_since: number | null;
   version: Generated<number>;
   created_at: number;
   updated_at: number;

@@ -58,6 +58,7 @@ async function addPending(store: KeyStore, keyring: Keyring, place: TenantPlace)
 const licenseAs = (place: TenantPlace, state: 'pending' | 'active'): Registration => ({
   tenantId: place.tenantId,
   ...{ realm: place.live, environment: 'live', notBefore: NOW, notAfter: null },
+  ...{ activatesAt: null, compromisedSince: null },
   state,
 });
 
@@ -176,7 +177,7 @@ describe('the ledger key', () => {
 });
 
 describe('a signing key', () => {
-  it('signs while it is active, and in no other state', async () => {
+  it('signs while it is active, and a licence key that retires for the products that name it', async () => {
     const { store, keyring, reopen } = await withKeyring();
     const { place } = await addTenantKeys(store, keyring);
     const first = keyring.activeKey('license', realmScope(place.live));
@@ -192,13 +193,51 @@ describe('a signing key', () => {
       );
     expect(await signs(keyring)).toEqual([true, false]);
     await recorded(store, (tx) => keyring.changeState(tx, second.kid, 'active'));
+    expect(await signs(keyring)).toEqual([true, true]);
+    expect(await signs(await reopen())).toEqual([true, true]);
+    expect(keyring.find(first.kid)?.state).toBe('retiring');
+    await recorded(store, (tx) => keyring.changeState(tx, first.kid, 'retired'));
     expect(await signs(keyring)).toEqual([false, true]);
     expect(await signs(await reopen())).toEqual([false, true]);
-    expect(keyring.find(first.kid)?.state).toBe('retiring');
     expect(keyring.activeKey('license', realmScope(place.live)).kid).toBe(second.kid);
     await recorded(store, (tx) => keyring.changeState(tx, second.kid, 'compromised'));
     expect(await signs(keyring)).toEqual([false, false]);
     expect(() => keyring.activeKey('license', realmScope(place.live))).toThrow('no active license key');
+  });
+
+  it.each(['root', 'revocation', 'response', 'token'] as const)(
+    'of purpose %s signs nothing once it is retiring',
+    async (purpose) => {
+      const { store, keyring } = await withKeyring();
+      const { registered } = await addTenantKeys(store, keyring);
+      const { kid } = registered.find((key) => key.purpose === purpose) as SigningKey;
+      await recorded(store, (tx) => keyring.changeState(tx, kid, 'retiring'));
+      await expect(keyring.sign(kid, MESSAGE)).rejects.toThrow('is retiring and does not sign');
+    },
+  );
+
+  it('is certified until it retired, and from when it really began to sign', async () => {
+    const { store, keyring } = await withKeyring();
+    const { place } = await addTenantKeys(store, keyring);
+    const first = keyring.activeKey('license', realmScope(place.live));
+    const made = await keyring.generate({ purpose: 'license', algorithm: 'ed25519' });
+    const announced = { ...licenseAs(place, 'pending'), notBefore: 9e12, activatesAt: 9e12 };
+    const { kid } = await recorded(store, (tx) => keyring.register(tx, made, announced));
+    await recorded(store, (tx) => keyring.changeState(tx, kid, 'active'));
+    await recorded(store, (tx) => keyring.changeState(tx, first.kid, 'retired'));
+    expect(keyring.find(kid)?.notBefore).toBeLessThan(9e12);
+    expect(keyring.find(kid)?.activatesAt).toBeNull();
+    expect(keyring.find(first.kid)?.notAfter).not.toBeNull();
+  });
+
+  it('that is compromised says since when, and its row says no more than that', async () => {
+    const { store, keyring, reopen } = await withKeyring();
+    const { place } = await addTenantKeys(store, keyring);
+    const { kid, notBefore } = keyring.activeKey('license', realmScope(place.live));
+    await recorded(store, (tx) => keyring.changeState(tx, kid, 'compromised'));
+    expect((await reopen()).find(kid)).toMatchObject({ state: 'compromised', compromisedSince: notBefore });
+    const lie = "UPDATE signing_keys SET state = 'active'";
+    expect(() => store.database.exec(`${lie} WHERE kid = '${kid}'`)).toThrow('CHECK constraint failed');
   });
 
   it('is the only active one of its purpose and scope', async () => {
@@ -267,6 +306,7 @@ describe('a signing key', () => {
     expect(signingKeyColumns(registered[2] as SigningKey)).toEqual({
       ...{ kid: registered[2]?.kid, purpose: 'license', tenantId: 'ten_1', realm: place.live },
       ...{ algorithm: 'ed25519', state: 'active', custodian: 'file', notBefore: NOW, notAfter: null },
+      ...{ activatesAt: null, compromisedSince: null },
     });
   });
 });

@@ -456,9 +456,13 @@ CREATE TABLE signing_keys (
   public_key BLOB NOT NULL,
   not_before INTEGER NOT NULL,
   not_after INTEGER,
+  activates_at INTEGER,
+  compromised_since INTEGER,
   version INTEGER NOT NULL DEFAULT 1,
   created_at INTEGER NOT NULL,
-  updated_at INTEGER NOT NULL
+  updated_at INTEGER NOT NULL,
+  CHECK ((state = 'compromised') = (compromised_since IS NOT NULL)),
+  CHECK (activates_at IS NULL OR state = 'pending')
   ) STRICT;
 
 CREATE TABLE tenants (

@@ -78,9 +78,13 @@ const APPLIANCE_TABLES = [
     public_key BLOB NOT NULL,
     not_before INTEGER NOT NULL,
     not_after INTEGER,
+    activates_at INTEGER,
+    compromised_since INTEGER,
     version INTEGER NOT NULL DEFAULT 1,
     created_at INTEGER NOT NULL,
-    updated_at INTEGER NOT NULL
+    updated_at INTEGER NOT NULL,
+    CHECK ((state = 'compromised') = (compromised_since IS NOT NULL)),
+    CHECK (activates_at IS NULL OR state = 'pending')
   ) STRICT`,
   // One key signs for a purpose and scope; a scope without tenant or realm is one too, hence no NULL in the index.
   `CREATE UNIQUE INDEX signing_keys_active ON signing_keys (purpose, coalesce(tenant_id, ''), coalesce(realm_id, 0))
