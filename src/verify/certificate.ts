@@ -6,7 +6,7 @@ import { Refusal, demandForm } from './refusal.ts';
 import { asObject, stringAt } from './shape.ts';
 import type { SignatureAlgorithm } from './signature.ts';
 import { readJson, type JsonObject } from './strict-json.ts';
-import { asciiText, utf8Bytes, utf8Text } from './text.ts';
+import { utf8Bytes, utf8Text } from './text.ts';
 
 /** Which certificate; the armour decides the prefix of the signed bytes. */
 export type CertificateKind = 'license' | 'machine';
@@ -47,7 +47,8 @@ const SUFFIXES = { EdDSA: 'ed25519', ES256: 'ecdsa-secp256r1' } as const;
  */
 export function readCertificate(text: string | Uint8Array, kind: CertificateKind): Certificate {
   demandForm(text.length <= MAX_BYTES, 'the file is too large');
-  const file = typeof text === 'string' ? asciiText(utf8Bytes(text)) : asciiText(text);
+  // A character that is not ASCII stands in no armour and is not base64.
+  const file = typeof text === 'string' ? text : utf8Text(text);
   const json = utf8Text(decodeBase64(unarmour(file, kind)));
   const members = asObject(readJson(json), 'certificate');
   demandForm(JSON.stringify(inOrder(members)) === json, 'the certificate is not in its canonical form');
@@ -109,7 +110,9 @@ export function openContent(enc: string, cipher: keyof typeof CIPHERS, secret: C
   const { licenseKey, fingerprint } = secret;
   if (licenseKey === undefined || licenseKey.trim() === '')
     throw new Refusal('LICENSE_KEY_REQUIRED', 'the file is encrypted: its licence key is needed');
-  const sealed = Uint8Array.from([...ciphertext, ...tag]);
+  const sealed = new Uint8Array(ciphertext.length + TAG_BYTES);
+  sealed.set(ciphertext);
+  sealed.set(tag, ciphertext.length);
   // A key that was imported from elsewhere may happen to read like one of ours: then its exact characters count.
   for (const key of new Set([canonicalLicenseKey(licenseKey), exactLicenseKey(licenseKey)])) {
     const opened = decrypt(sealed, iv, sha256(utf8Bytes(key + fingerprint)));

@@ -9,32 +9,22 @@ const MAX_BYTES_PER_UNIT = 3;
 export function utf8Bytes(text: string): Uint8Array {
   const bytes = new Uint8Array(text.length * MAX_BYTES_PER_UNIT);
   let used = 0;
-  for (const character of text) {
-    for (const byte of encodePoint(character.codePointAt(0) ?? 0)) bytes[used++] = byte;
+  for (let at = 0; at < text.length; at++) {
+    const point = text.codePointAt(at) ?? 0;
+    if (point > 0xffff) at++;
+    if (point < 0x80) bytes[used++] = point;
+    else for (const byte of encodePoint(point)) bytes[used++] = byte;
   }
   return bytes.slice(0, used);
 }
 
+/** Bytes of a code point that is not ASCII. */
 function encodePoint(codePoint: number): readonly number[] {
   const point = codePoint >= 0xd800 && codePoint <= 0xdfff ? 0xfffd : codePoint;
   const tail = (shift: number): number => 0x80 | ((point >> shift) & 0x3f);
-  if (point < 0x80) return [point];
   if (point < 0x800) return [0xc0 | (point >> 6), tail(0)];
   if (point < 0x10000) return [0xe0 | (point >> 12), tail(6), tail(0)];
   return [0xf0 | (point >> 18), tail(12), tail(6), tail(0)];
-}
-
-/** Text of ASCII bytes. @throws Refusal MALFORMED when a byte is above 0x7f */
-export function asciiText(bytes: Uint8Array): string {
-  demandForm(isAscii(bytes), 'there are characters that are not ASCII');
-  let text = '';
-  for (const byte of bytes) text += String.fromCharCode(byte);
-  return text;
-}
-
-function isAscii(bytes: Uint8Array): boolean {
-  for (const byte of bytes) if (byte > 0x7f) return false;
-  return true;
 }
 
 interface Lead {
@@ -44,8 +34,8 @@ interface Lead {
   readonly least: number;
 }
 
+/** What the first byte of a character that is not ASCII says. */
 function leadOf(byte: number): Lead {
-  if (byte < 0x80) return { length: 1, bits: byte, least: 0 };
   if (byte >> 5 === 0b110) return { length: 2, bits: byte & 0x1f, least: 0x80 };
   if (byte >> 4 === 0b1110) return { length: 3, bits: byte & 0x0f, least: 0x800 };
   demandForm(byte >> 3 === 0b11110, 'the text is not UTF-8');
@@ -54,15 +44,20 @@ function leadOf(byte: number): Lead {
 
 /** Text of UTF-8 bytes (RFC 3629). @throws Refusal MALFORMED for overlong forms, surrogates and everything else wrong */
 export function utf8Text(bytes: Uint8Array): string {
-  // Nearly everything we read is plain ASCII.
-  if (isAscii(bytes)) return asciiText(bytes);
-  const parts: string[] = [];
+  let text = '';
   for (let at = 0; at < bytes.length;) {
-    const lead = leadOf(bytes[at] ?? 0);
-    parts.push(String.fromCodePoint(readPoint(bytes, at, lead)));
-    at += lead.length;
+    const byte = bytes[at] ?? 0;
+    if (byte < 0x80) {
+      // Nearly everything we read is plain ASCII.
+      text += String.fromCharCode(byte);
+      at++;
+    } else {
+      const lead = leadOf(byte);
+      text += String.fromCodePoint(readPoint(bytes, at, lead));
+      at += lead.length;
+    }
   }
-  return parts.join('');
+  return text;
 }
 
 function readPoint(bytes: Uint8Array, at: number, lead: Lead): number {
