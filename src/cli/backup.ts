@@ -10,13 +10,8 @@ import { CliError, EXIT } from './exit-code.ts';
 import { commandLog, surroundings } from './process.ts';
 import type { WithClient } from './resource.ts';
 import { loadFor } from './settings.ts';
-import { details, type Output, readSecret } from './terminal.ts';
-
-interface SlotFlags {
-  readonly recoveryFile?: string;
-  readonly passphraseFile?: string;
-  readonly credentialFile?: string;
-}
+import { askFor, type SlotFlags, unsealingIn, withSlotFlags } from './slot-flags.ts';
+import { details, type Output } from './terminal.ts';
 
 /** Adds `backup create|verify|restore`. */
 export function addBackup(
@@ -51,19 +46,13 @@ export function addBackup(
   addRestore(group, outputOf);
 }
 
-function withSlots(command: Command): Command {
-  return command
-    .option('--recovery-file <file>', 'open it with the recovery code in this file; - reads standard input')
-    .option('--passphrase-file <file>', 'open it with the passphrase in this file')
-    .option('--credential-file <file>', 'open it with this credential');
-}
-
 function addVerify(group: Command, outputOf: (command: Command) => Output): void {
-  const verify = withSlots(
+  const verify = withSlotFlags(
     group
       .command('verify')
       .description('prove that a backup is whole and that a slot opens it')
       .argument('<file>', 'the backup'),
+    'it',
   ).addHelpText(
     'after',
     '\nUse the recovery code: it is what will be left on the day you need the backup.' +
@@ -98,11 +87,12 @@ function demandBackup(file: string): void {
 }
 
 function addRestore(group: Command, outputOf: (command: Command) => Output): void {
-  const restore = withSlots(
+  const restore = withSlotFlags(
     group
       .command('restore')
       .description('restore a backup into an empty data directory')
       .argument('<file>', 'the backup'),
+    'it',
   )
     .option(
       '--credential <file>',
@@ -133,13 +123,8 @@ Example:
 }
 
 async function unsealingOf(flags: SlotFlags, out: Output): Promise<Unsealing> {
-  if (flags.credentialFile !== undefined) return { with: 'credential', path: flags.credentialFile };
-  if (flags.passphraseFile !== undefined) {
-    const passphrase = await readSecret({ file: flags.passphraseFile, prompt: 'passphrase' }, out);
-    if (passphrase !== null) return { with: 'passphrase', passphrase };
-  }
-  const code = await readSecret({ file: flags.recoveryFile, prompt: 'recovery code' }, out);
-  if (code !== null) return { with: 'recovery', code };
+  const unsealing = (await unsealingIn(flags, out)) ?? (await askFor('recovery', out));
+  if (unsealing !== null) return unsealing;
   throw new CliError(
     EXIT.usage,
     'nothing opens the backup',

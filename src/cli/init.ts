@@ -6,8 +6,9 @@ import type { Secret } from '../lib/secret.ts';
 import { demandNewCredential } from './credential-place.ts';
 import { CliError, EXIT } from './exit-code.ts';
 import { commandLog, isTerminal, surroundings } from './process.ts';
-import { demandPlaceFor, writeSecretFile } from './secret-file.ts';
+import { demandPlaceFor } from './secret-file.ts';
 import { configurationText, globalFlags, loadFor } from './settings.ts';
+import { handOver, typedBack } from './shown-once.ts';
 import { askPlain, details, type Output, readSecret } from './terminal.ts';
 
 const TIERS: readonly Tier[] = ['free', 'standard', 'premium', 'unlimited'];
@@ -190,22 +191,7 @@ async function passphraseOf(flags: InitFlags, out: Output): Promise<Secret | und
   return (await readSecret({ file: flags.passphraseFile, prompt: 'passphrase' }, out)) ?? undefined;
 }
 
-function handOver(secret: Secret, to: { what: string; file: string | undefined; out: Output }): void {
-  if (to.file === undefined) {
-    process.stdout.write(`\n${to.what}, shown this once:\n\n  ${secret.expose()}\n\n`);
-    return;
-  }
-  writeSecretFile(to.file, secret.expose());
-  to.out.note(`${to.what}: written to ${to.file}`);
-}
-
-/** Typed back, so that nobody has it only on a screen; the end of input (Ctrl-D, Ctrl-C) goes on without. */
 async function confirmRecovery(code: Secret, out: Output): Promise<void> {
-  const plain = (text: string): string => text.toUpperCase().replaceAll(/[\s-]/g, '');
-  for (;;) {
-    const typed = await askPlain('Write the recovery code down, then type it back', '');
-    if (typed === null) out.warn('the recovery code was not typed back: see that the one above is on paper');
-    if (typed === null || plain(typed) === plain(code.expose())) return;
-    process.stderr.write('That is not the recovery code shown above; type it again.\n');
-  }
+  if (await typedBack(code, 'recovery code')) return;
+  out.warn('the recovery code was not typed back: see that the one above is on paper');
 }

@@ -4,6 +4,7 @@ import { CliError, EXIT } from './exit-code.ts';
 import { column, type WithClient } from './resource.ts';
 import { writeNewFile } from './secret-file.ts';
 import { globalFlags } from './settings.ts';
+import { addSlotCommands } from './slot.ts';
 import { type Output, table } from './terminal.ts';
 
 interface SigningKeyView {
@@ -39,14 +40,14 @@ const COLUMNS = [
   column('CUSTODIAN', 'custodian'),
 ];
 
-/** Adds `keys list|export-public` and `trust export|fingerprint`. */
+/** Adds `keys list|export-public`, `keys slot …` and `trust export|fingerprint`. */
 export function addKeys(program: Command, withClient: WithClient): void {
   const withKeys: WithKeys = (command, body) =>
     withClient(command, async ({ client, out }) => {
       const data = await client.data({ method: 'GET', path: '/system/signing-keys' });
       await body({ keys: data as SigningKeyView[], out }); // the route's answer
     });
-  const keys = program.command('keys').description('signing keys');
+  const keys = program.command('keys').description('signing keys, and what opens them');
   const list = keys.command('list').description('every signing key and its state');
   list.action(() =>
     withKeys(list, ({ keys: rows, out }) => {
@@ -59,6 +60,7 @@ export function addKeys(program: Command, withClient: WithClient): void {
     }),
   );
   addExportPublic(keys, withKeys);
+  addSlotCommands(keys, withClient);
   addTrust(program, { withClient, withKeys });
 }
 

@@ -14,13 +14,17 @@ import { type CustodianName, CUSTODIANS } from './registry.ts';
 import type { Indexer, Sealer } from './sealer.ts';
 import { SLOT_KINDS, type SlotKind, type SlotSecret } from './slots/slot-secret.ts';
 import {
-  addSlot,
+  demandRemovable,
+  freeSlotName,
   listSlots,
   openAnySlot,
+  prepareSlot,
   readSlotFiles,
   removeSlot,
+  type SlotFile,
   type SlotInfo,
   testSlot,
+  writeSlot,
 } from './slots/slots.ts';
 
 /** What custody stands on. */
@@ -181,9 +185,29 @@ export class Custody implements AsyncDisposable {
     for (const custodian of this.#custodians) await custodian.check();
   }
 
-  /** Adds a slot; the caller records it. @throws Fault SEALED, KEY_STORAGE, VALIDATION_FAILED */
+  /** Adds a slot; the caller records it. @throws Fault SEALED, CONFLICT, VALIDATION_FAILED, SLOT_SECRET_WRONG */
   async addSlot(slot: SlotToAdd): Promise<void> {
-    await addSlot(this.#deps.directory, { ...slot, kek: this.#open() }, this.#deps.random);
+    this.writeSlot(await this.prepareSlot(slot));
+  }
+
+  /** The file of a new slot, for a caller who records it before it is written. @throws as {@link addSlot} */
+  prepareSlot(slot: SlotToAdd): Promise<SlotFile> {
+    return prepareSlot(this.#deps.directory, { ...slot, kek: this.#open() }, this.#deps.random);
+  }
+
+  /** Writes what {@link prepareSlot} made. @throws Fault KEY_STORAGE, DISK_FULL */
+  writeSlot(file: SlotFile): void {
+    writeSlot(this.#deps.directory, file);
+  }
+
+  /** The name that a new slot of a kind has when nobody chooses one. */
+  freeSlotName(kind: SlotKind): string {
+    return freeSlotName(this.#deps.directory, kind);
+  }
+
+  /** @throws Fault CONFLICT for the last slot that recovers; NOT_FOUND */
+  demandRemovable(name: string): void {
+    demandRemovable(this.#deps.directory, name);
   }
 
   /** Removes a slot; the caller records it. @throws Fault CONFLICT for the last one that recovers; NOT_FOUND */

@@ -38,7 +38,13 @@ export {
   tenantScope,
 } from './keyring.ts';
 export type { Cell, Indexer, IndexName, KeyedDigest, Sealer } from './sealer.ts';
-export { DEFAULT_CREDENTIAL_PATH, isInside, writeCredential } from './slots/credential.ts';
+export {
+  credentialPlace,
+  DEFAULT_CREDENTIAL_PATH,
+  isInside,
+  readCredential,
+  writeCredential,
+} from './slots/credential.ts';
 export { generatePassphrase } from './slots/passphrase.ts';
 export { requireStrongPassphrase } from './slots/passphrase-strength.ts';
 export { generateRecoveryCode } from './slots/recovery-code.ts';

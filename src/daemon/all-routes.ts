@@ -31,6 +31,7 @@ import type { Parts } from './parts.ts';
 import { limitProducts } from './limit-products.ts';
 import { PRODUCT_RULES } from './product-rules.ts';
 import { VERSION } from './status.ts';
+import { slotRoutes } from './slot-routes.ts';
 import { sweepRoutes } from './sweep-routes.ts';
 import { systemRoutes } from './system-routes.ts';
 
@@ -54,7 +55,8 @@ export function allRoutes(parts: Parts, deps: FeatureDeps): Route<Permit, Demand
   ].map(gate);
   // These say by themselves what they are: validation, heartbeat, activation, checkout.
   const own = [...validationRoutes(deps), ...machineRoutes(deps), ...issuingRoutes(deps)];
-  const routes: Route<Permit, Demand>[] = [...features, ...own, ...systemRoutes(parts), ...sweepRoutes(parts)]
+  const operator = [...systemRoutes(parts), ...slotRoutes(parts), ...sweepRoutes(parts)];
+  const routes: Route<Permit, Demand>[] = [...features, ...own, ...operator]
     .map(limitProducts(deps.productScope, PRODUCT_RULES))
     .map(countsReads(deps.bulkReads));
   // Made when somebody first asks: the document lists the routes that serve it, too. Written out once: anybody may ask.

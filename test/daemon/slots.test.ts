@@ -1,11 +1,11 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Database } from '../../src/storage/database.ts';
 import { auditDatabase } from '../campaigns/audit-database.ts';
 import { mintmark } from '../cli/run-cli.ts';
 import { type InitialisedAppliance, initAppliance, serveAppliance } from '../support/appliance-process.ts';
 import { temporaryDirectory } from '../support/daemon.ts';
+import { entriesOf } from '../support/ledger-entries.ts';
 
 const directory = temporaryDirectory();
 let appliance: InitialisedAppliance;
@@ -23,21 +23,9 @@ afterAll(() => {
 function slotEntries(data: string): string[] {
   const database = join(data, 'mintmark.db');
   expect(auditDatabase(database).problems).toEqual([]);
-  const reader = Database.openReader(database);
-  try {
-    const texts = reader.native
-      .prepare('SELECT CAST(bytes AS TEXT) FROM ledger_entries ORDER BY position')
-      .pluck()
-      .all() as string[]; // entries are JSON
-    return texts
-      .map((text) => JSON.parse(text) as { action: string; target: { id: string }; actor: { via: string } })
-      .filter(({ action }) => /^slot\.|^restore\./.test(action))
-      .map(({ action, target, actor }) =>
-        action.startsWith('slot.') ? `${action} ${target.id} (${actor.via})` : action,
-      );
-  } finally {
-    reader.close();
-  }
+  return entriesOf(database, /^slot\.|^restore\./).map(({ action, target, actor }) =>
+    action.startsWith('slot.') ? `${action} ${target.id} (${actor.via})` : action,
+  );
 }
 
 const MADE = ['slot.added credential (init)', 'slot.added recovery (init)'];

@@ -31,16 +31,41 @@ const MAX_SLOTS = 32;
 
 /**
  * Adds a slot: durable when this resolves.
- * @throws Fault KEY_STORAGE when there is one of that name; VALIDATION_FAILED when the name is not one; DISK_FULL
+ * @throws Fault CONFLICT when there is one of that name; VALIDATION_FAILED when the name is not one; DISK_FULL
  */
 export async function addSlot(directory: string, slot: NewSlot, random: Random): Promise<void> {
-  if (!SLOT_NAME.test(slot.name)) {
+  writeSlot(directory, await prepareSlot(directory, slot, random));
+}
+
+/**
+ * The file of a new slot, which is written by {@link writeSlot}: whatever can be wrong with it is found before it is.
+ * @throws as {@link addSlot}; SLOT_SECRET_WRONG when the secret cannot be one of its kind
+ */
+export async function prepareSlot(directory: string, slot: NewSlot, random: Random): Promise<SlotFile> {
+  const { name } = slot;
+  if (!SLOT_NAME.test(name)) {
     throw new Fault('VALIDATION_FAILED', 'a slot is named with up to 32 small letters, digits and dashes');
   }
-  if (slotNames(directory).length >= MAX_SLOTS) {
-    throw new Fault('KEY_STORAGE', `there are ${MAX_SLOTS} slots already; remove one first`);
+  const names = slotNames(directory);
+  if (names.includes(name)) throw new Fault('CONFLICT', `there is a slot ${name} already; name another`);
+  if (names.length >= MAX_SLOTS) {
+    throw new Fault('CONFLICT', `there are ${MAX_SLOTS} slots already; remove one first`);
   }
-  writeDurably(pathOf(directory, slot.name), await makeSlotFile(slot, random), { replace: false });
+  return { name, bytes: await makeSlotFile(slot, random) };
+}
+
+/** Writes the file of a slot that is not there yet; durable when this returns. @throws Fault KEY_STORAGE, DISK_FULL */
+export function writeSlot(directory: string, { name, bytes }: SlotFile): void {
+  writeDurably(pathOf(directory, name), bytes, { replace: false });
+}
+
+/** The name of a new slot of a kind when nobody chose one: the kind, or the kind with the next number. */
+export function freeSlotName(directory: string, kind: SlotKind): string {
+  const taken = new Set(slotNames(directory));
+  for (let number = 2; ; number++) {
+    const name = number === 2 && !taken.has(kind) ? kind : `${kind}-${number}`;
+    if (!taken.has(name)) return name;
+  }
 }
 
 /** Every slot, by name. A damaged one is listed as such. */
@@ -88,17 +113,21 @@ export async function testSlot(directory: string, name: string, secret: SlotSecr
   kek.wipe();
 }
 
+/** Removes a slot, damaged or not. @throws as {@link demandRemovable} */
+export function removeSlot(directory: string, name: string): void {
+  demandRemovable(directory, name);
+  removeDurably(pathOf(directory, name));
+}
+
 /**
- * Removes a slot, damaged or not.
+ * Refuses the removal of a slot that must stay.
  * @throws Fault CONFLICT when it is the last one that recovers, or the last at all; NOT_FOUND
  */
-export function removeSlot(directory: string, name: string): void {
+export function demandRemovable(directory: string, name: string): void {
   requireSlot(directory, name);
   const others = listSlots(directory).filter((slot) => slot.name !== name);
-  if (!others.some((slot) => !slot.damaged && SLOT_KINDS[slot.kind].recovers)) {
-    throw new Fault('CONFLICT', `slot ${name} is the last way to recover; add another recovery slot first`);
-  }
-  removeDurably(pathOf(directory, name));
+  if (others.some((slot) => !slot.damaged && SLOT_KINDS[slot.kind].recovers)) return;
+  throw new Fault('CONFLICT', `slot ${name} is the last way to recover; add another recovery slot first`);
 }
 
 /** The slot files as they are, for a backup. */

@@ -107,7 +107,7 @@ describe('slots', () => {
     const before = readSlotFiles(directory);
     const add = (name: string): Promise<string> =>
       codeOf(addSlot(directory, { name, secret: recovery(2), kek, now: NOW }, random));
-    expect(await add('paper')).toBe('KEY_STORAGE');
+    expect(await add('paper')).toBe('CONFLICT');
     expect(await add('../escape')).toBe('VALIDATION_FAILED');
     expect(await add('')).toBe('VALIDATION_FAILED');
     expect(readSlotFiles(directory)).toEqual(before);
