@@ -28,6 +28,11 @@ function accepted(): VectorCase[] {
   return [
     ...licenseFileCases([
       ['accepts a licence file', file, 'VALID'],
+      [
+        'accepts a file of a key that was announced and whose day has come',
+        sampleLicenseFile({ signer: KEYS.dueLicense }),
+        'VALID',
+      ],
       ['accepts an unencrypted licence file', sampleLicenseFile(plain), 'VALID'],
       ['accepts the licence key as it was typed', file, 'VALID', { licenseKey: ' acme 7k3m-9qxr 2tvb h8k2' }],
       ['accepts the product by its id', file, 'VALID', { product: LICENSE.owners.productId }],
@@ -56,6 +61,17 @@ function accepted(): VectorCase[] {
     ]),
     ...signedKeyCases([
       ['accepts a signed key', sampleSignedKey(), 'VALID'],
+      [
+        'refuses a signed key of a key that is only announced',
+        sampleSignedKey({}, KEYS.pendingLicense),
+        'KEY_UNKNOWN',
+      ],
+      [
+        'accepts a signed key of an announced key whose day has come',
+        sampleSignedKey({}, KEYS.pendingLicense),
+        'VALID',
+        { now: '2026-05-21T08:00:00.000Z' },
+      ],
       ['accepts a signed key with an end', sampleSignedKey({ expiresAt: EXPIRES_AT }), 'VALID'],
     ]),
   ];

@@ -202,6 +202,7 @@ function elsewhere(): Row[] {
       'SIGNATURE_INVALID',
     ],
     ['refuses a retired key', sampleResponse({ signer: KEYS.retiredResponse }), 'KEY_UNKNOWN'],
+    ['refuses a key that is only announced', sampleResponse({ signer: KEYS.pendingResponse }), 'KEY_UNKNOWN'],
     ['refuses a compromised key', sampleResponse({ signer: KEYS.leakedResponse }), 'KEY_COMPROMISED'],
     [
       'refuses the key of the test environment',

@@ -32,6 +32,9 @@ const root = (signer: Signer, state: KeyState): TrustBundleFacts['roots'][number
   state,
 });
 
+/** A key that will sign ninety days after the sample bundle. */
+const ANNOUNCED = { state: 'pending', notBefore: at('2026-05-21T08:00:00.000Z') } as const;
+
 /** What the sample trust bundle says. */
 export const BUNDLE: TrustBundleFacts = {
   tenantCode: 'acme',
@@ -42,7 +45,8 @@ export const BUNDLE: TrustBundleFacts = {
   keys: [
     bundleKey(KEYS.license, 'license'),
     bundleKey(KEYS.testLicense, 'license', { environment: 'test' }),
-    bundleKey(KEYS.pendingLicense, 'license', { state: 'pending' }),
+    bundleKey(KEYS.pendingLicense, 'license', ANNOUNCED),
+    bundleKey(KEYS.dueLicense, 'license', { state: 'pending' }),
     bundleKey(KEYS.retiredLicense, 'license', {
       state: 'retired',
       notAfter: at('2026-02-15T00:00:00.000Z'),
@@ -53,7 +57,9 @@ export const BUNDLE: TrustBundleFacts = {
     bundleKey(KEYS.testResponse, 'response', { environment: 'test' }),
     bundleKey(KEYS.retiredResponse, 'response', { state: 'retired' }),
     bundleKey(KEYS.leakedResponse, 'response', { state: 'compromised' }),
+    bundleKey(KEYS.pendingResponse, 'response', ANNOUNCED),
     bundleKey(KEYS.revocation, 'revocation', { environment: null }),
+    bundleKey(KEYS.pendingRevocation, 'revocation', { ...ANNOUNCED, environment: null }),
   ],
   revocation: { number: 3, issuedAt: at('2026-02-25T08:00:00.000Z') },
 };

@@ -28,6 +28,7 @@ export const KEYS = {
   license: ed25519Signer('live license'),
   testLicense: ed25519Signer('test license'),
   pendingLicense: ed25519Signer('pending live license'),
+  dueLicense: ed25519Signer('announced live license whose day has come'),
   retiredLicense: ed25519Signer('retired live license'),
   leakedLicense: ed25519Signer('compromised live license'),
   productLicense: ed25519Signer('live license of one product'),
@@ -36,6 +37,8 @@ export const KEYS = {
   retiredResponse: ed25519Signer('retired live response'),
   leakedResponse: ed25519Signer('compromised live response'),
   revocation: ed25519Signer('revocation'),
+  pendingResponse: ed25519Signer('pending live response'),
+  pendingRevocation: ed25519Signer('pending revocation'),
   stranger: ed25519Signer('another issuer'),
 } as const;
 

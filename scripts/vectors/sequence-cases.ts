@@ -177,6 +177,12 @@ function listRules(): VectorSequence[] {
     ['refuses an older list', [later, first], ['VALID', 'LIST_STALE']],
     ['reports two lists with one number', [first, sampleList({ fileIds: [] })], ['VALID', 'LIST_FORK']],
     ['refuses a list by a licence key', [sampleList({}, KEYS.license)], ['KEY_UNKNOWN']],
+    ['refuses a list by an announced key', [sampleList({}, KEYS.pendingRevocation)], ['KEY_UNKNOWN']],
+    [
+      'accepts a list by an announced key whose day has come',
+      [sampleList({ issuedAt: Date.parse('2026-05-21T08:00:00.000Z') }, KEYS.pendingRevocation)],
+      ['VALID'],
+    ],
     ['refuses a list of another tenant', [sampleList({ tenantCode: 'globex' })], ['ISSUER_MISMATCH']],
     [
       'refuses a list of the test environment',

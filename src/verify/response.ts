@@ -13,7 +13,7 @@ import { asObject, booleanAt, flagAt, objectAt, optionalAt, stringAt } from './s
 import { checkSignature, type SignatureVerifiers } from './signature.ts';
 import { readJson, type JsonObject } from './strict-json.ts';
 import { utf8Bytes, utf8Text } from './text.ts';
-import { findSoundKey, type Environment, type Trust } from './trust.ts';
+import { demandInUse, findSoundKey, type Environment, type Trust } from './trust.ts';
 import { clockOf, CLOCK_SLACK_MS, requireProduct, type Unchecked, uncheckedOf } from './verdict.ts';
 
 /** The request as it was sent; it must have carried `Content-Digest: ` {@link contentDigest}`(body)`. */
@@ -75,6 +75,7 @@ export interface ResponseVerdict {
 type Finding = Omit<ResponseVerdict, 'unchecked'>;
 
 const MAX_BYTES = 1024 * 1024;
+const SECOND_MS = 1000;
 const NONCE = '[A-Za-z0-9_-]{16,64}';
 const COVERED = '("@status" "content-type" "content-digest" "@method";req "@path";req "content-digest";req)';
 const SECONDS = '(0|[1-9]\\d{0,11})';
@@ -139,7 +140,9 @@ function judge(request: SignedRequest, response: SignedResponse, options: Given)
   demandForm(body.length <= MAX_BYTES, 'the answer is too large');
   const signed = readSigned(response);
   const key = findSoundKey(trust, { kid: signed.kid, purpose: 'response', environment });
-  demand(key.state !== 'retired', 'KEY_UNKNOWN', `the key ${key.kid} is no longer in use`);
+  // An answer is dated in whole seconds.
+  const begun = signed.createdAtMs + SECOND_MS > key.notBeforeMs;
+  demandInUse(begun && key.state !== 'retired', key.kid);
   const ours = tenant === undefined || trust.tenant === undefined || trust.tenant === tenant;
   demand(ours, 'ISSUER_MISMATCH', 'the trust bundle belongs to another tenant');
   checkSignature(

@@ -9,7 +9,7 @@ import type { SignatureVerifiers } from './signature.ts';
 import { compareToSeen, newestSeen, seenMessage, type SeenMessage, type VerifierState } from './state.ts';
 import type { JsonObject } from './strict-json.ts';
 import { utf8Bytes } from './text.ts';
-import { findSoundKey, type Environment, type Trust } from './trust.ts';
+import { demandInUse, findSoundKey, type Environment, type Trust } from './trust.ts';
 
 /** How to judge a revocation list. */
 export interface RevocationListOptions {
@@ -103,6 +103,7 @@ export class RevocationList {
     const key = findSoundKey(trust, { kid: signature.kid, purpose: 'revocation', environment });
     checkJws(signature, key, options.verifiers ?? {});
     const list = new RevocationList(payload, payloadBytes);
+    demandInUse(list.issuedAtMs >= key.notBeforeMs, key.kid);
     const tenant = options.held?.tenant ?? trust.tenant ?? list.tenant;
     demand(list.tenant === tenant, 'ISSUER_MISMATCH', `the revocation list belongs to tenant ${list.tenant}`);
     const fits = list.environment === environment;

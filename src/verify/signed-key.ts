@@ -6,8 +6,15 @@ import { asObject, flagAt, optionalAt, stringAt, stringsAt, timeAt } from './sha
 import { checkSignature, rawFromDer } from './signature.ts';
 import { readJson } from './strict-json.ts';
 import { utf8Bytes, utf8Text } from './text.ts';
-import { demandSound, findSoundKey, type TrustedKey } from './trust.ts';
-import { blankAnswer, openSession, type Session, type Verdict, type VerifyOptions } from './verdict.ts';
+import { demandInUse, demandSound, findSoundKey, type TrustedKey } from './trust.ts';
+import {
+  blankAnswer,
+  CLOCK_SLACK_MS,
+  openSession,
+  type Session,
+  type Verdict,
+  type VerifyOptions,
+} from './verdict.ts';
 
 /** What a signed licence key says. */
 export interface SignedKeyContent {
@@ -72,8 +79,9 @@ function readGenuine(text: string, session: Session): { key: TrustedKey; signedK
   const bytes = decodePaddedBase64url(sig);
   const signature = key.algorithm === 'ES256' ? rawFromDer(bytes) : bytes;
   checkSignature(key, { message: utf8Bytes(input), signature }, session.verifiers);
-  const inTime = signedKey.createdAtMs <= key.notAfterMs;
-  demand(inTime, 'KEY_UNKNOWN', `the key ${key.kid} was no longer in use`);
+  // A signed key does not say when it was signed: whether an announced key has begun, the clock says.
+  const begun = session.now + CLOCK_SLACK_MS >= key.notBeforeMs;
+  demandInUse(begun && signedKey.createdAtMs <= key.notAfterMs, key.kid);
   return { key, signedKey };
 }
 

@@ -95,6 +95,14 @@ export function findSoundKey(trust: Trust, question: KeyQuestion): TrustedKey {
   return key;
 }
 
+/**
+ * Demands that a key was in use for what it signed. One that the bundle only announces signs from its `notBefore` on: whoever holds
+ * that bundle needs no newer one on the day. @throws Refusal KEY_UNKNOWN
+ */
+export function demandInUse(isInUse: boolean, kid: string): void {
+  demand(isInUse, 'KEY_UNKNOWN', `the key ${kid} was not in use`);
+}
+
 /** What a message asks of the key that signed it. */
 export interface KeyQuestion {
   readonly kid: string;
@@ -104,7 +112,7 @@ export interface KeyQuestion {
 
 /**
  * The one key of that name that may have signed. A compromised key is returned: whether it may still count depends on
- * the file.
+ * the file; and a pending one: that depends on the time of what it signed.
  * @throws Refusal KEY_UNKNOWN, ENVIRONMENT_MISMATCH
  */
 export function findKey(trust: Trust, question: KeyQuestion): TrustedKey {
@@ -114,7 +122,6 @@ export function findKey(trust: Trust, question: KeyQuestion): TrustedKey {
   );
   if (key === undefined || more.length > 0)
     throw new Refusal('KEY_UNKNOWN', `no trusted ${purpose} key is called ${kid}`);
-  demand(key.state !== 'pending', 'KEY_UNKNOWN', `the key ${kid} is announced but not in use yet`);
   const fits = key.environment === undefined || key.environment === environment;
   demand(fits, 'ENVIRONMENT_MISMATCH', `the key ${kid} does not serve the ${environment} environment`);
   return key;

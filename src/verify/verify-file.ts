@@ -12,7 +12,7 @@ import { checkAffirmed, checkBinding, checkClock, checkIdentity, checkRevocation
 import { answering, demand, type VerdictCode, demandForm } from './refusal.ts';
 import { checkSignature, rawFromDer } from './signature.ts';
 import { utf8Bytes } from './text.ts';
-import { findKey, type TrustedKey } from './trust.ts';
+import { demandInUse, findKey, type TrustedKey } from './trust.ts';
 import {
   blankVerdict,
   openSession,
@@ -84,7 +84,7 @@ function readGenuine(question: Question, session: Session): GenuineFile {
   const { meta } = content;
   demandForm(meta.kid === certificate.kid, 'the signed key name differs from the one outside');
   const inTime = meta.issuedAtMs >= key.notBeforeMs && meta.issuedAtMs <= key.notAfterMs;
-  demand(inTime, 'KEY_UNKNOWN', `the key ${key.kid} was not in use when the file was issued`);
+  demandInUse(inTime, key.kid);
   return { certificate, key, content };
 }
 
