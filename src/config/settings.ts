@@ -189,6 +189,11 @@ export const SETTINGS = {
       null,
       'Module of the vendor of an HSM, loaded by the signer agent and by nothing else. Setting it allows that file to be run.',
     ),
+    parameters: setting(
+      z.string().min(1).max(2048).nullable(),
+      null,
+      "What the module is initialised with, as NSS wants it: configdir='sql:/…' and so on (docs/hsm/nss.md). Most want nothing.",
+    ),
     token: setting(
       z.string().min(1).max(2048).nullable(),
       null,

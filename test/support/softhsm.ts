@@ -57,7 +57,8 @@ export class SoftHsm {
   /** How Mintmark is told of the token. */
   get settings(): TokenSettings {
     const module = SOFTHSM_MODULE ?? 'none';
-    return { module, token: 'pkcs11:token=mintmark', pinSource: this.pinFile, environment: this.environment };
+    const token = 'pkcs11:token=mintmark';
+    return { module, parameters: '', token, pinSource: this.pinFile, environment: this.environment };
   }
 
   addToken(label: string): void {

@@ -36,7 +36,7 @@ type Work = { readonly [O in Operation]: (asked: Asked<O>) => Record<string, Buf
 const WORK: Work = {
   open: (asked) => {
     const { pin, digest } = readPin(asked.pinSource.toString('utf8'), asked.pinKey);
-    const module = CryptokiModule.load(asked.module.toString('utf8'));
+    const module = load(asked);
     const token = Token.choose(module, parsePkcs11Uri(asked.token.toString('utf8')));
     opened = { token, pin };
     return { ...describe(token), pinDigest: digest };
@@ -51,8 +51,8 @@ const WORK: Work = {
     return { publicKey: theToken().generate(keyAlgorithm(algorithm.toString('utf8')), name) };
   },
   find: ({ label, id }) => ({ publicKey: theToken().find({ label: label.toString('utf8'), id }) }),
-  tokens: ({ module: path }) => {
-    const module = CryptokiModule.load(path.toString('utf8'));
+  tokens: (asked) => {
+    const module = load(asked);
     const lines = module.tokens().map(({ slot, info }) => tokenLine(info, module.mechanisms(slot)));
     return { library: Buffer.from(module.library(), 'utf8'), tokens: Buffer.from(lines.join('\n'), 'utf8') };
   },
@@ -65,6 +65,10 @@ const WORK: Work = {
     return { signature: theToken().sign(keyAlgorithm(algorithm.toString('utf8')), name, data) };
   },
 };
+
+function load({ module, parameters }: Readonly<Record<'module' | 'parameters', Buffer>>): CryptokiModule {
+  return CryptokiModule.load(module.toString('utf8'), parameters.toString('utf8'));
+}
 
 function theToken(): Token {
   return present(opened, 'a token is opened before it is used').token;

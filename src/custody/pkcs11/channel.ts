@@ -16,7 +16,7 @@ export const OPERATIONS = {
   /** Loads the module, chooses the token, reads the PIN, and says what it found. Nothing is tried yet. */
   open: {
     number: 1,
-    asks: ['module', 'token', 'pinSource', 'pinKey'],
+    asks: ['module', 'parameters', 'token', 'pinSource', 'pinKey'],
     answers: ['label', 'serial', 'model', 'manufacturer', 'flags', 'pinDigest', 'mechanisms'],
   },
   /** Tries the PIN that `open` read, once. */
@@ -26,7 +26,7 @@ export const OPERATIONS = {
   /** The SubjectPublicKeyInfo of the one key of this label and id. */
   find: { number: 4, asks: ['label', 'id'], answers: ['publicKey'] },
   /** What a module and its tokens say of themselves, without a PIN: see probe.ts for the lines of `tokens`. */
-  tokens: { number: 6, asks: ['module'], answers: ['library', 'tokens'] },
+  tokens: { number: 6, asks: ['module', 'parameters'], answers: ['library', 'tokens'] },
   /** Removes a key pair that was made for a probe; any other is refused. */
   discard: { number: 7, asks: ['label', 'id'], answers: [] },
   /** Signs `data` (Ed25519: the message; P-256: its SHA-256): 64 raw bytes. */

@@ -23,8 +23,12 @@ export class CryptokiModule {
     this.#native = native;
   }
 
-  /** Loads and initialises a module. Once per process; only the end of the process unloads it. @throws TokenError */
-  static load(path: string): CryptokiModule {
+  /**
+   * Loads and initialises a module, with parameters if it wants some (PKCS#11 §5.4: `pReserved`). Once per process; only
+   * the end of the process unloads it.
+   * @throws TokenError
+   */
+  static load(path: string, parameters = ''): CryptokiModule {
     const native = newBinding();
     try {
       native.load(path);
@@ -32,8 +36,9 @@ export class CryptokiModule {
       throw new TokenError('setup', 'MODULE', `the module ${path} cannot be loaded: ${wordsOf(cause)}`);
     }
     const module = new CryptokiModule(native);
-    // Without the flag SoftHSM switches its locks off.
-    module.#call('C_Initialize', () => native.C_Initialize({ flags: CKF.OS_LOCKING_OK }));
+    // Without the flag SoftHSM switches its locks off. The binding cuts off the last character of parameters.
+    const given = parameters === '' ? {} : { libraryParameters: `${parameters} ` };
+    module.#call('C_Initialize', () => native.C_Initialize({ flags: CKF.OS_LOCKING_OK, ...given }));
     return module;
   }
 

@@ -16,6 +16,7 @@ import { PROBE_LABEL } from './token.ts';
 /** What is looked into. */
 export interface ProbeGiven {
   readonly module: string;
+  readonly parameters: string;
   readonly environment: Readonly<Record<string, string>>;
   /** The token to log in to and to sign with; null: only what is said without a PIN. */
   readonly login: Pick<TokenSettings, 'token' | 'pinSource'> | null;
@@ -74,11 +75,11 @@ export async function probe(given: ProbeGiven, around: { clock: Clock; random: R
   }
 }
 
-async function look({ module, environment }: ProbeGiven): Promise<Omit<Probe, 'signing'>> {
+async function look({ module, parameters, environment }: ProbeGiven): Promise<Omit<Probe, 'signing'>> {
   const path = modulePath(module);
   const agent = new AgentProcess(environment);
   try {
-    const asked = { module: Buffer.from(path, 'utf8') };
+    const asked = { module: Buffer.from(path, 'utf8'), parameters: Buffer.from(parameters, 'utf8') };
     const { library, tokens } = await agent.call('tokens', asked, OPEN_DEADLINE_MS);
     const lines = tokens.toString('utf8').split('\n').filter(Boolean).map(readTokenLine);
     return {
@@ -99,20 +100,24 @@ function probed(seen: TokenSeen, all: readonly TokenSeen[]): ProbedToken {
 }
 
 function warningsOf(
-  { uri, flags }: TokenSeen,
+  { uri, flags, mechanisms }: TokenSeen,
   { all, algorithms }: { readonly all: readonly TokenSeen[]; readonly algorithms: readonly KeyAlgorithm[] },
 ): string[] {
   const has = (flag: number): boolean => (flags & flag) !== 0;
-  if (!has(CKF.TOKEN_INITIALIZED)) return ['no token was made in this slot yet: use the tool of its vendor'];
+  const made = has(CKF.TOKEN_INITIALIZED);
   const labels = all.map((other) => other.uri.token ?? '');
   const namesakes = labels.filter((label) => label === (uri.token ?? '')).length - 1;
   const warnings: readonly (readonly [boolean, string])[] = [
-    [!has(CKF.USER_PIN_INITIALIZED), 'it has no user PIN yet'],
+    [!made, 'no token was made in this slot yet: use the tool of its vendor'],
+    [made && !has(CKF.USER_PIN_INITIALIZED), 'it has no user PIN yet'],
     [has(CKF.USER_PIN_LOCKED), 'its user PIN is locked; its security officer sets a new one'],
     [has(CKF.USER_PIN_FINAL_TRY), 'one more wrong PIN locks it; Mintmark will not try any'],
     [has(CKF.USER_PIN_COUNT_LOW), 'the last PIN that it was given was wrong'],
-    [namesakes > 0, `${namesakes} more tokens have this label: name it by its serial`],
-    [algorithms.length === 0, 'it has neither Ed25519 nor ECDSA on P-256: Mintmark cannot use it'],
+    [made && namesakes > 0, `${namesakes} more tokens have this label: name it by its serial`],
+    [
+      algorithmsOf(mechanisms).length === 0,
+      'it has neither Ed25519 nor ECDSA on P-256: Mintmark cannot use it',
+    ],
     [
       algorithms.length === 1 && algorithms[0] === 'ecdsa-p256',
       'it has no Ed25519: keys will be ECDSA P-256, and the ledger key has to be in a file (custody.inFiles = ["ledger"])',

@@ -11,6 +11,8 @@ import { Turns } from './turns.ts';
 export interface TokenSettings {
   /** Whole path of the vendor's PKCS#11 module. */
   readonly module: string;
+  /** What the module is initialised with; empty for those that want nothing, which are most. */
+  readonly parameters: string;
   /** PKCS#11 URI that fits exactly one token. */
   readonly token: string;
   /** File that holds the PIN. */
@@ -193,9 +195,12 @@ export class Signer {
    * 3. It is tried, once. Stop after 2: the next start asks the token whether it counts a wrong PIN.
    */
   async #begin(): Promise<Open> {
-    const { module, token, pinSource, environment, pinKey } = this.#deps;
+    const { module, parameters, token, pinSource, environment, pinKey } = this.#deps;
     const bytes = (text: string): Buffer => Buffer.from(text, 'utf8');
-    const asked = { module: bytes(modulePath(module)), token: bytes(token), pinSource: bytes(pinSource) };
+    const asked = {
+      ...{ module: bytes(modulePath(module)), parameters: bytes(parameters) },
+      ...{ token: bytes(token), pinSource: bytes(pinSource) },
+    };
     const key = pinKey();
     const agent = new AgentProcess(environment);
     try {

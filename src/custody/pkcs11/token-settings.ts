@@ -6,6 +6,8 @@ import type { TokenSettings } from './signer.ts';
 export interface TokenNamed {
   /** Whole path of the module; it may stand in the URI instead. */
   readonly module: string | null;
+  /** What the module is initialised with, `name='value' …`; null: nothing. */
+  readonly parameters: string | null;
   /** PKCS#11 URI (RFC 7512), or just the label of the token. */
   readonly token: string | null;
   /** File of the PIN; it may stand in the URI instead. */
@@ -14,6 +16,9 @@ export interface TokenNamed {
   readonly environment: readonly string[];
 }
 
+/** What NSS takes, the one module we know that is told at its start where its tokens are. */
+const PARAMETERS =
+  /^(?:(?:configdir|certPrefix|keyPrefix|secmod|flags)='[\x20-\x26\x28-\x7e]*'(?: (?!$)|$))+$/;
 /** These would change our own program, not the module. */
 const OURS = /^(?:NODE_|MINTMARK_)/;
 const VARIABLE = /^([A-Z_][A-Z0-9_]{0,63})=(.*)$/s;
@@ -32,6 +37,7 @@ export function tokenSettings(named: TokenNamed): TokenSettings | undefined {
   return {
     module:
       only('pkcs11.module', module, modulePath) ?? fail('pkcs11.module', 'the file of the vendor’s module'),
+    parameters: parametersOf(named.parameters),
     token: pkcs11Uri(path),
     pinSource:
       only('pkcs11.pinSource', pinSource, pathOf(pin)) ??
@@ -75,6 +81,15 @@ function environmentOf(lines: readonly string[]): Record<string, string> {
     );
   });
   return Object.fromEntries(pairs);
+}
+
+function parametersOf(text: string | null): string {
+  if (text === null || PARAMETERS.test(text)) return text ?? '';
+  const names = 'configdir, certPrefix, keyPrefix, secmod and flags';
+  throw new Fault(
+    'CONFIG_INVALID',
+    `pkcs11.parameters holds name='value' with a blank between; names are ${names}`,
+  );
 }
 
 function fail(name: string, what: string): never {

@@ -216,6 +216,12 @@ const TRY_OTHERWISE: ReadonlySet<string> = new Set([
   ...['CKR_DOMAIN_PARAMS_INVALID', 'CKR_CURVE_NOT_SUPPORTED', 'CKR_GENERAL_ERROR'],
 ]);
 
+const PUBLIC_USES: readonly Attribute[] = [
+  { type: CKA.VERIFY, value: true },
+  { type: CKA.ENCRYPT, value: false },
+  { type: CKA.WRAP, value: false },
+];
+
 /** Every attribute is said: what is left out defaults to extractable on two of the modules we know. */
 function templatesOf({ algorithm, name, curve, optional }: NewPair) {
   const { keyType, signs } = ALGORITHMS[algorithm];
@@ -231,10 +237,9 @@ function templatesOf({ algorithm, name, curve, optional }: NewPair) {
     { type: CKA.CLASS, value: CKO.PUBLIC_KEY },
     ...both,
     { type: CKA.PRIVATE, value: false },
-    { type: CKA.VERIFY, value: true },
-    { type: CKA.ENCRYPT, value: false },
-    { type: CKA.WRAP, value: false },
     { type: CKA.EC_PARAMS, value: Buffer.from(curve, 'hex') },
+    // Nobody uses this half on the token; tpm2-pkcs11 has its own idea of what it is for.
+    ...(optional ? PUBLIC_USES : []),
   ];
   const privateKey: Attribute[] = [
     { type: CKA.CLASS, value: CKO.PRIVATE_KEY },

@@ -61,18 +61,21 @@ describe('a PKCS#11 URI', () => {
 });
 
 describe('the settings of a token', () => {
-  const named = { module: '/m.so', token: 'mintmark', pinSource: '/pin', environment: [] };
+  const named = { module: '/m.so', parameters: null, token: 'mintmark', pinSource: '/pin', environment: [] };
 
   it('take a label or a URI, with its files in either', () => {
     expect(tokenSettings(named)).toEqual({
-      ...{ module: '/m.so', token: 'pkcs11:token=mintmark', pinSource: '/pin', environment: {} },
+      ...{ module: '/m.so', parameters: '', token: 'pkcs11:token=mintmark' },
+      ...{ pinSource: '/pin', environment: {} },
     });
     const token = 'pkcs11:serial=1?module-path=/m.so&pin-source=file:///pin';
     expect(tokenSettings({ ...named, module: null, pinSource: null, token })).toEqual({
-      ...{ module: '/m.so', token: 'pkcs11:serial=1', pinSource: '/pin', environment: {} },
+      ...{ module: '/m.so', parameters: '', token: 'pkcs11:serial=1', pinSource: '/pin', environment: {} },
     });
-    const none = { module: null, token: null, pinSource: null, environment: ['A=b'] };
+    const none = { ...named, module: null, token: null, pinSource: null, environment: ['A=b'] };
     expect(tokenSettings(none)).toBeUndefined();
+    const parameters = "configdir='sql:/var/lib/nss' certPrefix='' secmod='' flags=''";
+    expect(tokenSettings({ ...named, parameters })?.parameters).toBe(parameters);
     expect(tokenSettings({ ...named, environment: ['SOFTHSM2_CONF=/x=y', 'LIB_B='] })?.environment).toEqual({
       ...{ SOFTHSM2_CONF: '/x=y', LIB_B: '' },
     });
@@ -89,6 +92,12 @@ describe('the settings of a token', () => {
     [{ environment: ['NODE_OPTIONS=--require=/x'] }, 'no variable of Node'],
     [{ environment: ['lower=1'] }, 'NAME=value'],
     [{ environment: ['NAME'] }, 'NAME=value'],
+    [{ parameters: '' }, 'pkcs11.parameters'],
+    [{ parameters: "configdir='/a' " }, 'pkcs11.parameters'],
+    [{ parameters: "configdir='/a'  flags=''" }, 'pkcs11.parameters'],
+    [{ parameters: "library='/evil.so'" }, 'pkcs11.parameters'],
+    [{ parameters: "configdir='/a\u0000b'" }, 'pkcs11.parameters'],
+    [{ parameters: 'configdir=/a' }, 'pkcs11.parameters'],
   ])('%j is refused', (change, why) => {
     expect(() => tokenSettings({ ...named, ...change })).toThrow(
       expect.objectContaining({ code: 'CONFIG_INVALID', message: expect.stringContaining(why) as string }),

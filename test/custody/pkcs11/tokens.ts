@@ -12,10 +12,16 @@ export interface Changed {
   readonly clock?: Clock;
 }
 
-/** A token and an appliance's place for its custodian; each custodian of it is ended with the test. */
+/** SoftHSM with an appliance's place for its custodian. */
 export function newTokenStore() {
-  const hsm = new SoftHsm();
-  onTestFinished(() => hsm[Symbol.dispose]());
+  return newStoreOn(new SoftHsm());
+}
+
+/** A token and an appliance's place for its custodian; both are ended with the test. */
+export function newStoreOn<T extends Disposable & { readonly settings: TokenSettings }>(hsm: T) {
+  onTestFinished(() => {
+    hsm[Symbol.dispose]();
+  });
   const directory = temporaryDirectory();
   const kek = Kek.generate(random);
   const custodian = ({ settings = {}, clock = systemClock }: Changed = {}): Pkcs11Custodian => {
