@@ -3,7 +3,7 @@ import { API_KEY_SCOPES } from '../src/access/index.ts';
 import { type Trust, verifyTrustBundle } from '../src/verify/index.ts';
 import { type InitialisedAppliance, initAppliance, serveFlags } from '../test/support/appliance-process.ts';
 import { PROGRAM } from '../test/cli/run-cli.ts';
-import { cleanEnvironment, COMPILED, dataOf } from '../test/support/daemon.ts';
+import { cleanEnvironment, dataOf } from '../test/support/daemon.ts';
 import { sendAsOperator } from '../test/support/operator-socket.ts';
 import { startProcess } from './servers.ts';
 
@@ -96,7 +96,7 @@ async function startServing(
   env: Readonly<Record<string, string>>,
 ) {
   const daemon = await startProcess([PROGRAM, ...serveFlags(made)], {
-    env: cleanEnvironment({ ...COMPILED, ...UNSHED, ...env }),
+    env: cleanEnvironment({ ...UNSHED, ...env }),
     isReady: (line) => fieldsOf(line)['message'] === 'serving',
   });
   const { api, metrics } = fieldsOf(daemon.readyLine);

@@ -11,6 +11,8 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { sum, tallyLine, tallyOfStage, tallyOfTests, type Tally } from './check/tally.ts';
 
+/** What Node made of our source, kept for the hundreds of processes that load the same files: a fifth of the work. */
+const COMPILED = join(import.meta.dirname, '..', 'node_modules', '.cache', 'compiled');
 /** Each is an npm script of its own, `check:<stage>`. */
 const STAGES = ['format', 'lint', 'types', 'boundaries', 'security'];
 
@@ -44,7 +46,8 @@ function runTests(): Tally {
 }
 
 function run(npmArguments: readonly string[]): number | null {
-  return spawnSync('npm', npmArguments, { stdio: ['ignore', 'inherit', 'inherit'] }).status;
+  const env = { ...process.env, NODE_COMPILE_CACHE: COMPILED };
+  return spawnSync('npm', npmArguments, { stdio: ['ignore', 'inherit', 'inherit'], env }).status;
 }
 
 function readIfThere(path: string): string | undefined {

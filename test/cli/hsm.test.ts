@@ -2,13 +2,11 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EXIT } from '../../src/cli/exit-code.ts';
-import { COMPILED } from '../support/daemon.ts';
 import { missingForTokens, SOFTHSM_PIN, SoftHsm } from '../support/softhsm.ts';
 import { jsonOf, mintmark, type Transcript } from './run-cli.ts';
 
 const missing = missingForTokens();
-const probe = (flags: readonly string[]): Promise<Transcript> =>
-  mintmark(['hsm', 'probe', ...flags], { env: COMPILED });
+const probe = (flags: readonly string[]): Promise<Transcript> => mintmark(['hsm', 'probe', ...flags]);
 
 describe('hsm probe', () => {
   it('says what it cannot load, and why', async () => {

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
+import { cleanEnvironment } from '../support/daemon.ts';
 
 /** The program as a person calls it. */
 export const PROGRAM = join(import.meta.dirname, '..', '..', 'scripts', 'mintmark');
@@ -20,7 +21,7 @@ export interface Around {
 
 /** Runs the program as a person would, in a process of its own, with no setting from the machine of the test. */
 export async function mintmark(args: readonly string[], around: Around = {}): Promise<Transcript> {
-  const env = { ...cleanEnvironment(), ...around.env };
+  const env = cleanEnvironment(around.env);
   const child = spawn(PROGRAM, args, { env, ...(around.cwd === undefined ? {} : { cwd: around.cwd }) });
   const [stdout, stderr] = [textOf(child.stdout), textOf(child.stderr)];
   child.stdin.end(around.input ?? '');
@@ -29,12 +30,6 @@ export async function mintmark(args: readonly string[], around: Around = {}): Pr
     child.once('close', resolve);
   });
   return { code, stdout: await stdout, stderr: await stderr };
-}
-
-/** The environment of the tests without a setting in it, and without the configuration of this machine. */
-export function cleanEnvironment(): Record<string, string | undefined> {
-  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('MINTMARK_'));
-  return { ...Object.fromEntries(inherited), MINTMARK_CONFIG: '/dev/null' };
 }
 
 /** The JSON that a command printed for programs. */

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { cleanEnvironment, PROGRAM } from './run-cli.ts';
+import { cleanEnvironment } from '../support/daemon.ts';
+import { PROGRAM } from './run-cli.ts';
 
 /** A line of the log of `mintmark serve`. */
 export type LogLine = Readonly<Record<string, unknown>>;

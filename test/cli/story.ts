@@ -3,7 +3,8 @@ import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
 import { EXIT } from '../../src/cli/exit-code.ts';
-import { cleanEnvironment, type Transcript } from './run-cli.ts';
+import { cleanEnvironment } from '../support/daemon.ts';
+import type { Transcript } from './run-cli.ts';
 
 const LOOP = fileURLToPath(new URL('./command-loop.ts', import.meta.url));
 /** What the loop writes behind what a command wrote: its exit code and this. */

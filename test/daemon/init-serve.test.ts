@@ -11,7 +11,7 @@ import {
   serveAppliance,
   serveFlags,
 } from '../support/appliance-process.ts';
-import { COMPILED, dataOf, send, startDaemon, temporaryDirectory } from '../support/daemon.ts';
+import { dataOf, send, startDaemon, temporaryDirectory } from '../support/daemon.ts';
 import { type Stock, stockUp } from '../support/stock.ts';
 
 const directory = temporaryDirectory();
@@ -28,7 +28,7 @@ const secrets: string[] = [];
 const FINGERPRINT = 'machine-of-the-first-customer';
 
 async function run(args: readonly string[], around: Around = {}): Promise<Transcript> {
-  const transcript = await mintmark(args, { ...around, env: { ...COMPILED, ...around.env } });
+  const transcript = await mintmark(args, around);
   printed.push(transcript.stdout, transcript.stderr);
   return transcript;
 }

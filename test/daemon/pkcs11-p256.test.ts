@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EXIT } from '../../src/cli/exit-code.ts';
 import { jsonOf, mintmark, type Transcript } from '../cli/run-cli.ts';
 import { initFlags, type ServedAppliance, serveAppliance } from '../support/appliance-process.ts';
-import { COMPILED, dataOf, temporaryDirectory } from '../support/daemon.ts';
+import { dataOf, temporaryDirectory } from '../support/daemon.ts';
 import { hasCompiler, Pkcs11Shim } from '../support/pkcs11-shim.ts';
 import { missingForTokens, SoftHsm, tokenSets } from '../support/softhsm.ts';
 import { stockUp } from '../support/stock.ts';
@@ -23,7 +23,7 @@ describe.skipIf(missing !== null)(missing === null ? title : `${title}: NOT TRIE
   let sets: string[];
   let daemon: ServedAppliance;
 
-  const run = (args: readonly string[]): Promise<Transcript> => mintmark(args, { env: COMPILED });
+  const run = (args: readonly string[]): Promise<Transcript> => mintmark(args);
   const init = (more: readonly string[] = []): Promise<Transcript> =>
     run([...initFlags(directory.path), ...[...sets, ...more].flatMap((one) => ['--set', one])]);
 

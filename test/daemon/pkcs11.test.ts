@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EXIT } from '../../src/cli/exit-code.ts';
 import { jsonOf, mintmark, type Transcript } from '../cli/run-cli.ts';
 import { initFlags, type ServedAppliance, serveAppliance } from '../support/appliance-process.ts';
-import { type Answered, COMPILED, dataOf, temporaryDirectory } from '../support/daemon.ts';
+import { type Answered, dataOf, temporaryDirectory } from '../support/daemon.ts';
 import { missingForTokens, SOFTHSM_PIN, SoftHsm, tokenSets } from '../support/softhsm.ts';
 import { reach, type Stock, stockUp } from '../support/stock.ts';
 
@@ -26,7 +26,7 @@ describe.skipIf(missing !== null)(
     let license: { readonly id: string; readonly key: string };
 
     const run = async (args: readonly string[]): Promise<Transcript> => {
-      const transcript = await mintmark(args, { env: COMPILED });
+      const transcript = await mintmark(args);
       printed.push(transcript.stdout, transcript.stderr);
       return transcript;
     };

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { mintmark, type Transcript } from '../cli/run-cli.ts';
-import { cleanEnvironment, COMPILED } from './daemon.ts';
+import { cleanEnvironment } from './daemon.ts';
 
 const PROGRAM = join(import.meta.dirname, '..', '..', 'scripts', 'mintmark');
 
@@ -45,7 +45,7 @@ export function initFlags(root: string): string[] {
 
 /** Runs `mintmark init` below `root`. */
 export async function initAppliance(root: string): Promise<InitialisedAppliance> {
-  const transcript = await mintmark(initFlags(root), { env: COMPILED });
+  const transcript = await mintmark(initFlags(root));
   if (transcript.code !== 0)
     throw new Error(`init ended with ${String(transcript.code)}: ${transcript.stderr}`);
   return {

@@ -41,7 +41,7 @@ export interface RunningDaemon extends DevLine {
 const OUTPUT_KEPT = 1024 * 1024;
 
 /** Loading is most of a start: what one process has compiled serves the next. */
-export const COMPILED = { NODE_COMPILE_CACHE: join(ROOT, 'node_modules', '.cache', 'compiled') };
+const COMPILED = { NODE_COMPILE_CACHE: join(ROOT, 'node_modules', '.cache', 'compiled') };
 
 /** The environment without settings of the machine that the test runs on. */
 export function cleanEnvironment(
