@@ -204,6 +204,11 @@ export const FAULTS = {
     'Look for a typing mistake, name the right file, or open another slot.',
   ),
   SUSPENDED: row(422, 'Licence is suspended', 'Reinstate the licence.'),
+  REVOCATION_LIST_TOO_LONG: row(
+    503,
+    'More is revoked than one list can name',
+    'Issue files of shorter life (policy `offlineMaxDays`): what has expired leaves the list.',
+  ),
   REVOKED: row(422, 'Licence is revoked', 'Issue a new licence.'),
   TENANT_SUSPENDED: row(
     403,

@@ -5,6 +5,7 @@ import { addDev } from './dev.ts';
 import { addHsm } from './hsm.ts';
 import { addInit } from './init.ts';
 import { addKeys } from './keys.ts';
+import { addRevocations } from './revocations.ts';
 import { addServe } from './serve.ts';
 import { addStatus } from './status.ts';
 
@@ -15,6 +16,7 @@ export const addApplianceCommands: AddCommands = (program, outputOf, withClient)
   addDev(program, outputOf);
   addStatus(program, withClient);
   addKeys(program, withClient);
+  addRevocations(program, withClient);
   addHsm(program, outputOf);
   addAudit(program, outputOf, withClient);
   addBackup(program, outputOf, withClient);

@@ -1,7 +1,7 @@
 import { countIssue } from '../access/index.ts';
 import { realmScope, spkiFingerprint } from '../custody/index.ts';
 import { Fault } from '../faults.ts';
-import { prepareTenantTrust } from '../issuing/index.ts';
+import { prepareTenantTrust, RevocationLists } from '../issuing/index.ts';
 import {
   Challenges,
   createLicenseUsage,
@@ -33,6 +33,7 @@ export function featureDeps(parts: Parts) {
   const mayEnd = (): boolean => mayRunJobs() && settled();
   // Retention makes room on a full disk, where every other job waits.
   const mayPurge = (): boolean => refusalIn(parts.states(), 'retention') === null && settled();
+  const revocationLists = revocationListsOf(parts);
   return {
     ...{ work, read: work.read, sealer, indexer, random, time, outbox, realms, clock },
     ...callerMemory(parts),
@@ -52,10 +53,7 @@ export function featureDeps(parts: Parts) {
       realms.reload();
     },
     environmentOf: (realm: RealmId) => realms.environmentOf(realm),
-    onlyRealm: (environment: 'live' | 'test') => {
-      const [only, ...more] = realms.all().filter((realm) => realms.environmentOf(realm) === environment);
-      return more.length === 0 ? only : undefined;
-    },
+    onlyRealm: (environment: 'live' | 'test') => onlyRealm(parts, environment),
     clockSuspect: () => time.check().state === 'suspect',
     rootsOf: (tenantId: string) =>
       keyring
@@ -78,8 +76,9 @@ export function featureDeps(parts: Parts) {
     signer: keyring,
     fileNumbers: sequence,
     ledgerAnchor: () => ledger.anchor(),
-    // Revocation lists are not issued by this version: there is none that a file could know.
-    epoch: () => 0,
+    revocationLists,
+    epoch: (realm: RealmId) => revocationLists.epoch(realm),
+    realmByCode: (code: string, environment: 'live' | 'test') => realms.byCode(code, environment),
     issuer: { name: identity.issuer, dev: identity.dev },
     countIssue,
     mayRunJobs,
@@ -90,6 +89,26 @@ export function featureDeps(parts: Parts) {
     mayActIrreversibly: () => mayEnd(),
     mayRecord: () => !work.diskFull,
   };
+}
+
+/** The one realm of an environment; undefined with none or several. */
+function onlyRealm({ realms }: Parts, environment: 'live' | 'test'): RealmId | undefined {
+  const [only, ...more] = realms.all().filter((realm) => realms.environmentOf(realm) === environment);
+  return more.length === 0 ? only : undefined;
+}
+
+function revocationListsOf(parts: Parts): RevocationLists {
+  const { work, keyring, time, clock, realms, log } = parts;
+  return new RevocationLists({
+    ...{ work, keyring, time, clock },
+    realmName: (realm) => realms.name(realm),
+    admit: (activity) => {
+      admit(parts, activity);
+    },
+    onListFailure: (error) => {
+      log.error('no new revocation list', { error });
+    },
+  });
 }
 
 /** @throws Fault of the state in which `activity` is not done */

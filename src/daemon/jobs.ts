@@ -1,5 +1,6 @@
 import { accessJobs } from '../access/index.ts';
 import { deliveryJobs } from '../delivery/index.ts';
+import { revocationJobs } from '../issuing/index.ts';
 import { ledgerJobs } from '../ledger/index.ts';
 import {
   analyticsJobs,
@@ -13,6 +14,7 @@ import type { Job } from '../jobs/schedule.ts';
 import { DAY, SECOND } from '../lib/clock.ts';
 import { PURGE_EVERY_MS, purgeExpired } from '../storage/idempotency-store.ts';
 import { SYSTEM_REALM } from '../storage/realm-scope.ts';
+import { refusalIn } from '../states.ts';
 import type { FeatureDeps } from './features.ts';
 import type { Parts } from './parts.ts';
 
@@ -38,6 +40,7 @@ export function allJobs(parts: Parts, deps: FeatureDeps): Job[] {
     ...licenseJobs({ ...deps, realms }),
     ...productJobs({ ...deps, realms }),
     ...purgeJobs({ ...deps, realms }),
+    ...revocationJobs({ ...deps, realms, mayIssue: () => refusalIn(parts.states(), 'issue') === null }),
     ...deliveryJobs({ ...deps, realms: () => [SYSTEM_REALM, ...realms()] }),
     ...storageJobs(parts, deps),
     loadJob(parts, deps),

@@ -60,6 +60,8 @@ export const PRODUCT_RULES: Readonly<Record<string, ProductRule>> = {
   // Public: what verifies the files of the whole tenant.
   'GET /api/v1/tenants/{code}/trust-bundle': 'free',
   'GET /api/v1/trust-bundle': 'free',
+  'GET /api/v1/tenants/{code}/revocations': 'free',
+  'GET /api/v1/revocations': 'free',
   'GET /api/v1/tenants/{code}/jwks.json': 'free',
   'GET /api/v1/tenants/{code}/license-jwks.json': 'free',
   'GET /.well-known/jwks.json': 'free',

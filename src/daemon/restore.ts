@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Config } from '../config/index.ts';
 import { credentialSecret, type Unsealing, writeCredential } from '../custody/index.ts';
 import { Fault } from '../faults.ts';
+import { holdEpochs } from '../issuing/index.ts';
 import { append } from '../ledger/index.ts';
 import { newId } from '../lib/ulid.ts';
 import { openDataDirectory } from '../storage/data-directory.ts';
@@ -91,11 +92,12 @@ async function syncDirectory(path: string): Promise<void> {
 }
 
 async function beginBranch(parts: Parts): Promise<string> {
-  const { work, random, identity, ledger } = parts;
+  const { work, random, identity, ledger, realms } = parts;
   const branch = random.bytes(BRANCH_BYTES).toString('hex');
   const parent = ledger.anchor();
   await work.run(restorer(parts), (tx) => {
     writeSetting(tx, 'branch', branch);
+    for (const realm of realms.all()) holdEpochs(tx.in(realm), tx.now);
     append(tx, {
       action: 'restore.completed',
       target: { kind: 'appliance', id: identity.applianceId },

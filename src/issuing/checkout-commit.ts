@@ -36,6 +36,7 @@ import {
   type IssuedKind,
   signingKeyVersion,
 } from './issued-files-store.ts';
+import { findListHead, noteFileEpoch } from './revocations/revocation-list-store.ts';
 
 /**
  * Counts one more file against what a credential may issue, in the unit that issues; the last thing the unit decides.
@@ -106,6 +107,8 @@ function commit(deps: CommitCheckoutDeps, tx: Tx, { permit, signed }: Committing
     signingKey: signingKeyVersion(tx, signingKid),
   };
   if (!sameVersions(prepared.versions, now)) return STALE;
+  // A list was made meanwhile that refuses what names so old a list.
+  if (prepared.epoch < (findListHead(tx.in(realm))?.minEpoch ?? 0)) return STALE;
   // What has no version (uses, heartbeats, time) is decided again: what has ended while it was signed is made anew.
   if (prepared.terms.expiresAt <= tx.now) return STALE;
   const fault = whyNot(standing, request, tx.now);
@@ -122,7 +125,7 @@ function commit(deps: CommitCheckoutDeps, tx: Tx, { permit, signed }: Committing
   // Thrown: what the unit has activated by now must go with it.
   if (over !== undefined) throw over.refused;
   beginTerm(deps, tx, { prepared, standing });
-  bookFile(tx, question, standing);
+  bookFile(tx, { ...question, until: prepared.terms.expiresAt }, standing);
   return { done: issue(deps, tx, { permit, signed }) };
 }
 
@@ -172,6 +175,7 @@ function issue(deps: CommitCheckoutDeps, tx: Tx, { permit, signed }: Committing)
   const { realm, machine } = prepared;
   const file = fileOf(prepared);
   insertIssuedFile(tx.in(realm), file);
+  noteFileEpoch(tx.in(realm), { number: prepared.epoch, until: file.expiresAt });
   if (machine !== null) bookMachineCheckout(tx.in(realm), machine.id, tx.now);
   append(tx, {
     ...{ realm, action: 'license.file_issued', target: { kind: 'file', id: file.id } },

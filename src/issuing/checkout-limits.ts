@@ -123,12 +123,16 @@ export function tellOfHolder(
  * Books one file, in the unit that issues it: for its licence, and for whom it counts. The conditions of the statements
  * are those that the unit has looked at before it did anything.
  */
-export function bookFile(tx: Tx, { permit, files }: Omit<FileQuestion, 'now'>, standing: Standing): void {
+export function bookFile(
+  tx: Tx,
+  { permit, files, until }: Omit<FileQuestion, 'now'> & { readonly until: EpochMs },
+  standing: Standing,
+): void {
   const rows = tx.in(standing.realm);
   const { id } = standing.license;
-  const file = { at: tx.now, day: dayOf(tx.now) };
+  const file = { at: tx.now, until, day: dayOf(tx.now) };
   const perDay = holderLimit(permit, standing);
-  if (perDay === null) bookLicenseCheckout(rows, id, tx.now);
+  if (perDay === null) bookLicenseCheckout(rows, id, file);
   else invariant(bookHolderCheckout(rows, id, { ...file, limit: perDay }), 'the holder is below his limit');
   const { maxFilesPerDay: limit } = files;
   if (limit !== null) invariant(countTenantFile(rows, { ...file, limit }), 'the tenant is below its limit');

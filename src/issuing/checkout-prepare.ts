@@ -94,6 +94,8 @@ export interface PreparedCheckout {
   readonly branch: string;
   readonly branchSeq: number;
   readonly kid: string;
+  /** Number of the newest revocation list when it was prepared. */
+  readonly epoch: number;
   readonly terms: Terms;
   readonly versions: Versions;
   /** Null: a licence file. */
@@ -262,7 +264,8 @@ function numbered(
   const { realm, standing, activation, key, terms } = place;
   const fileId = newId('file', terms.issuedAt, deps.random);
   const [branch, branchSeq] = [deps.fileNumbers.branch, deps.fileNumbers.next()];
-  const meta = metaOf(deps, place, { fileId, branch, branchSeq });
+  const epoch = deps.epoch(realm);
+  const meta = metaOf(deps, place, { fileId, branch, branchSeq, epoch });
   const machine = machineFacts(deps, { standing, activation, issuedAt: terms.issuedAt });
   const { form, encrypt } = request;
   const { tenantId } = nameOf(deps, realm);
@@ -270,7 +273,7 @@ function numbered(
   const file = encodeCheckout(deps, { form, encrypt, standing, tenantId, key, meta, machine, policyCode });
   const bound = standing.machine ?? activation?.row ?? null;
   return {
-    ...{ realm, request, fileId, branch, branchSeq, kid: key.kid, terms, activation, file },
+    ...{ realm, request, fileId, branch, branchSeq, kid: key.kid, epoch, terms, activation, file },
     machine: bound === null || machine === null ? null : boundTo(bound, machine),
   };
 }
@@ -285,14 +288,19 @@ function boundTo(
 function metaOf(
   deps: PrepareCheckoutDeps,
   { realm, standing, terms }: Place,
-  number: { readonly fileId: string; readonly branch: string; readonly branchSeq: number },
+  number: {
+    readonly fileId: string;
+    readonly branch: string;
+    readonly branchSeq: number;
+    readonly epoch: number;
+  },
 ): FileMeta {
   const { policy, license } = standing;
   const { tenantCode, environment } = nameOf(deps, realm);
   return {
     ...{ issuedAt: terms.issuedAt, expiresAt: terms.expiresAt },
     ...{ jti: number.fileId, branch: number.branch, seq: number.branchSeq },
-    ...{ anchor: deps.ledgerAnchor(), epoch: deps.epoch(realm), tenantCode, environment },
+    ...{ anchor: deps.ledgerAnchor(), epoch: number.epoch, tenantCode, environment },
     ...{ issuer: deps.issuer.name, dev: deps.issuer.dev, productCode: license.productCode },
     crlMaxAgeDays: policy.revocationMaxAgeDays,
     enforcement: policy.enforcement,

@@ -10,4 +10,7 @@ export {
   type PublishDeps,
   type TrustDeps,
 } from './publish-trust-bundle.ts';
+export { revocationJobs } from './revocations/jobs.ts';
+export { holdEpochs } from './revocations/publish-after-restore.ts';
+export { RevocationLists } from './revocations/publish-lists.ts';
 export { issuingRoutes, type IssuingRoutesDeps } from './routes.ts';

@@ -34,7 +34,7 @@ const PUBLISHED: Readonly<Record<KeySetAsked['kind'], ReadonlySet<SigningKey['st
  * @throws Fault NOT_FOUND
  */
 export function trustBundleOf(deps: DocumentDeps, code: string | null): PublicDocument {
-  const { trustBundle } = tenantOf(deps, code);
+  const { trustBundle } = tenantNamed(deps, code);
   if (trustBundle === null) throw noSuchTenant(code);
   return { text: trustBundle, contentType: 'application/jose' };
 }
@@ -46,14 +46,19 @@ export function trustBundleOf(deps: DocumentDeps, code: string | null): PublicDo
  */
 export function keySetOf(deps: DocumentDeps, code: string | null, asked: KeySetAsked): PublicDocument {
   const keys = deps.keyring
-    .ofTenant(tenantOf(deps, code).id)
+    .ofTenant(tenantNamed(deps, code).id)
     .filter(({ purpose, environment }) => purpose === asked.kind && environment === asked.environment)
     .filter(({ state }) => PUBLISHED[asked.kind].has(state))
     .map(({ kid, jwk, algorithm }) => ({ ...jwk, kid, alg: algorithm, use: 'sig' }));
   return { text: JSON.stringify({ keys }), contentType: 'application/jwk-set+json' };
 }
 
-function tenantOf({ work }: DocumentDeps, code: string | null): BundledTenant {
+/**
+ * The living tenant with this code.
+ * @param code null: the only tenant there is
+ * @throws Fault NOT_FOUND
+ */
+export function tenantNamed({ work }: Pick<DocumentDeps, 'work'>, code: string | null): BundledTenant {
   const tenant = code === null ? onlyTenant(work.read) : findTenantByCode(work.read, code);
   if (tenant === undefined) throw noSuchTenant(code);
   return tenant;

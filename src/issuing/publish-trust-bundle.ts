@@ -15,8 +15,9 @@ import { present } from '../lib/invariant.ts';
 import { notFound, type Outcome, settle, STALE } from '../licensing/index.ts';
 import type { Authority } from '../storage/entry.ts';
 import type { RealmId } from '../storage/realm-scope.ts';
-import type { Tx } from '../storage/tx.ts';
+import type { Reader, Tx } from '../storage/tx.ts';
 import type { UnitOfWork } from '../storage/unit-of-work.ts';
+import { findListHead } from './revocations/revocation-list-store.ts';
 import { findTenantById, storeTrustBundle, UNNUMBERED } from './trust-bundle-store.ts';
 import { prepareTrustBundle, type TrustBundleFacts } from './trust-bundle.ts';
 
@@ -63,7 +64,7 @@ export async function prepareTenantTrust(
   // The realms have no numbers yet, and a bundle does not name them.
   const place = { tenantId: tenant.id, live: UNNUMBERED, test: UNNUMBERED, notBefore: tenant.at };
   const described = describeTenantKeys(keys, place);
-  const facts = bundleFacts(described, { code: tenant.code, seq: FIRST, at: tenant.at });
+  const facts = bundleFacts(described, { code: tenant.code, seq: FIRST, at: tenant.at, revocation: null });
   const prepared = prepareTrustBundle(facts, rootOf(described));
   const trustBundle = prepared.finish(await keyring.signNew(keys.root, prepared.signingInput));
   return {
@@ -119,7 +120,12 @@ export async function publishTrustBundle(
     const seq = tenant.bundleSeq + 1;
     const root = rootOf(keys);
     const prepared = prepareTrustBundle(
-      bundleFacts(keys, { code: tenant.code, seq, at: deps.time.now() }),
+      bundleFacts(keys, {
+        code: tenant.code,
+        seq,
+        at: deps.time.now(),
+        revocation: newestList(work.read, keys),
+      }),
       root,
     );
     const jws = prepared.finish(await keyring.sign(root.kid, prepared.signingInput));
@@ -141,7 +147,7 @@ function store(
 
 function bundleFacts(
   keys: readonly SigningKey[],
-  of: { readonly code: string; readonly seq: number; readonly at: EpochMs },
+  of: Pick<TrustBundleFacts, 'revocation' | 'seq'> & { readonly code: string; readonly at: EpochMs },
 ): TrustBundleFacts {
   return {
     tenantCode: of.code,
@@ -149,8 +155,15 @@ function bundleFacts(
     issuedAt: of.at,
     nextUpdateAt: of.at + NEXT_UPDATE_MS,
     ...trustBundleContents(keys),
-    revocation: null,
+    revocation: of.revocation,
   };
+}
+
+/** The newest list of the live environment: how far behind a held list is at least, when the bundle is newer. */
+function newestList(reader: Reader, keys: readonly SigningKey[]): TrustBundleFacts['revocation'] {
+  const realm = keys.find(({ environment }) => environment === 'live')?.realm ?? null;
+  const head = realm === null ? undefined : findListHead(reader.in(realm));
+  return head === undefined ? null : { number: head.number, issuedAt: head.issuedAt };
 }
 
 function rootOf(keys: readonly SigningKey[]): SigningKey {

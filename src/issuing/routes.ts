@@ -23,10 +23,13 @@ import {
   issueSignedKey,
 } from './checkout.ts';
 import type { DocumentDeps } from './publish-documents.ts';
+import type { ListDocumentDeps } from './revocations/publish-list-document.ts';
+import { revocationRoutes } from './revocations/routes.ts';
 import { trustRoutes } from './trust/routes.ts';
 
 /** What the routes of issuing need. */
-export interface IssuingRoutesDeps extends CheckoutDeps, Omit<DocumentDeps, 'work'> {}
+export interface IssuingRoutesDeps
+  extends CheckoutDeps, Omit<DocumentDeps, 'work'>, Omit<ListDocumentDeps, 'work'> {}
 
 const route = routeOf<Permit, Demand>();
 const checkout: Demand = { scope: 'licenses:checkout', also: ['license'] };
@@ -48,6 +51,7 @@ export function issuingRoutes(deps: IssuingRoutesDeps): Route<Permit, Demand>[] 
     signedKeyRoute(deps),
     filesRoute(deps),
     ...trustRoutes(deps),
+    ...revocationRoutes(deps),
   ];
 }
 

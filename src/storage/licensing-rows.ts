@@ -15,6 +15,7 @@ export interface RealmCountersRow {
   files_day: Generated<number>;
   files_today: Generated<number>;
   files_told: Generated<number>;
+  revocations: Generated<number>;
 }
 
 /** A row of `product_seats`. */
@@ -122,6 +123,7 @@ export interface LicenseUsageRow {
   validations: Generated<number>;
   last_validated_at: number | null;
   last_checked_out_at: number | null;
+  files_until: Generated<number>;
   notice_due: number | null;
   files_day: Generated<number>;
   files_today: Generated<number>;
@@ -194,4 +196,21 @@ export interface IssuedFilesRow {
   digest: Buffer;
   issued_at: number;
   expires_at: number;
+}
+
+/** A row of `revocation_lists`. */
+export interface RevocationListsRow {
+  realm_id: RealmId;
+  number: number;
+  min_epoch: number;
+  issued_at: number;
+  basis: string;
+  jws: string;
+}
+
+/** A row of `file_epochs`. */
+export interface FileEpochsRow {
+  realm_id: RealmId;
+  number: number;
+  files_until: number;
 }

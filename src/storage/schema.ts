@@ -1,6 +1,7 @@
 import type { Generated } from 'kysely';
 import type {
   DayCountsRow,
+  FileEpochsRow,
   IssuedFilesRow,
   LicenseEntitlementsRow,
   LicenseFingerprintsRow,
@@ -15,6 +16,7 @@ import type {
   MetadataKeysRow,
   ProductSeatsRow,
   RealmCountersRow,
+  RevocationListsRow,
 } from './licensing-rows.ts';
 import type { RealmId } from './realm-scope.ts';
 
@@ -59,6 +61,8 @@ export interface Schema {
   machine_components: MachineComponentsRow;
   machine_usage: MachineUsageRow;
   issued_files: IssuedFilesRow;
+  revocation_lists: RevocationListsRow;
+  file_epochs: FileEpochsRow;
   api_keys: ApiKeysRow;
   api_key_usage: ApiKeyUsageRow;
   idempotency: IdempotencyRow;

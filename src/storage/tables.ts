@@ -60,6 +60,9 @@ export const TABLES = {
   machine_components: table('realm', 'recorded', true),
   machine_usage: table('realm', 'bookkeeping', true),
   issued_files: table('realm', 'recorded', true),
+  revocation_lists: table('realm', 'recorded', false),
+  // Follows from the files that are issued, and written beside them.
+  file_epochs: table('realm', 'bookkeeping', true),
   api_keys: table('realm', 'recorded', true),
   api_key_usage: table('realm', 'bookkeeping', true),
   idempotency: table('realm', 'bookkeeping', true),

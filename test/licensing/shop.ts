@@ -16,7 +16,7 @@ import { Fault } from '../../src/faults.ts';
 import { append } from '../../src/ledger/append.ts';
 import { systemRandom } from '../../src/lib/random.ts';
 import { newId } from '../../src/lib/ulid.ts';
-import { prepareTenantTrust, publishTrustBundle } from '../../src/issuing/index.ts';
+import { prepareTenantTrust, publishTrustBundle, RevocationLists } from '../../src/issuing/index.ts';
 import {
   Challenges,
   createLicenseUsage,
@@ -68,10 +68,16 @@ export async function openShop(choices: TestStorageChoices = {}) {
     refused: null as Fault | null,
     mayEnd: true,
     unknown: [] as string[],
+    listFailures: [] as unknown[],
   };
   const admit = (): void => {
     if (state.refused !== null) throw state.refused;
   };
+  const revocationLists = new RevocationLists({
+    ...{ work, keyring, time, clock, realmName, admit },
+    onListFailure: (error) => state.listFailures.push(error),
+    listLimits: { paceMs: 0, maxEntries: 20 },
+  });
   const deps = {
     ...{ work, sealer, indexer, random, time, admit, realmName, keyring },
     policies: new PolicyCache(),
@@ -100,7 +106,10 @@ export async function openShop(choices: TestStorageChoices = {}) {
     signer: keyring,
     fileNumbers: await openFileSequence({ work }, BRANCH),
     ledgerAnchor: () => ({ size: storage.journal.head().size, root: Buffer.alloc(32, 7) }),
-    epoch: () => 0,
+    revocationLists,
+    epoch: (realm: RealmId) => revocationLists.epoch(realm),
+    realmByCode: (code: string, environment: 'live' | 'test') =>
+      [...names].find(([, name]) => name.tenantCode === code && name.environment === environment)?.[0],
     issuer: { name: 'Mintmark', dev: false },
     countIssue: () => undefined,
     activeLicenseKid: (realm: RealmId) =>

@@ -108,6 +108,13 @@ CREATE TABLE events (
   UNIQUE (realm_id, id)
   ) STRICT;
 
+CREATE TABLE file_epochs (
+  realm_id INTEGER NOT NULL REFERENCES realms (realm_id),
+  number INTEGER NOT NULL,
+  files_until INTEGER NOT NULL,
+  PRIMARY KEY (realm_id, number)
+  ) STRICT, WITHOUT ROWID;
+
 CREATE TABLE idempotency (
   realm_id INTEGER NOT NULL REFERENCES realms (realm_id),
   principal TEXT NOT NULL,
@@ -249,6 +256,7 @@ CREATE TABLE license_usage (
   validations INTEGER NOT NULL DEFAULT 0,
   last_validated_at INTEGER,
   last_checked_out_at INTEGER,
+  files_until INTEGER NOT NULL DEFAULT 0,
   notice_due INTEGER,
   files_day INTEGER NOT NULL DEFAULT 0,
   files_today INTEGER NOT NULL DEFAULT 0,
@@ -429,6 +437,7 @@ CREATE TABLE realm_counters (
   files_day INTEGER NOT NULL DEFAULT 0,
   files_today INTEGER NOT NULL DEFAULT 0,
   files_told INTEGER NOT NULL DEFAULT 0,
+  revocations INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (realm_id)
   ) STRICT, WITHOUT ROWID;
 
@@ -437,6 +446,16 @@ CREATE TABLE realms (
   tenant_id TEXT REFERENCES tenants (id),
   environment TEXT NOT NULL CHECK (environment IN ('live', 'test', 'system')),
   UNIQUE (tenant_id, environment)
+  ) STRICT;
+
+CREATE TABLE revocation_lists (
+  realm_id INTEGER NOT NULL REFERENCES realms (realm_id),
+  number INTEGER NOT NULL,
+  min_epoch INTEGER NOT NULL,
+  issued_at INTEGER NOT NULL,
+  basis TEXT NOT NULL,
+  jws TEXT NOT NULL,
+  PRIMARY KEY (realm_id)
   ) STRICT;
 
 CREATE TABLE settings (

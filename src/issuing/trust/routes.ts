@@ -9,12 +9,9 @@ import {
   type PublicDocument,
   trustBundleOf,
 } from '../publish-documents.ts';
+import { anybody, byCode, environment, isKnown } from './public-route.ts';
 
 const route = routeOf<Permit, Demand>();
-const anybody: Demand = { scope: null, also: ['anonymous', 'publishable-key', 'license'] };
-const CODE_MAX = 50;
-const byCode = z.strictObject({ code: z.string().min(1).max(CODE_MAX) });
-const environment = z.strictObject({ env: z.enum(['live', 'test']).default('live') });
 const nothing = z.strictObject({});
 /** Keys change a few times a year, and a changed one is published long before it signs. */
 const CACHED = 'public, max-age=300';
@@ -92,9 +89,6 @@ function keySetRoutes(deps: DocumentDeps, { kind, file, of }: KeySetRoute): Rout
 function answer(call: Pick<Call<Permit>, 'header'>, { text, contentType }: PublicDocument): Answer {
   const digest = createHash('sha256').update(text).digest('base64url').slice(0, TAG_CHARACTERS);
   const headers = { etag: `"${digest}"`, 'cache-control': CACHED };
-  const known = call.header('if-none-match')?.split(',') ?? [];
-  if (known.some((given) => given.trim().replace(/^W\//, '') === headers.etag)) {
-    return { status: 304, headers };
-  }
+  if (isKnown(call, headers.etag)) return { status: 304, headers };
   return { status: 200, raw: { bytes: Buffer.from(text), contentType }, headers };
 }

@@ -25,6 +25,7 @@ interface Shift {
   readonly expired: number;
   readonly revoked: number;
   readonly banned: number;
+  readonly revocations: number;
 }
 
 const SHIFT = statement<Shift>()((db, p) =>
@@ -36,6 +37,7 @@ const SHIFT = statement<Shift>()((db, p) =>
       expired: eb('expired', '+', p.expired),
       revoked: eb('revoked', '+', p.revoked),
       banned: eb('banned', '+', p.banned),
+      revocations: eb('revocations', '+', p.revocations),
     }))
     .where('realm_id', '=', p.realm),
 );
@@ -79,5 +81,7 @@ function shift(
   const by = (status: LicenseStatus): number => Number(move.to === status) - Number(move.from === status);
   const [suspended, expired] = [by('suspended'), by('expired')];
   const [revoked, banned] = [by('revoked'), by('banned')];
-  tx.run(SHIFT, { licenses: move.licenses, suspended, expired, revoked, banned });
+  // Both states are final: what came into one of them stays on the revocation list.
+  const revocations = Number(revoked > 0 || banned > 0);
+  tx.run(SHIFT, { licenses: move.licenses, suspended, expired, revoked, banned, revocations });
 }

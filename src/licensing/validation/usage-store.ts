@@ -44,29 +44,38 @@ const USES = statement<{ licenseId: string }>()((db, p) =>
     .where('license_id', '=', p.licenseId),
 );
 
-const HOLDER_CHECKED_OUT = statement<{ licenseId: string; at: EpochMs; day: number; limit: number }>()(
-  (db, p) =>
-    db
-      .updateTable('license_usage')
-      .set((eb) => ({
-        last_checked_out_at: p.at,
-        files_day: p.day,
-        files_today: eb
-          .case()
-          .when('files_day', '=', p.day)
-          .then(eb('files_today', '+', 1))
-          .else(1)
-          .end(),
-      }))
-      .where('realm_id', '=', p.realm)
-      .where('license_id', '=', p.licenseId)
-      .where((eb) => eb.or([eb('files_day', '!=', p.day), eb('files_today', '<', p.limit)])),
-);
+/** A file that is issued: when, and until when it is good. */
+interface Booked {
+  readonly at: EpochMs;
+  readonly until: EpochMs;
+}
 
-const CHECKED_OUT = statement<{ licenseId: string; at: EpochMs }>()((db, p) =>
+const HOLDER_CHECKED_OUT = statement<Booked & { licenseId: string; day: number; limit: number }>()((db, p) =>
   db
     .updateTable('license_usage')
-    .set({ last_checked_out_at: p.at })
+    .set((eb) => ({
+      last_checked_out_at: p.at,
+      files_until: eb.fn<number>('max', ['files_until', eb.val(p.until)]),
+      files_day: p.day,
+      files_today: eb
+        .case()
+        .when('files_day', '=', p.day)
+        .then(eb('files_today', '+', 1))
+        .else(1)
+        .end(),
+    }))
+    .where('realm_id', '=', p.realm)
+    .where('license_id', '=', p.licenseId)
+    .where((eb) => eb.or([eb('files_day', '!=', p.day), eb('files_today', '<', p.limit)])),
+);
+
+const CHECKED_OUT = statement<Booked & { licenseId: string }>()((db, p) =>
+  db
+    .updateTable('license_usage')
+    .set((eb) => ({
+      last_checked_out_at: p.at,
+      files_until: eb.fn<number>('max', ['files_until', eb.val(p.until)]),
+    }))
     .where('realm_id', '=', p.realm)
     .where('license_id', '=', p.licenseId),
 );
@@ -90,9 +99,9 @@ export function usesOf(reader: RealmReader, licenseId: string): number {
   return reader.get(USES, { licenseId })?.uses ?? 0;
 }
 
-/** Books when a file was last issued for a licence, to its publisher. */
-export function bookLicenseCheckout(tx: RealmTx, licenseId: string, at: EpochMs): void {
-  tx.run(CHECKED_OUT, { licenseId, at });
+/** Books that a file was issued for a licence, to its publisher, and until when it is good. */
+export function bookLicenseCheckout(tx: RealmTx, licenseId: string, file: Booked): void {
+  tx.run(CHECKED_OUT, { licenseId, ...file });
 }
 
 /**
@@ -102,7 +111,7 @@ export function bookLicenseCheckout(tx: RealmTx, licenseId: string, at: EpochMs)
 export function bookHolderCheckout(
   tx: RealmTx,
   licenseId: string,
-  file: { readonly at: EpochMs; readonly day: number; readonly limit: number },
+  file: Booked & { readonly day: number; readonly limit: number },
 ): boolean {
   return tx.run(HOLDER_CHECKED_OUT, { licenseId, ...file }).changes === 1;
 }

@@ -6,7 +6,7 @@ export const LICENSE_TABLES = [
   // What a tenant's limits are compared with: living licences and machines, counted by one conditional statement each;
   // how many of them are not in the state that they begin in; rows of the tables that storage counts (kept-rows.ts), with
   // no CHECK: a commit of everybody must not fail for a count; files issued on a day, while the tenant has a limit,
-  // and the day on which the last refusal by it was told.
+  // and the day on which the last refusal by it was told; how often something came onto the revocation list.
   `CREATE TABLE realm_counters (
     ${OWNED},
     licenses INTEGER NOT NULL DEFAULT 0 CHECK (licenses >= 0),
@@ -20,6 +20,7 @@ export const LICENSE_TABLES = [
     files_day INTEGER NOT NULL DEFAULT 0,
     files_today INTEGER NOT NULL DEFAULT 0,
     files_told INTEGER NOT NULL DEFAULT 0,
+    revocations INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (realm_id)
   ) STRICT, WITHOUT ROWID`,
   `CREATE TABLE product_seats (
@@ -151,7 +152,7 @@ export const LICENSE_TABLES = [
     FOREIGN KEY (realm_id, license_id) REFERENCES licenses (realm_id, id)
   ) STRICT, WITHOUT ROWID`,
   // Days since the epoch, UTC: on which its holder had `files_today` files and made `changes_today` changes of its machines,
-  // and on which his last refusal was told.
+  // and on which his last refusal was told. `files_until`: when the last of its files expires.
   `CREATE TABLE license_usage (
     ${OWNED},
     license_id TEXT NOT NULL,
@@ -159,6 +160,7 @@ export const LICENSE_TABLES = [
     validations INTEGER NOT NULL DEFAULT 0,
     last_validated_at INTEGER,
     last_checked_out_at INTEGER,
+    files_until INTEGER NOT NULL DEFAULT 0,
     notice_due INTEGER,
     files_day INTEGER NOT NULL DEFAULT 0,
     files_today INTEGER NOT NULL DEFAULT 0,
@@ -266,4 +268,21 @@ export const MACHINE_TABLES = [
   `CREATE INDEX issued_files_fingerprint ON issued_files (realm_id, license_id, fingerprint_hash, expires_at)
     WHERE fingerprint_hash IS NOT NULL`,
   'CREATE INDEX issued_files_expiry ON issued_files (realm_id, expires_at)',
+  // The newest list of each realm, as it was given out; made from state whenever `basis` or its age says so.
+  `CREATE TABLE revocation_lists (
+    ${OWNED},
+    number INTEGER NOT NULL,
+    min_epoch INTEGER NOT NULL,
+    issued_at INTEGER NOT NULL,
+    basis TEXT NOT NULL,
+    jws TEXT NOT NULL,
+    PRIMARY KEY (realm_id)
+  ) STRICT`,
+  // Until when the files live that name a list by its number: epochs below all of these can be refused.
+  `CREATE TABLE file_epochs (
+    ${OWNED},
+    number INTEGER NOT NULL,
+    files_until INTEGER NOT NULL,
+    PRIMARY KEY (realm_id, number)
+  ) STRICT, WITHOUT ROWID`,
 ];
