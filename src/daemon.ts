@@ -2,21 +2,13 @@ import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Config } from './config/index.ts';
 import type { Unsealing } from './custody/index.ts';
-import { allJobs } from './daemon/jobs.ts';
-import { featureDeps, type FeatureDeps } from './daemon/features.ts';
-import { registerMetrics } from './daemon/metrics.ts';
-import { openParts, type Parts, type Surroundings } from './daemon/parts.ts';
-import { buildServer } from './daemon/server.ts';
-import { recordSlotUse } from './daemon/slot-entries.ts';
+import type { Site, Surroundings } from './daemon/parts.ts';
+import { SealSwitch } from './daemon/seal-switch.ts';
 import { Fault } from './faults.ts';
 import type { Place } from './http/listener.ts';
 import type { Log } from './http/log.ts';
 import type { HttpServer } from './http/server.ts';
-import { Schedule } from './jobs/schedule.ts';
-import { append, recordRefusals } from './ledger/index.ts';
-import { newId } from './lib/ulid.ts';
-import { openDataDirectory } from './storage/data-directory.ts';
-import type { Authority } from './storage/entry.ts';
+import { type DataDirectory, openDataDirectory } from './storage/data-directory.ts';
 import { checkIntegrity } from './storage/integrity.ts';
 
 export type { Tier } from './access/index.ts';
@@ -25,7 +17,8 @@ export { initialise, type InitialisedTenant, type NewTenantChoices } from './dae
 /** What a daemon is started with. */
 export interface DaemonGiven {
   readonly config: Config;
-  readonly unsealing: Unsealing;
+  /** What opens the keys; null: nothing is configured, and it starts sealed. */
+  readonly unsealing: Unsealing | null;
   readonly dev: boolean;
   /** Names of the settings that are not at their default: recorded at start, never their values. */
   readonly changed: readonly string[];
@@ -41,6 +34,8 @@ export interface Places {
 /** A running appliance. */
 export interface Daemon {
   readonly places: Places;
+  /** It answers that it is sealed, and waits for somebody to unseal it. */
+  readonly sealed: boolean;
   /**
    * Stops in order: no new requests, running ones are answered (at most 10 s), buffers are flushed, the last checkpoint
    * is signed, the database is closed.
@@ -53,15 +48,26 @@ export interface Daemon {
  * @throws Fault when it cannot be opened or a place cannot be listened on; everything opened is closed again
  */
 export async function startDaemon(given: DaemonGiven, around: Surroundings): Promise<Daemon> {
-  const { config, unsealing, dev } = given;
+  const { config, unsealing, dev, changed } = given;
   const directory = await openDataDirectory(config.data.directory, { dev });
   for (const warning of directory.warnings) around.log.warn('data directory', { warning });
   warnOfPlain(config, around.log);
-  try {
-    const parts = await openParts({ config, directory, unsealing }, around);
-    return await closingOnFailure(parts, () => serveParts(parts, given));
-  } catch (error) {
+  const appliance = new SealSwitch({ config, directory, changed, dev }, around);
+  const stop = async (): Promise<void> => {
+    await appliance.stop();
     directory.close();
+  };
+  try {
+    await appliance.begin(unsealing);
+    const places = await openDoors(appliance.doors, { config, directory });
+    appliance.start();
+    if (directory.uncleanStop) checkAfterUncleanStop(directory, around);
+    // Loading and stripping the source took a third of the heap; nothing of it is needed again.
+    globalThis.gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' });
+    return { places, sealed: appliance.status().state === 'sealed', stop };
+  } catch (error) {
+    // What was opened is closed again, every door included: one that stayed open would keep alive what serves nothing.
+    await stop();
     throw error;
   }
 }
@@ -74,68 +80,7 @@ function warnOfPlain({ http }: Config, log: Log): void {
   });
 }
 
-/** What was opened is closed again: a start that failed leaves nothing behind. */
-async function closingOnFailure(parts: Parts, serve: () => Promise<Daemon>): Promise<Daemon> {
-  try {
-    return await serve();
-  } catch (error) {
-    await parts.work.stop();
-    await parts.custody[Symbol.asyncDispose]();
-    throw error;
-  }
-}
-
-async function serveParts(parts: Parts, given: DaemonGiven): Promise<Daemon> {
-  const { log, clock } = parts;
-  const deps = featureDeps(parts);
-  registerMetrics(parts, deps);
-  await parts.disk.check();
-  await recordSlotUse(parts, starter(parts));
-  await recordStart(parts, given);
-  const server = buildServer(parts, deps);
-  const schedule = new Schedule({
-    clock,
-    onError: (job, error) => {
-      log.error('job failed', { job, error });
-    },
-  });
-  const places = await listen(server, parts);
-  for (const job of allJobs(parts, deps)) schedule.add(job);
-  if (parts.directory.uncleanStop) checkAfterUncleanStop(parts);
-  for (const { kid, reason } of parts.keyring.unfound()) log.warn('signing key not found', { kid, reason });
-  for (const { state, reason } of parts.states()) log.warn('not ready', { state, reason });
-  // Loading and stripping the source took a third of the heap; nothing of it is needed again.
-  globalThis.gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' });
-  return { places, stop: () => stop({ parts, deps, server, schedule }) };
-}
-
-/** The configuration in force is part of the record: who could have widened it, and when. */
-async function recordStart(parts: Parts, { changed }: DaemonGiven): Promise<void> {
-  if (parts.work.diskFull || parts.states().length > 0) return;
-  await parts.work.run(starter(parts), (tx) => {
-    const target = { kind: 'appliance', id: parts.identity.applianceId };
-    append(tx, { action: 'daemon.started', target, facts: { changed: changed.join(' ') || 'none' } });
-  });
-}
-
-/** The start itself, as the ledger names it. */
-function starter({ time, random }: Parts): Authority {
-  const actor = { kind: 'system', id: 'start', via: 'job' } as const;
-  return { actor, requestId: newId('request', time.now(), random), realm: null };
-}
-
-/** Opens every door, or none: one that stayed open would keep a process alive that serves nothing. */
-async function listen(server: HttpServer, parts: Parts): Promise<Places> {
-  try {
-    return await openDoors(server, parts);
-  } catch (error) {
-    await server.stop();
-    throw error;
-  }
-}
-
-async function openDoors(server: HttpServer, parts: Parts): Promise<Places> {
-  const { config, directory } = parts;
+async function openDoors(server: HttpServer, { config, directory }: Site): Promise<Places> {
   const socket = directory.paths.operatorSocket;
   const mode = config.operator.socketMode === '0660' ? 0o660 : 0o600;
   await server.listen('operator', { path: socket, mode });
@@ -171,54 +116,14 @@ function urlOf(place: Place): string {
   return `http://${host}:${String(place.port)}`;
 }
 
-function checkAfterUncleanStop(parts: Parts): void {
-  const { log } = parts;
+function checkAfterUncleanStop({ paths }: DataDirectory, { log, onFatal }: Surroundings): void {
   log.warn('the last process did not stop in order; checking the database in the background');
-  checkIntegrity(parts.directory.paths.database)
+  checkIntegrity(paths.database)
     .then(({ ok, problems }) => {
       if (ok) log.info('the database is intact');
-      else parts.onFatal(new Error(`the database is damaged: ${problems.slice(0, 3).join('; ')}`));
+      else onFatal(new Error(`the database is damaged: ${problems.slice(0, 3).join('; ')}`));
     })
     .catch((error: unknown) => {
       log.error('the integrity check could not run', { error });
     });
-}
-
-interface Running {
-  readonly parts: Parts;
-  readonly deps: FeatureDeps;
-  readonly server: HttpServer;
-  readonly schedule: Schedule;
-}
-
-/**
- * 1. No request begins any more; those that run are answered. Stop here: what was answered is on disk.
- * 2. Buffers (heartbeats, counters, uses of keys, refusals) are written. Stop here: at most a second of counters is lost.
- * 3. The last checkpoint is signed. 4. Reserved numbers are given back, keys are wiped, the file is closed.
- */
-async function stop({ parts, deps, server, schedule }: Running): Promise<void> {
-  const { log, work, custody, checkpointer, sequence, directory } = parts;
-  await server.stop();
-  await schedule.stop();
-  const flushes = [
-    () => deps.machineUsage.flush(),
-    () => deps.licenseUsage.flush(),
-    () => deps.validationCounts.flush(),
-    () => deps.keyUsage.flush(),
-    () => deps.usageLog.flush(),
-    () => deps.bulkReads.record({ last: true }),
-    () => recordRefusals(parts, { last: true }),
-    () => checkpointer.sign(),
-    () => sequence.close(),
-    () => custody.stopCounting(),
-  ];
-  for (const flush of flushes) {
-    // With a full disk nothing can be flushed; the rest of the stop must come all the same.
-    await flush().catch((error: unknown) => {
-      log.error('a step of the stop failed', { error });
-    });
-  }
-  await work.stop();
-  await custody[Symbol.asyncDispose]();
-  directory.close();
 }

@@ -185,7 +185,7 @@ export const FAULTS = {
     'Appliance was rolled back',
     'Put the newest database back, or restore the newest backup with `mintmark backup restore`.',
   ),
-  SEALED: row(503, 'Appliance is sealed', 'Unseal it on the appliance.'),
+  SEALED: row(503, 'Appliance is sealed', 'Unseal it on the appliance: `mintmark unseal`.'),
   SIGNED_KEY_NOT_ALLOWED: row(
     422,
     'A signed key cannot demand a revocation list',

@@ -13,7 +13,7 @@ const OTHERS: Readonly<Record<Demand['also'][number], string>> = {
 /** docs/routes.md: every route with who may call it and how it answers, by subject. */
 export function routesPage(): string {
   // Rows are only looked at: their handlers, which alone use what a daemon would give them, are never run.
-  const routes = allRoutes({} as never, {} as never);
+  const routes = allRoutes({} as never, {} as never, {} as never);
   const subjects = Map.groupBy(routes, ({ tag }) => tag);
   const sections = [...subjects].map(([tag, rows]) => `## ${tag}\n\n${routesTable(rows)}`);
   return page('Routes', 'the rows of `src/*/routes.ts`', [

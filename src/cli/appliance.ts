@@ -6,6 +6,7 @@ import { addHsm } from './hsm.ts';
 import { addInit } from './init.ts';
 import { addKeys } from './keys.ts';
 import { addRevocations } from './revocations.ts';
+import { addSeal } from './seal.ts';
 import { addServe } from './serve.ts';
 import { addStatus } from './status.ts';
 
@@ -15,6 +16,7 @@ export const addApplianceCommands: AddCommands = (program, outputOf, withClient)
   addServe(program, outputOf);
   addDev(program, outputOf);
   addStatus(program, withClient);
+  addSeal(program, withClient);
   addKeys(program, withClient);
   addRevocations(program, withClient);
   addHsm(program, outputOf);

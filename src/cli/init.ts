@@ -8,13 +8,15 @@ import { CliError, EXIT } from './exit-code.ts';
 import { commandLog, isTerminal, surroundings } from './process.ts';
 import { demandPlaceFor } from './secret-file.ts';
 import { configurationText, globalFlags, loadFor } from './settings.ts';
+import { newPassphrase } from './new-passphrase.ts';
 import { handOver, typedBack } from './shown-once.ts';
-import { askPlain, details, type Output, readSecret } from './terminal.ts';
+import { askPlain, details, type Output } from './terminal.ts';
 
 const TIERS: readonly Tier[] = ['free', 'standard', 'premium', 'unlimited'];
 
 interface InitFlags {
   readonly unattended?: boolean;
+  readonly attended?: boolean;
   readonly tenantName?: string;
   readonly tenantCode?: string;
   readonly tier: Tier;
@@ -34,6 +36,7 @@ export function addInit(program: Command, outputOf: (command: Command) => Output
     .command('init')
     .description('make a new appliance: data directory, keys, first tenant, first API key')
     .option('--unattended', 'ask nothing; everything comes from flags and defaults')
+    .option('--attended', 'no credential: after every start a person has to unseal it with a passphrase')
     .option('--tenant-name <name>', 'name of the first tenant (default: Default)')
     .option('--tenant-code <code>', 'its short code, in URLs and files, for good (default: from the name)')
     .addOption(
@@ -67,6 +70,7 @@ The recovery code opens the appliance and all its backups when everything else i
 Examples:
   mintmark init
   mintmark init --unattended --secret-out first-key.txt --recovery-out recovery.txt
+  mintmark init --attended --passphrase-file passphrase.txt
   mintmark init --custodian pkcs11 --module /usr/lib/softhsm/libsofthsm2.so --token mintmark --pin-source pin`,
     );
   command.action(async (flags: InitFlags) => {
@@ -78,7 +82,7 @@ async function runInit(command: Command, flags: InitFlags, out: Output): Promise
   const { config, file: configuration } = await loadFor(command, custodianFlags(flags));
   refuseLeaks(flags);
   for (const file of [flags.recoveryOut, flags.secretOut]) if (file !== undefined) demandPlaceFor(file);
-  const credentialPath = flags.credential ?? config.custody.credential ?? undefined;
+  const credentialPath = credentialOf(flags, config.custody.credential);
   await demandRoom(config.data.directory);
   if (credentialPath !== undefined) await demandNewCredential(credentialPath, config.data.directory);
   out.note(`making an appliance in ${config.data.directory} (${configurationText(configuration)})`);
@@ -100,7 +104,7 @@ async function runInit(command: Command, flags: InitFlags, out: Output): Promise
     tenant: tenant.code,
     'root fingerprint': made.rootFingerprint,
     'ledger key': made.ledgerKey,
-    credential: credentialPath ?? 'none: every start asks for the passphrase or the recovery code',
+    credential: credentialPath ?? 'none: after every start it waits for `mintmark unseal`',
   };
   out.result(facts, () => `${details(facts)}\n\nStart it with: ${serveCommand(command, flags)}`);
   if (config.custody.custodian !== 'file') {
@@ -186,9 +190,29 @@ async function tenantOf(flags: InitFlags): Promise<NewTenantChoices> {
   return { name, code };
 }
 
+/** @throws CliError when both ways of starting are asked for */
+function credentialOf(flags: InitFlags, configured: string | null): string | undefined {
+  if (flags.attended !== true) return flags.credential ?? configured ?? undefined;
+  if (flags.credential === undefined) return undefined;
+  throw new CliError(
+    EXIT.usage,
+    '--attended and --credential contradict each other',
+    'Choose one of the two.',
+  );
+}
+
+/** The recovery code is for the day on which nothing else opens: whoever comes after every power cut has a passphrase. */
 async function passphraseOf(flags: InitFlags, out: Output): Promise<Secret | undefined> {
-  if (flags.passphraseFile === undefined) return undefined;
-  return (await readSecret({ file: flags.passphraseFile, prompt: 'passphrase' }, out)) ?? undefined;
+  if (flags.attended === true) await confirmAttended(flags);
+  const wanted = flags.attended === true || flags.passphraseFile !== undefined;
+  return wanted ? newPassphrase(flags.passphraseFile, out) : undefined;
+}
+
+async function confirmAttended({ unattended }: InitFlags): Promise<void> {
+  if (unattended === true || !process.stdin.isTTY) return;
+  const question = 'After every power cut a person must come and type. Is that what you want? Type yes';
+  if ((await askPlain(question, 'no')) === 'yes') return;
+  throw new CliError(EXIT.refused, 'nothing was made', 'Leave --attended out, and it starts by itself.');
 }
 
 async function confirmRecovery(code: Secret, out: Output): Promise<void> {

@@ -1,7 +1,6 @@
 import type { Command } from 'commander';
 import type { Config } from '../config/index.ts';
 import type { Unsealing } from '../custody/index.ts';
-import { CliError, EXIT } from './exit-code.ts';
 import { daemonLog, endProcess, stopSignal, surroundings } from './process.ts';
 import { loadFor } from './settings.ts';
 import { type Output, readSecret } from './terminal.ts';
@@ -23,7 +22,10 @@ export function addServe(program: Command, outputOf: (command: Command) => Outpu
     .option('--recovery-file <file>', 'open the keys with the recovery code in this file')
     .addHelpText(
       'after',
-      '\nLogs are JSON lines on standard output; docs/operations.md documents the fields.',
+      `
+An appliance that nobody opens at its start (no credential, or somebody sealed it) serves all the same, and answers that it is
+sealed: see \`mintmark unseal\`.
+Logs are JSON lines on standard output; docs/operations.md documents the fields.`,
     );
   command.action(async (flags: ServeFlags) => {
     const { startDaemon } = await import('../daemon.ts');
@@ -33,7 +35,7 @@ export function addServe(program: Command, outputOf: (command: Command) => Outpu
     if (process.getuid?.() === 0) log.warn('running as root; an appliance needs no rights but its own user');
     const daemon = await startDaemon({ config, unsealing, dev: false, changed }, surroundings(log));
     const stopped = stopSignal();
-    log.info('serving', { ...daemon.places, configuration: file, changed });
+    log.info('serving', { ...daemon.places, sealed: daemon.sealed, configuration: file, changed });
     const signal = await stopped;
     log.info('stopping', { signal });
     await daemon.stop();
@@ -42,7 +44,8 @@ export function addServe(program: Command, outputOf: (command: Command) => Outpu
   });
 }
 
-async function unsealingOf(flags: ServeFlags, config: Config, out: Output): Promise<Unsealing> {
+/** Null: no credential is configured; an appliance that nobody opened waits sealed. */
+async function unsealingOf(flags: ServeFlags, config: Config, out: Output): Promise<Unsealing | null> {
   if (flags.passphraseFile !== undefined) {
     const passphrase = await readSecret({ file: flags.passphraseFile, prompt: 'passphrase' }, out);
     if (passphrase !== null) return { with: 'passphrase', passphrase };
@@ -52,12 +55,6 @@ async function unsealingOf(flags: ServeFlags, config: Config, out: Output): Prom
     if (code !== null) return { with: 'recovery', code };
   }
   const credentialsDirectory = process.env['CREDENTIALS_DIRECTORY'];
-  if (credentialsDirectory === undefined && config.custody.credential === null) {
-    throw new CliError(
-      EXIT.usage,
-      'nothing opens the keys',
-      'Set custody.credential, or give --passphrase-file.',
-    );
-  }
+  if (credentialsDirectory === undefined && config.custody.credential === null) return null;
   return { with: 'credential', path: config.custody.credential ?? undefined, credentialsDirectory };
 }

@@ -6,12 +6,13 @@ import { systemRandom } from '../lib/random.ts';
 import type { Secret } from '../lib/secret.ts';
 import { demandNewCredential } from './credential-place.ts';
 import { CliError, EXIT } from './exit-code.ts';
+import { newPassphrase } from './new-passphrase.ts';
 import { column, type WithClient } from './resource.ts';
 import { demandPlaceFor } from './secret-file.ts';
 import { loadFor } from './settings.ts';
 import { handOver, typedBack } from './shown-once.ts';
 import { askFor, secretText, type SlotFlags, unsealingIn, withSlotFlags } from './slot-flags.ts';
-import { type Output, readSecret, table } from './terminal.ts';
+import { type Output, table } from './terminal.ts';
 
 const KINDS = ['passphrase', 'credential', 'recovery'] as const;
 type Kind = (typeof KINDS)[number];
@@ -183,7 +184,7 @@ function makeSecret(
   { kind, flags, out }: { readonly kind: Kind; readonly flags: AddFlags; readonly out: Output },
 ): Promise<Made> {
   if (kind === 'credential') return newCredential(command, flags, out);
-  return kind === 'recovery' ? newRecoveryCode(flags, out) : newPassphrase(flags, out);
+  return kind === 'recovery' ? newRecoveryCode(flags, out) : makePassphrase(flags, out);
 }
 
 async function newCredential(command: Command, flags: AddFlags, out: Output): Promise<Made> {
@@ -212,23 +213,15 @@ async function newRecoveryCode(flags: AddFlags, out: Output): Promise<Made> {
   return { secret: { kind: 'recovery', code: code.expose() }, ...removing(flags.secretOut) };
 }
 
-async function newPassphrase(flags: AddFlags, out: Output): Promise<Made> {
-  if (flags.generate === true) {
-    const { generatePassphrase } = await import('../custody/index.ts');
-    const made = generatePassphrase(systemRandom);
-    await show(made, { what: 'passphrase', flags, out });
-    return { secret: { kind: 'passphrase', passphrase: made.expose() }, ...removing(flags.secretOut) };
+async function makePassphrase(flags: AddFlags, out: Output): Promise<Made> {
+  if (flags.generate !== true) {
+    const chosen = await newPassphrase(flags.passphraseFile, out);
+    return { secret: { kind: 'passphrase', passphrase: chosen.expose() } };
   }
-  const first = await readSecret({ file: flags.passphraseFile, prompt: 'new passphrase' }, out);
-  if (first === null) {
-    throw new CliError(EXIT.usage, 'no passphrase is given', 'Give --passphrase-file <file>, or --generate.');
-  }
-  const asked = flags.passphraseFile === undefined;
-  const second = asked ? await readSecret({ file: undefined, prompt: 'the same again' }, out) : first;
-  if (second?.expose() !== first.expose()) {
-    throw new CliError(EXIT.usage, 'the two passphrases are not the same', 'Type it again.');
-  }
-  return { secret: { kind: 'passphrase', passphrase: first.expose() } };
+  const { generatePassphrase } = await import('../custody/index.ts');
+  const made = generatePassphrase(systemRandom);
+  await show(made, { what: 'passphrase', flags, out });
+  return { secret: { kind: 'passphrase', passphrase: made.expose() }, ...removing(flags.secretOut) };
 }
 
 /** What opens everything goes onto a terminal, where it is typed back, or into a file; never into a pipe. */

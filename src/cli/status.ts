@@ -32,10 +32,8 @@ export function addStatus(program: Command, withClient: WithClient): void {
 
 /** One screen: the state first, then what a person asks next. */
 function describe(data: Readonly<Record<string, unknown>>): string {
-  const reasons = data['reasons'] as { state: string; reason: string; since: string; leftBy: string }[]; // the route's answer
-  const lines = reasons.map(({ state, reason, since, leftBy }) => {
-    return `  ${state} since ${since}: ${reason}\n    ends by: ${leftBy}`;
-  });
+  if (data['state'] === 'sealed') return describeSealed(data);
+  const lines = reasonsOf(data);
   const parts = ['disk', 'database', 'clock', 'ledger', 'backup'].map((name) => section(name, data[name]));
   const head = details({
     state: data['state'],
@@ -50,6 +48,28 @@ function describe(data: Readonly<Record<string, unknown>>): string {
     ...(data['dev'] === true ? { 'development appliance': 'yes: nothing of it may go to production' } : {}),
   });
   return [head, ...lines, ...parts].join('\n');
+}
+
+/** What can be said without a key. */
+function describeSealed(data: Readonly<Record<string, unknown>>): string {
+  const head = details({
+    state: data['state'],
+    version: data['version'],
+    appliance: data['applianceId'],
+    directory: data['directory'],
+    slots: slotsOf(data),
+    warnings: data['warnings'],
+  });
+  const works =
+    '  what still works: health, metrics, `mintmark status`, `mintmark unseal`; everything else waits';
+  return [head, ...reasonsOf(data), works].join('\n');
+}
+
+function reasonsOf(data: Readonly<Record<string, unknown>>): string[] {
+  const reasons = data['reasons'] as { state: string; reason: string; since: string; leftBy: string }[]; // the route's answer
+  return reasons.map(({ state, reason, since, leftBy }) => {
+    return `  ${state} since ${since}: ${reason}\n    ends by: ${leftBy}`;
+  });
 }
 
 /** Sweeps that wait for somebody are shown only when there are any. */

@@ -89,6 +89,11 @@ export const SETTINGS = {
       null,
       'Also serve the API on this Unix socket, for a reverse proxy on the same host.',
     ),
+    unseal: setting(
+      z.boolean(),
+      false,
+      'Let a sealed appliance be unsealed over HTTP too, one attempt at a time; the local socket always can.',
+    ),
     allowPlain: setting(
       z.array(cidr).max(16),
       [],

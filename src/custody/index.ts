@@ -21,6 +21,7 @@ export {
   openCustody,
   slotSecret,
   type Unsealing,
+  unsealCustody,
 } from './initialise.ts';
 export { type JoseAlgorithm, type KeyJwk, spkiFingerprint } from './key-id.ts';
 export {
@@ -55,7 +56,7 @@ export {
   type SlotKind,
   type SlotSecret,
 } from './slots/slot-secret.ts';
-export type { SlotInfo } from './slots/slots.ts';
+export { listSlots, type SlotInfo } from './slots/slots.ts';
 export {
   describeTenantKeys,
   generateLedgerKey,

@@ -62,8 +62,13 @@ export async function initialiseCustody(given: NewCustody): Promise<InitialisedC
  * @throws Fault SLOT_SECRET_WRONG, KEY_STORAGE
  */
 export async function openCustody(deps: CustodyDeps, unsealing: Unsealing): Promise<Custody> {
+  return unsealCustody(deps, slotSecret(unsealing, deps.directory));
+}
+
+/** Opens the keys of an appliance with the secret of a slot. @throws Fault SLOT_SECRET_WRONG, KEY_STORAGE */
+export async function unsealCustody(deps: CustodyDeps, secret: SlotSecret): Promise<Custody> {
   const custody = new Custody(deps);
-  await custody.unseal(slotSecret(unsealing, deps.directory));
+  await custody.unseal(secret);
   return custody;
 }
 

@@ -31,14 +31,13 @@ import type { Parts } from './parts.ts';
 import { limitProducts } from './limit-products.ts';
 import { PRODUCT_RULES } from './product-rules.ts';
 import { VERSION } from './status.ts';
+import { ANYBODY, type SealControl, sealRoutes } from './seal-routes.ts';
 import { slotRoutes } from './slot-routes.ts';
 import { sweepRoutes } from './sweep-routes.ts';
 import { systemRoutes } from './system-routes.ts';
 
-const ANYBODY: Demand = { scope: null, also: ['anonymous', 'license', 'publishable-key'] };
-
 /** Every route of the API, in the order of the documentation. */
-export function allRoutes(parts: Parts, deps: FeatureDeps): Route<Permit, Demand>[] {
+export function allRoutes(parts: Parts, deps: FeatureDeps, control: SealControl): Route<Permit, Demand>[] {
   const gate = gated(deps.admit);
   const features = [
     ...productRoutes(deps),
@@ -69,7 +68,7 @@ export function allRoutes(parts: Parts, deps: FeatureDeps): Route<Permit, Demand
     isReady: () => parts.states().length === 0,
     openApi: document,
   });
-  const all = [...routes, ...standing];
+  const all = [...routes, ...sealRoutes(control), ...standing];
   return all;
 }
 

@@ -13,12 +13,17 @@ const QUANTILES = [0.5, 0.99, 0.999, 1] as const;
  * How late timers come: what every request waits besides its own work. The runtime measures it outside of JavaScript, so
  * that looking costs nothing.
  */
-export class LoopDelay {
+export class LoopDelay implements Disposable {
   readonly #histogram: ReturnType<typeof monitorEventLoopDelay>;
 
   constructor() {
     this.#histogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
     this.#histogram.enable();
+  }
+
+  /** Measures no more. */
+  [Symbol.dispose](): void {
+    this.#histogram.disable();
   }
 
   /** Quantiles of the delays since the last call, in seconds, labelled `quantile`; none when none was measured. */

@@ -3,13 +3,17 @@ import type { FeatureDeps } from './features.ts';
 import { LoopDelay } from './loop-delay.ts';
 import type { Parts } from './parts.ts';
 
-/** Registers what is read when somebody looks (GET /metrics); no labels that name a tenant. */
-export function registerMetrics(parts: Parts, deps: Pick<FeatureDeps, 'usageLog'>): void {
+/**
+ * Registers what is read when somebody looks (GET /metrics); no labels that name a tenant.
+ * @returns what measures by itself, to be disposed of with the parts
+ */
+export function registerMetrics(parts: Parts, deps: Pick<FeatureDeps, 'usageLog'>): Disposable {
   const { metrics, work, checkpointer, time, directory, openedAt, clock } = parts;
   metrics.gauge('mintmark_state', 'Whether a limiting state holds.', () => {
     const held = new Set<string>(parts.states().map(({ state }) => state));
     return Object.keys(STATES).map((state) => ({ labels: { state }, value: held.has(state) ? 1 : 0 }));
   });
+  metrics.gauge('mintmark_sealed', 'Whether the keys are closed: 1, or 0.', () => [{ value: 0 }]);
   metrics.gauge('mintmark_writes_waiting', 'Units of work that wait for their commit.', () => [
     { value: work.waiting },
   ]);
@@ -53,4 +57,5 @@ export function registerMetrics(parts: Parts, deps: Pick<FeatureDeps, 'usageLog'
   metrics.gauge('mintmark_uptime_seconds', 'Time since the appliance was opened.', () => [
     { value: (clock.monotonic() - openedAt) / 1000 },
   ]);
+  return loopDelay;
 }

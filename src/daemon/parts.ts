@@ -73,20 +73,51 @@ export interface Parts extends Surroundings {
   readonly openedAt: number;
 }
 
-/** What opening needs besides the surroundings. */
-export interface Opening {
+/** Where an appliance lies, and how it is configured. */
+export interface Site {
   readonly config: Config;
   readonly directory: DataDirectory;
-  readonly unsealing: Unsealing;
+}
+
+/** What opening needs besides the surroundings. */
+export interface Opening extends Site {
+  readonly custody: Custody;
 }
 
 /**
- * Opens the parts in the order in which they need each other.
+ * Opens a slot and the parts.
  * @throws Fault KEY_STORAGE, SLOT_SECRET_WRONG, DISK_FULL; what was opened is closed again
  */
-export async function openParts(opening: Opening, around: Surroundings): Promise<Parts> {
-  const { config, directory } = opening;
+export async function openParts(
+  { unsealing, ...site }: Site & { readonly unsealing: Unsealing },
+  around: Surroundings,
+): Promise<Parts> {
+  const custody = await openCustody(custodyDeps(site, around), unsealing);
+  return openWith({ ...site, custody }, around);
+}
+
+/** What the custody of an appliance stands on. @throws Fault CONFIG_INVALID */
+export function custodyDeps({ config, directory }: Site, { clock, random }: Surroundings): CustodyDeps {
+  return { directory: directory.paths.root, random, ...custodiansOf(config, clock) };
+}
+
+/**
+ * Opens the parts in the order in which they need each other, with keys that are open.
+ * @throws Fault KEY_STORAGE, DISK_FULL; what was opened is closed again, the keys included
+ */
+export async function openWith(opening: Opening, around: Surroundings): Promise<Parts> {
   const core = await openCore(opening, around);
+  try {
+    return await assemble(opening, core, around);
+  } catch (error) {
+    await core.work.stop();
+    await core.custody[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+async function assemble(opening: Opening, core: Core, around: Surroundings): Promise<Parts> {
+  const { config, directory } = opening;
   const { work, ledger, custody, identity } = core;
   const disk = diskGuardOf(opening, work);
   const anchor = anchorFile(directory.paths.anchor);
@@ -134,38 +165,48 @@ interface Core {
   readonly identity: Identity;
 }
 
-async function openCore({ config, directory, unsealing }: Opening, around: Surroundings): Promise<Core> {
-  const { clock, random } = around;
-  const { database } = directory;
-  const reader = readerOf(database);
-  const time = openTrustedClock(reader, {
-    clock,
-    boot: systemBoot,
-    maxDowntimeMs: config.clock.maxDowntimeDays * DAY,
-    onSuspect: (status) => {
-      around.log.warn('the clock is suspect', { ...status });
-    },
-  });
-  const given = { directory: directory.paths.root, random, ...custodiansOf(config, clock) };
-  const custody = await openCustody(given, unsealing);
-  custody.loadRealmKeys(reader);
-  const ledger = Ledger.open(reader, { random, sealer: custody.sealer });
-  const work = new UnitOfWork<TreeHead>({
-    database,
-    journal: ledger,
-    time,
-    onFatal: around.onFatal,
-    monotonic: () => clock.monotonic(),
-  });
+async function openCore(opening: Opening, around: Surroundings): Promise<Core> {
+  const { custody } = opening;
+  let work: UnitOfWork<TreeHead> | undefined;
   try {
+    const reader = readerOf(opening.directory.database);
+    custody.loadRealmKeys(reader);
+    const ledger = Ledger.open(reader, { random: around.random, sealer: custody.sealer });
+    const time = timeOf(opening, around);
+    work = workOf(opening, around, { ledger, time });
     await custody.startCounting(work);
     const keyring = await custody.openKeyring(reader);
     return { time, custody, keyring, ledger, work, identity: readIdentity(reader) };
   } catch (error) {
-    await work.stop();
+    await work?.stop();
     await custody[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+function timeOf({ config, directory }: Opening, { clock, log }: Surroundings): TrustedClock {
+  return openTrustedClock(readerOf(directory.database), {
+    clock,
+    boot: systemBoot,
+    maxDowntimeMs: config.clock.maxDowntimeDays * DAY,
+    onSuspect: (status) => {
+      log.warn('the clock is suspect', { ...status });
+    },
+  });
+}
+
+function workOf(
+  { directory: { database } }: Opening,
+  { clock, onFatal }: Surroundings,
+  { ledger, time }: Pick<Core, 'ledger' | 'time'>,
+): UnitOfWork<TreeHead> {
+  return new UnitOfWork<TreeHead>({
+    database,
+    journal: ledger,
+    time,
+    onFatal,
+    monotonic: () => clock.monotonic(),
+  });
 }
 
 const MIB = 1024 * 1024;

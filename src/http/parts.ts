@@ -88,6 +88,8 @@ export interface Used<Who> {
  */
 export interface Parts<Who, Caller, Demand, Tx> {
   readonly routes: readonly Route<Caller, Demand>[];
+  /** What is said of every other path and method; absent: that there is none. */
+  readonly otherwise?: (() => Fault) | undefined;
   identify(presented: Presented): Identified<Who> | Promise<Identified<Who>>;
   authorise(who: Who, demand: Demand, asked: Asked<Tx>): Verdict<Caller>;
   /** Must not throw, must not wait, must not write. */

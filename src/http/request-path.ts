@@ -54,7 +54,7 @@ export async function answerRequest<Who, Caller, Demand, Tx>(
   parts: PathParts<Who, Caller, Demand, Tx>,
   exchange: Exchange,
 ): Promise<void> {
-  const found = findRoute(parts.table, exchange);
+  const found = findRoute(parts, exchange);
   if (found === undefined) {
     await sayQuota(parts, exchange);
     await exchange.answer({ status: 204 });
@@ -96,10 +96,10 @@ function recordRefusal<Who, Caller, Demand, Tx>(
 
 /**
  * Undefined: the request asked which methods there are, and the headers say so.
- * @throws Fault NOT_FOUND, METHOD_NOT_ALLOWED
+ * @throws Fault NOT_FOUND, METHOD_NOT_ALLOWED; what `otherwise` says
  */
 function findRoute<Caller, Demand>(
-  table: RouteTable<Caller, Demand>,
+  { table, otherwise }: Pick<PathParts<unknown, Caller, Demand, unknown>, 'table' | 'otherwise'>,
   exchange: Exchange,
 ): Found<Caller, Demand> | undefined {
   const { method = '', url = '' } = exchange.request;
@@ -111,6 +111,7 @@ function findRoute<Caller, Demand>(
     exchange.routeClass = matched.entry.route.tag;
     return { entry: matched.entry, params: matched.params, path, query: at < 0 ? '' : url.slice(at + 1) };
   }
+  if (otherwise !== undefined) throw otherwise();
   if (matched.found === 'nothing')
     throw new Fault('NOT_FOUND', 'there is no such path; openapi.json lists all');
   exchange.headers = { Allow: matched.allow };

@@ -56,19 +56,30 @@ export interface HttpServer {
   stop(): Promise<void>;
 }
 
+/** A server whose doors stay open while what answers behind them is exchanged. */
+export interface SwitchableServer<Who, Caller, Demand, Tx> extends HttpServer {
+  /** Every request that begins from here on is answered by `parts`; those that run are finished by what they began with. */
+  serve(parts: ServerParts<Who, Caller, Demand, Tx>): void;
+}
+
 /** Builds a server; nothing listens until `listen`. */
 export function createServer<Who, Caller, Demand, Tx>(
   parts: ServerParts<Who, Caller, Demand, Tx>,
-): HttpServer {
+): SwitchableServer<Who, Caller, Demand, Tx> {
   return new Doors(parts);
 }
 
-class Doors<Who, Caller, Demand, Tx> implements HttpServer {
-  readonly #parts: ServerParts<Who, Caller, Demand, Tx>;
-  readonly #replays: Replays<Caller, Tx>;
-  readonly #tables: Readonly<Record<Face, RouteTable<Caller, Demand>>>;
-  readonly #shared: Shared;
-  readonly #dropped: Counter;
+type Handler = (request: IncomingMessage, response: ServerResponse) => void;
+
+/** What answers behind the doors. */
+interface Behind<Who, Caller, Demand, Tx> {
+  readonly parts: ServerParts<Who, Caller, Demand, Tx>;
+  readonly handlers: Readonly<Record<Face, Handler>>;
+  readonly dropped: Counter;
+}
+
+class Doors<Who, Caller, Demand, Tx> implements SwitchableServer<Who, Caller, Demand, Tx> {
+  #behind: Behind<Who, Caller, Demand, Tx>;
   readonly #servers = new Set<Server>();
   readonly #sockets = new Set<Socket>();
   /** The answer a connection got last, or waits for. */
@@ -76,18 +87,15 @@ class Doors<Who, Caller, Demand, Tx> implements HttpServer {
   #stopping = false;
 
   constructor(parts: ServerParts<Who, Caller, Demand, Tx>) {
-    this.#parts = parts;
-    this.#replays = new Replays(parts.answers);
-    const api = new RouteTable(parts.routes);
-    this.#tables = { api, operator: api, metrics: new RouteTable(parts.metricsRoutes) };
-    this.#shared = shared(parts.metrics, parts.overload);
-    const { metrics } = parts;
-    this.#dropped = metrics.counter('mintmark_http_connections_dropped_total', 'Connections over a limit.')();
-    metrics.gauge('mintmark_http_connections', 'Open connections.', () => [{ value: this.#sockets.size }]);
+    this.#behind = this.#open(parts);
+  }
+
+  serve(parts: ServerParts<Who, Caller, Demand, Tx>): void {
+    this.#behind = this.#open(parts);
   }
 
   async listen(face: Face, place: Place): Promise<Place> {
-    refuseExposedPlace(face, place, this.#parts.allowPlain);
+    refuseExposedPlace(face, place, this.#behind.parts.allowPlain);
     const server = this.#serverFor(face);
     const opened = await startListening(server, face, place);
     this.#servers.add(server);
@@ -103,8 +111,28 @@ class Doors<Who, Caller, Demand, Tx> implements HttpServer {
     this.#servers.clear();
   }
 
+  #open(parts: ServerParts<Who, Caller, Demand, Tx>): Behind<Who, Caller, Demand, Tx> {
+    const { metrics } = parts;
+    const common = { replays: new Replays(parts.answers), shared: shared(metrics, parts.overload) };
+    const api = new RouteTable(parts.routes);
+    const dropped = metrics.counter('mintmark_http_connections_dropped_total', 'Connections over a limit.')();
+    metrics.gauge('mintmark_http_connections', 'Open connections.', () => [{ value: this.#sockets.size }]);
+    const handlers = {
+      api: this.#handler('api', { ...parts, ...common, table: api }),
+      operator: this.#handler('operator', { ...parts, ...common, table: api }),
+      metrics: this.#handler('metrics', { ...parts, ...common, table: new RouteTable(parts.metricsRoutes) }),
+    };
+    return { parts, handlers, dropped };
+  }
+
   #serverFor(face: Face): Server {
-    const handle = this.#handler(face);
+    const handle: Handler = (request, response) => {
+      // What was sent behind a request that ends its connection is not read (RFC 9112 §9.6).
+      if (this.#answers.get(request.socket)?.shouldKeepAlive === false) return;
+      if (this.#stopping) response.shouldKeepAlive = false;
+      this.#answers.set(request.socket, response);
+      this.#behind.handlers[face](request, response);
+    };
     const server = createNodeServer(
       {
         headersTimeout: BOUNDS.headersTimeoutMs,
@@ -126,30 +154,19 @@ class Doors<Who, Caller, Demand, Tx> implements HttpServer {
     return server;
   }
 
-  #handler(face: Face): (request: IncomingMessage, response: ServerResponse) => void {
+  #handler(face: Face, path: PathParts<Who, Caller, Demand, Tx> & { readonly shared: Shared }): Handler {
     const app = new Koa<{ exchange: never }>();
-    const path: PathParts<Who, Caller, Demand, Tx> = {
-      ...this.#parts,
-      table: this.#tables[face],
-      replays: this.#replays,
-    };
-    for (const middleware of pipeline(path, face, this.#shared)) app.use(middleware);
+    for (const middleware of pipeline(path, face, path.shared)) app.use(middleware);
     // Only what the pipeline itself gets wrong comes here; koa would print it.
-    app.on('error', (error: unknown) =>
-      this.#parts.log.error('request failed outside the pipeline', { error }),
-    );
+    app.on('error', (error: unknown) => path.log.error('request failed outside the pipeline', { error }));
     const callback = app.callback();
     return (request, response) => {
-      // What was sent behind a request that ends its connection is not read (RFC 9112 §9.6).
-      if (this.#answers.get(request.socket)?.shouldKeepAlive === false) return;
-      if (this.#stopping) response.shouldKeepAlive = false;
-      this.#answers.set(request.socket, response);
       void callback(request, response);
     };
   }
 
   #guard(server: Server, face: Face): void {
-    const { limits, proxies, allowPlain } = this.#parts;
+    const { limits, proxies, allowPlain } = this.#behind.parts;
     server.on('connection', (socket: Socket) => {
       if (!mayServePlain(socket.remoteAddress, allowPlain)) {
         socket.destroy();
@@ -159,7 +176,7 @@ class Doors<Who, Caller, Demand, Tx> implements HttpServer {
       socket.once('close', () => this.#sockets.delete(socket));
     });
     // The local administrator gets in even when strangers have taken every connection of the other doors.
-    const dropped = (): void => this.#dropped.add();
+    const dropped = (): void => this.#behind.dropped.add();
     if (face !== 'operator') capConnections(server, limits, { exempt: proxies, dropped });
   }
 
@@ -172,13 +189,13 @@ class Doors<Who, Caller, Demand, Tx> implements HttpServer {
       socket.destroy();
       return;
     }
-    const { standing } = this.#parts;
-    refuseUnreadable(socket, error, { requestId: newRequestId(this.#parts), standing });
+    const { parts } = this.#behind;
+    refuseUnreadable(socket, error, { requestId: newRequestId(parts), standing: parts.standing });
   }
 
   /** Resolves when no connection is left, or when waiting any longer helps nobody. */
   async #drained(): Promise<void> {
-    const { clock } = this.#parts;
+    const { clock } = this.#behind.parts;
     const until = clock.monotonic() + DRAIN_MS;
     while (this.#sockets.size > 0 && clock.monotonic() < until) {
       // A connection whose last request has just ended waits for the next one: there will be none.

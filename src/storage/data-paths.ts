@@ -19,6 +19,8 @@ export interface DataPaths {
   readonly anchor: string;
   /** Space to free when the disk is full. */
   readonly ballast: string;
+  /** There while somebody keeps the appliance sealed. */
+  readonly sealed: string;
   /** There while a backup is being restored: what lies here is no appliance yet. */
   readonly restoring: string;
   /** Copy of the database as it was before this program changed its schema, after the migration of this name. */
@@ -41,6 +43,7 @@ export function dataPaths(root: string): DataPaths {
     slots: at('slots'),
     anchor: at('anchor'),
     ballast: at('ballast'),
+    sealed: at('sealed'),
     restoring: at('restoring'),
     before: (migration) => at(`mintmark.db.before-${migration}`),
     run: at('run'),

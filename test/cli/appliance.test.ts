@@ -169,11 +169,29 @@ describe('an appliance that serves', () => {
       );
     expect(second.stderr).toContain(`:${api}; free it`);
     expect(second.stderr).toContain(`:${figures}; free it`);
-    const wrong = await mintmark(['serve'], { env: { ...env, MINTMARK_CUSTODY_CREDENTIAL: at('kek') } });
-    expect(wrong.code).toBe(EXIT.refused);
-    expect(wrong.stderr).toContain(
-      `SLOT_SECRET_WRONG: the credential in ${at('kek')} does not open slot credential`,
-    );
+  });
+
+  it('waits sealed when its credential does not open, and is unsealed and sealed by hand', async () => {
+    const sealed = await serve([], { ...SETTINGS, MINTMARK_DATA_DIRECTORY: at('beside') });
+    const why = `the credential in ${at('kek')} does not open slot credential`;
+    expect(sealed.log.find(({ message }) => message === 'sealed')).toMatchObject({
+      level: 'warn',
+      reason: why,
+    });
+    const place = ['--data-dir', at('beside')];
+    const status = await mintmark(['status', ...place]);
+    expect(status.stdout).toMatch(/^state: +sealed$/m);
+    expect(status.stdout).toContain(`${why}\n    ends by: mintmark unseal\n`);
+    const refused = await mintmark(['product', 'list', ...place]);
+    expect([refused.code, refused.stderr]).toEqual([
+      EXIT.refused,
+      expect.stringContaining('`mintmark unseal`'),
+    ]);
+    const unsealed = await mintmark(['unseal', '--recovery-file', at('b.txt'), ...place]);
+    expect([unsealed.code, unsealed.stdout]).toEqual([EXIT.ok, 'unsealed\n']);
+    expect((await mintmark(['product', 'list', ...place])).code).toBe(EXIT.ok);
+    expect((await mintmark(['seal', ...place])).stdout).toContain('sealed; `mintmark unseal` opens it again');
+    expect(await sealed.stop()).toBe(EXIT.ok);
   });
 
   it('lists its signing keys, and exports the public half in every form', async () => {

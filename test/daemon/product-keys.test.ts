@@ -121,7 +121,7 @@ const ask = (method: string, path: string, body?: unknown): Promise<Answered> =>
   send(limited, { method, path, ...(body !== undefined && { body }) });
 
 /** The routes of a tenant, below `/api/v1`. */
-const ROUTES = allRoutes({} as never, {} as never)
+const ROUTES = allRoutes({} as never, {} as never, {} as never)
   .filter(({ path, demand }) => path.startsWith('/api/v1/') && demand.operatorOnly !== true)
   .map(({ method, path }) => ({ method, path: path.slice('/api/v1'.length) }));
 
@@ -369,7 +369,7 @@ describe('a key that is limited to a product', () => {
 
 describe('the OpenAPI document', () => {
   it('is written out once, whoever asks for it how often', async () => {
-    const routes = allRoutes({} as never, {} as never);
+    const routes = allRoutes({} as never, {} as never, {} as never);
     const route = routes.find(({ path }) => path === '/api/v1/openapi.json');
     const ask = async (): Promise<Buffer | undefined> => (await route?.handle({} as never))?.raw?.bytes;
     const first = await ask();
@@ -381,7 +381,7 @@ describe('the OpenAPI document', () => {
 describe('the rules', () => {
   it('are for routes that there are', () => {
     const actions = new Set(
-      allRoutes({} as never, {} as never).map(({ method, path }) => `${method} ${path}`),
+      allRoutes({} as never, {} as never, {} as never).map(({ method, path }) => `${method} ${path}`),
     );
     expect(Object.keys(PRODUCT_RULES).filter((action) => !actions.has(action))).toEqual([]);
   });

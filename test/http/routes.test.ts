@@ -3,7 +3,7 @@ import { allRoutes } from '../../src/daemon/all-routes.ts';
 import { RouteTable } from '../../src/http/route-table.ts';
 
 // Rows are only looked at: their handlers, which alone use what a daemon would give them, are never run.
-const routes = allRoutes({} as never, {} as never);
+const routes = allRoutes({} as never, {} as never, {} as never);
 const name = ({ method, path }: (typeof routes)[number]): string => `${method} ${path}`;
 
 describe('every route', () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { allRoutes } from '../../../src/daemon/all-routes.ts';
 
-const routes = allRoutes({} as never, {} as never);
+const routes = allRoutes({} as never, {} as never, {} as never);
 
 /** Every route that is counted by more than who asks; all others are management, by API key. */
 const CLASSES: Readonly<Record<string, string>> = {

@@ -67,3 +67,16 @@ describe('a credential', () => {
     expect(credentialPlace({})).toEqual(at(DEFAULT_CREDENTIAL_PATH));
   });
 });
+
+describe('the unit of systemd', () => {
+  it('hands over the credential under the name that is looked for, and starts without it', () => {
+    const unit = readFileSync('systemd/mintmark.service', 'utf8');
+    const [, name = ''] = /^LoadCredential=([^:]+):/m.exec(unit) ?? [];
+    expect(unit).toContain(`LoadCredential=${name}:${DEFAULT_CREDENTIAL_PATH}\n`);
+    expect(unit).toContain(`SetCredential=${name}:`);
+    const directory = temporaryDirectory();
+    writeFileSync(join(directory, name), '');
+    const place = credentialPlace({ credentialsDirectory: directory, path: '/elsewhere' });
+    expect(place).toEqual({ path: join(directory, name), byServiceManager: true });
+  });
+});
