@@ -9,7 +9,7 @@ import {
   serveAppliance,
   type ServedAppliance,
 } from '../support/appliance-process.ts';
-import { COMPILED, temporaryDirectory } from '../support/daemon.ts';
+import { temporaryDirectory } from '../support/daemon.ts';
 import { entriesOf } from '../support/ledger-entries.ts';
 
 const desk = temporaryDirectory();
@@ -28,7 +28,7 @@ afterAll(async () => {
 
 const slot = (...args: readonly string[]): Promise<Transcript> => {
   const place = ['--data-dir', appliance.data, '--set', `custody.credential=${appliance.credential}`];
-  return mintmark(['keys', 'slot', ...args, ...place], { env: COMPILED });
+  return mintmark(['keys', 'slot', ...args, ...place]);
 };
 
 const names = (): string[] =>

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { mintmark, type Transcript } from '../cli/run-cli.ts';
-import { COMPILED, temporaryDirectory } from '../support/daemon.ts';
+import { temporaryDirectory } from '../support/daemon.ts';
 import { makeLocalAppliance, startLocal } from '../support/local-appliance.ts';
 
 /** operations.md, Drills: any other slot opens; `keys slot add passphrase`. */
@@ -16,7 +16,7 @@ it('passphrase forgotten: the recovery code opens the appliance, and a new passp
   writeFileSync(at('recovery.txt'), appliance.recoveryCode.expose());
   writeFileSync(at('new.txt'), 'eleven herons polish a quiet brass trumpet');
   const run = (...args: readonly string[]): Promise<Transcript> =>
-    mintmark([...args, '--data-dir', appliance.data], { env: COMPILED });
+    mintmark([...args, '--data-dir', appliance.data]);
   const daemon = await startLocal(appliance);
   expect((await run('unseal', '--passphrase-file', at('new.txt'))).stderr).toContain('SLOT_SECRET_WRONG');
   expect((await run('unseal', '--recovery-file', at('recovery.txt'))).stdout).toBe('unsealed\n');
