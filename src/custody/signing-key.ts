@@ -102,10 +102,11 @@ function requireTransition({ kid, state }: SigningKey, to: SigningKeyState): voi
 
 /** The deciding columns of a signing key, for `before` and `after` of ledger entries. */
 export function signingKeyColumns(key: SigningKey): DecidingColumns {
-  const { kid, purpose, tenantId, realm, keyAlgorithm, state, custodian } = key;
+  const { kid, purpose, tenantId, realm, environment, keyAlgorithm, state, custodian } = key;
   const { notBefore, notAfter, activatesAt, compromisedSince } = key;
+  const place = { purpose, tenantId, realm, environment };
   const times = { notBefore, notAfter, activatesAt, compromisedSince };
-  return { kid, purpose, tenantId, realm, algorithm: keyAlgorithm, state, custodian, ...times };
+  return { kid, ...place, algorithm: keyAlgorithm, state, custodian, ...times };
 }
 
 /** The keys of a tenant as a whole. */

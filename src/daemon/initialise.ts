@@ -13,7 +13,7 @@ import { newId, ulid } from '../lib/ulid.ts';
 import { createDataDirectory } from '../storage/data-directory.ts';
 import type { Authority } from '../storage/entry.ts';
 import { SYSTEM_REALM } from '../storage/realm-scope.ts';
-import { writeSetting } from '../storage/settings-store.ts';
+import { settingColumns, writeSetting } from '../storage/settings-store.ts';
 import { openTrustedClock, systemBoot } from '../storage/trusted-clock.ts';
 import { readerOf } from '../storage/tx.ts';
 import { UnitOfWork } from '../storage/unit-of-work.ts';
@@ -91,6 +91,7 @@ export async function initialiseAppliance(given: NewAppliance, around: Surroundi
       append(tx, {
         action: 'appliance.initialised',
         target: { kind: 'appliance', id: applianceId },
+        after: settingColumns(tx),
         facts: { dev: given.dev },
       });
       recordNewSlots(tx, opened);

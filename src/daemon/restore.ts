@@ -11,7 +11,7 @@ import { openDataDirectory } from '../storage/data-directory.ts';
 import { dataPaths } from '../storage/data-paths.ts';
 import type { Authority } from '../storage/entry.ts';
 import { demandEmpty } from '../storage/directory-checks.ts';
-import { writeSetting } from '../storage/settings-store.ts';
+import { settingColumns, writeSetting } from '../storage/settings-store.ts';
 import { slotSecret } from '../custody/index.ts';
 import { type BackupReport, unpackBackup } from './backup.ts';
 import { close } from './first-tenant.ts';
@@ -101,6 +101,7 @@ async function beginBranch(parts: Parts): Promise<string> {
     append(tx, {
       action: 'restore.completed',
       target: { kind: 'appliance', id: identity.applianceId },
+      after: settingColumns(tx),
       facts: { branch, parent: identity.branch, size: parent.size, root: parent.root.toString('hex') },
     });
   });

@@ -100,5 +100,7 @@ export function signingKeyVersion(reader: Reader, kid: string): number | undefin
 export function fileDecides(file: IssuedFile): DecidingColumns {
   const { id, kind, branch, branchSeq, licenseId, machineId, kid, issuedAt, expiresAt } = file;
   const digest = file.digest.toString('hex');
-  return { id, kind, branch, branchSeq, licenseId, machineId, kid, digest, issuedAt, expiresAt };
+  const fingerprintHash = file.fingerprintHash?.toString('hex') ?? null;
+  const holder = { licenseId, machineId, fingerprintHash };
+  return { id, kind, branch, branchSeq, ...holder, kid, digest, issuedAt, expiresAt };
 }

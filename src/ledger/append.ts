@@ -1,5 +1,8 @@
-import type { EntryDraft } from '../storage/journal.ts';
+import type { DecidingColumns, EntryDraft } from '../storage/journal.ts';
 import type { Tx } from '../storage/tx.ts';
+
+/** What stands for the columns of a row that is not there: the `after` of what takes a row away for good. */
+export const NO_ROW: DecidingColumns = { row: 'none' };
 
 /** What an operation says of what it did; who, when and under which request is known to the unit of work. */
 export interface Happening extends Omit<EntryDraft, 'realm' | 'outcome'> {

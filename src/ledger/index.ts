@@ -1,6 +1,6 @@
 export { addressPrefix } from './address-prefix.ts';
 export { type Anchor, type AnchorFinding, anchorFile, checkAnchor } from './anchor.ts';
-export { append, type Happening } from './append.ts';
+export { append, type Happening, NO_ROW } from './append.ts';
 export { ledgerOrigin, parseCheckpoint } from './checkpoint.ts';
 export { Checkpointer, type CheckpointerDeps, type CheckpointStatus } from './checkpointer.ts';
 export { type Facts } from './entry.ts';

@@ -160,7 +160,7 @@ export function insertPrivate(tx: Tx, part: StoredPrivate): void {
   });
 }
 
-/** Stores under which ids of its realm an entry is found. */
+/** Stores under which ids an entry is found in its realm; those of the appliance itself in the system realm. */
 export function insertSubjects(
   tx: Tx,
   entry: { readonly realm: RealmId; readonly position: number; readonly subjects: readonly string[] },

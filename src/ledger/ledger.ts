@@ -120,8 +120,7 @@ export class Ledger implements Journal<TreeHead> {
     });
     const hash = leafHash(bytes);
     insertEntry(tx, { position: index, realm: draft.realm, bytes, hash });
-    if (draft.realm !== null)
-      insertSubjects(tx, { realm: draft.realm, position: index, subjects: subjectsOf(draft) });
+    insertSubjects(tx, { realm: sealingRealm(draft.realm), position: index, subjects: subjectsOf(draft) });
     if (forcesCheckpoint(draft.action)) this.#forceAfter(tx, index + 1);
     return appendLeaf(head, hash);
   }
@@ -156,7 +155,7 @@ export class Ledger implements Journal<TreeHead> {
  * Under which ids an entry is found: what it is about and, of a machine or a file, the licence it belongs to. An index
  * and no more: it proves nothing, and nothing is decided by it.
  */
-function subjectsOf({ target, before, after, facts }: EntryDraft): string[] {
+function subjectsOf({ target, before, after, facts, about = [] }: EntryDraft): string[] {
   const licenses = [before, after, facts].map((columns) => columns?.['licenseId']);
-  return [...new Set([target.id, ...licenses.filter((id) => typeof id === 'string')])];
+  return [...new Set([target.id, ...about, ...licenses.filter((id) => typeof id === 'string')])];
 }

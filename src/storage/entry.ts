@@ -33,6 +33,8 @@ export interface EntryDraft {
   readonly after?: DecidingColumns;
   /** What an auditor needs in clear beside the row: a count, the digest of issued bytes. Never anything personal. */
   readonly facts?: DecidingColumns;
+  /** Further ids under which the entry is found, beside its target and the licence it names. */
+  readonly about?: readonly string[];
   /** Whatever names or describes a person: kept sealed beside the leaf, which carries only a hiding commitment. */
   readonly private?: Readonly<Record<string, JsonValue>>;
 }

@@ -1,5 +1,6 @@
 import { invariant } from '../lib/invariant.ts';
 import { statement } from './statement.ts';
+import type { DecidingColumns } from './entry.ts';
 import type { Reader, Tx } from './tx.ts';
 
 /** Every setting that lives in the database. A unit that writes one leaves a ledger entry: the table is recorded. */
@@ -42,7 +43,14 @@ export function requireSetting(reader: Reader, name: SettingName): string {
   return value;
 }
 
-/** Writes a setting. The unit records why. */
+const ALL = statement()((db) => db.selectFrom('settings').select(['key', 'value']).orderBy('key'));
+
+/** Every setting: together they are one row to the ledger, under the id of the appliance. */
+export function settingColumns(reader: Reader): DecidingColumns {
+  return Object.fromEntries(reader.all(ALL, {}).map(({ key, value }) => [key, value]));
+}
+
+/** Writes a setting. The unit records why, with {@link settingColumns} as `after`. */
 export function writeSetting(tx: Tx, name: SettingName, value: string): void {
   tx.run(WRITE, { key: SETTINGS[name], value });
 }

@@ -90,6 +90,7 @@ export function apiKeyDecides(key: ApiKey): DecidingColumns {
     issueLimitTotal: key.issueLimitTotal,
     allowedProducts: key.allowedProducts.join(' '),
     cascade: key.cascade,
+    createdBy: key.createdBy,
     secretHash: key.secretHash.toString('base64'),
     previousSecretHash: key.previousSecretHash?.toString('base64') ?? null,
   };

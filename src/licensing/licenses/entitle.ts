@@ -1,6 +1,6 @@
 import type { Permit } from '../../access/index.ts';
 import type { Outbox } from '../../delivery/outbox.ts';
-import { append } from '../../ledger/append.ts';
+import { append, NO_ROW } from '../../ledger/append.ts';
 import { type EpochMs, isoTime } from '../../lib/clock.ts';
 import { present } from '../../lib/invariant.ts';
 import type { Tx } from '../../storage/tx.ts';
@@ -11,11 +11,12 @@ import {
   attachmentOf,
   attachToLicense,
   detachFromLicense,
+  licenseLink,
   livingEntitlements,
   touchLicense,
 } from './license-entitlement-store.ts';
 import { findLicense } from './license-store.ts';
-import { licenseDecides, licenseEvent } from './license-view.ts';
+import { licenseEvent } from './license-view.ts';
 import type { LicenseSnapshot } from './license.ts';
 import { requireFuture } from './prepare.ts';
 import { facetsNow, type ReadLicenseDeps, viewerOf } from './show.ts';
@@ -107,12 +108,12 @@ function changed(
   const realm = realmOf(permit);
   const reader = tx.in(realm);
   touchLicense(reader, license.id, tx.now);
-  const decides = licenseDecides(license);
-  const facts = {
-    entitlementId: pair.entitlementId,
-    expiresAt: expiresAt === null ? null : isoTime(expiresAt),
-  };
-  append(tx, { action, target: { kind: 'license', id: license.id }, before: decides, after: decides, facts });
+  const { target, columns } = licenseLink({ ...pair, expiresAt });
+  append(tx, {
+    ...{ action, target, about: [license.id, pair.entitlementId] },
+    after: action === 'license.entitled' ? columns : NO_ROW,
+    facts: { ...pair, expiresAt: expiresAt === null ? null : isoTime(expiresAt) },
+  });
   const after = present(findLicense(reader, license.id), 'a licence changed in this unit is there');
   const facets = facetsNow(deps, viewerOf(permit), { reader, license: after });
   deps.outbox.emit(tx, { type: 'license.updated', realm, data: licenseEvent(after, facets) });

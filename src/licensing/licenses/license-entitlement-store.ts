@@ -1,4 +1,5 @@
 import type { EpochMs } from '../../lib/clock.ts';
+import type { DecidingColumns } from '../../storage/journal.ts';
 import { statement } from '../../storage/statement.ts';
 import type { RealmReader, RealmTx } from '../../storage/tx.ts';
 import type { EntitlementRef } from '../policies/policy.ts';
@@ -90,11 +91,21 @@ export function detachAllFromLicense(tx: RealmTx, licenseId: string): void {
   tx.run(DETACH_ALL, { licenseId });
 }
 
-/** Detaches from a licence that comes back what was deleted meanwhile. */
-export function detachDeletedFromLicense(tx: RealmTx, licenseId: string): void {
-  for (const { entitlementId } of tx.all(DELETED_OF_LICENSE, { licenseId })) {
-    tx.run(DETACH, { licenseId, entitlementId });
-  }
+/** Detaches from a licence that comes back what was deleted meanwhile. @returns ids of what it no longer has */
+export function detachDeletedFromLicense(tx: RealmTx, licenseId: string): string[] {
+  const gone = tx.all(DELETED_OF_LICENSE, { licenseId }).map(({ entitlementId }) => entitlementId);
+  for (const entitlementId of gone) tx.run(DETACH, { licenseId, entitlementId });
+  return gone;
+}
+
+/** What the ledger's digests of an entitlement of a licence cover, and under which id it stands there. */
+export function licenseLink(pair: Pair & { readonly expiresAt: EpochMs | null }): {
+  readonly target: { readonly kind: 'license-entitlement'; readonly id: string };
+  readonly columns: DecidingColumns;
+} {
+  const { licenseId, entitlementId, expiresAt } = pair;
+  const id = `${licenseId}/${entitlementId}`;
+  return { target: { kind: 'license-entitlement', id }, columns: { licenseId, entitlementId, expiresAt } };
 }
 
 /** Counts an edit of what a licence carries. */

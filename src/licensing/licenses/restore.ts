@@ -1,6 +1,6 @@
 import type { Permit } from '../../access/index.ts';
 import type { Outbox } from '../../delivery/outbox.ts';
-import { append } from '../../ledger/append.ts';
+import { append, NO_ROW } from '../../ledger/append.ts';
 import { invariant, present } from '../../lib/invariant.ts';
 import type { RealmId } from '../../storage/realm-scope.ts';
 import type { RealmTx, Tx } from '../../storage/tx.ts';
@@ -13,7 +13,7 @@ import { keysInUse } from '../products/metadata-key-store.ts';
 import { notFound, type Outcome, type Refusal, refusal, requireVersion, settle } from '../refusal.ts';
 import type { Guarded, Shown } from '../schema.ts';
 import { type DeletedLicense, findDeletedLicense, restoreLicenseRow } from './deleted-license-store.ts';
-import { detachDeletedFromLicense } from './license-entitlement-store.ts';
+import { detachDeletedFromLicense, licenseLink } from './license-entitlement-store.ts';
 import { rewriteMetadata } from './license-metadata-store.ts';
 import { indexedValues } from './license-metadata.ts';
 import { openPersonal } from './license-sealing.ts';
@@ -86,7 +86,11 @@ function bringBack(
   const rows = tx.in(realm);
   const { id } = license;
   countMovedLicense(rows, 'active', license.status);
-  detachDeletedFromLicense(rows, id);
+  for (const entitlementId of detachDeletedFromLicense(rows, id)) {
+    const { target } = licenseLink({ licenseId: id, entitlementId, expiresAt: null });
+    const facts = { licenseId: id, entitlementId };
+    append(tx, { realm, action: 'license.disentitled', target, after: NO_ROW, facts });
+  }
   indexAgain(deps, rows, { realm, license });
   // Notices that passed while it was deleted are not told any more.
   if (license.status === 'active') bookNotice(rows, id, nextNotice(license.expiresAt, tx.now));

@@ -1,14 +1,19 @@
 import type { Permit } from '../../access/index.ts';
-import { append } from '../../ledger/append.ts';
+import { append, NO_ROW } from '../../ledger/append.ts';
 import type { RealmId } from '../../storage/realm-scope.ts';
 import type { Tx } from '../../storage/tx.ts';
 import type { UnitOfWork } from '../../storage/unit-of-work.ts';
 import { realmOf } from '../caller.ts';
 import { notFound, type Outcome, refusal, settle } from '../refusal.ts';
 import type { PolicyCache } from './policy-cache.ts';
-import { attachToPolicy, detachFromPolicy, entitlementLives } from './policy-entitlement-store.ts';
+import {
+  attachToPolicy,
+  detachFromPolicy,
+  entitlementLives,
+  policyLink,
+} from './policy-entitlement-store.ts';
 import { findPolicy } from './policy-store.ts';
-import { type Policy, policyDecides } from './policy.ts';
+import type { Policy } from './policy.ts';
 
 /** What attaching and detaching need. */
 export interface EntitlePolicyDeps {
@@ -77,8 +82,15 @@ function detach(tx: Tx, realm: RealmId, request: PolicyEntitlement): Outcome<nul
   return { done: null };
 }
 
-function record(tx: Tx, policy: Policy, [action, { entitlementId }]: [string, PolicyEntitlement]): void {
-  const decides = policyDecides(policy);
-  const target = { kind: 'policy', id: policy.id };
-  append(tx, { action, target, before: decides, after: decides, facts: { entitlementId } });
+function record(
+  tx: Tx,
+  policy: Policy,
+  [action, { entitlementId }]: ['policy.entitled' | 'policy.disentitled', PolicyEntitlement],
+): void {
+  const { target, columns } = policyLink({ policyId: policy.id, entitlementId });
+  append(tx, {
+    ...{ action, target, about: [policy.id, entitlementId] },
+    after: action === 'policy.entitled' ? columns : NO_ROW,
+    facts: { policyId: policy.id, entitlementId },
+  });
 }

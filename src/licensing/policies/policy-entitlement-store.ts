@@ -1,3 +1,4 @@
+import type { DecidingColumns } from '../../storage/journal.ts';
 import { statement } from '../../storage/statement.ts';
 import type { RealmReader, RealmTx } from '../../storage/tx.ts';
 
@@ -79,9 +80,18 @@ export function detachAllFromPolicy(tx: RealmTx, policyId: string): void {
   tx.run(DETACH_ALL, { policyId });
 }
 
-/** Detaches from a policy that comes back what was deleted meanwhile. */
-export function detachDeletedFromPolicy(tx: RealmTx, policyId: string): void {
-  for (const { entitlementId } of tx.all(DELETED_OF_POLICY, { policyId })) {
-    tx.run(DETACH, { policyId, entitlementId });
-  }
+/** Detaches from a policy that comes back what was deleted meanwhile. @returns ids of what it no longer gives */
+export function detachDeletedFromPolicy(tx: RealmTx, policyId: string): string[] {
+  const gone = tx.all(DELETED_OF_POLICY, { policyId }).map(({ entitlementId }) => entitlementId);
+  for (const entitlementId of gone) tx.run(DETACH, { policyId, entitlementId });
+  return gone;
+}
+
+/** What the ledger's digests of an entitlement of a policy cover, and under which id it stands there. */
+export function policyLink({ policyId, entitlementId }: Pair): {
+  readonly target: { readonly kind: 'policy-entitlement'; readonly id: string };
+  readonly columns: DecidingColumns;
+} {
+  const target = { kind: 'policy-entitlement', id: `${policyId}/${entitlementId}` } as const;
+  return { target, columns: { policyId, entitlementId } };
 }

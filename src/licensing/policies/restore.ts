@@ -1,11 +1,11 @@
 import type { Permit } from '../../access/index.ts';
-import { append } from '../../ledger/append.ts';
+import { append, NO_ROW } from '../../ledger/append.ts';
 import type { RealmTx } from '../../storage/tx.ts';
 import type { UnitOfWork } from '../../storage/unit-of-work.ts';
 import { realmOf } from '../caller.ts';
 import { notFound, type Refusal, refusal, requireVersion, settle, STALE } from '../refusal.ts';
 import type { Guarded, Shown } from '../schema.ts';
-import { detachDeletedFromPolicy } from './policy-entitlement-store.ts';
+import { detachDeletedFromPolicy, policyLink } from './policy-entitlement-store.ts';
 import { findDeletedPolicy, policyCodeInUse, productLives, restorePolicyRow } from './policy-store.ts';
 import { type Policy, policyDecides, type PolicyView } from './policy.ts';
 import { type ReadPolicyDeps, showPolicyNow } from './show.ts';
@@ -35,7 +35,10 @@ export async function restorePolicy(
       const refused = obstacle(rows, policy);
       if (refused !== null) return refused;
       if (!restorePolicyRow(rows, { id, relied: policy.version, now: tx.now })) return STALE;
-      detachDeletedFromPolicy(rows, id);
+      for (const entitlementId of detachDeletedFromPolicy(rows, id)) {
+        const { target } = policyLink({ policyId: id, entitlementId });
+        append(tx, { action: 'policy.disentitled', target, about: [id], after: NO_ROW });
+      }
       const [before, after] = [policyDecides(policy, policy.deletedAt), policyDecides(policy)];
       append(tx, { action: 'policy.restored', target: { kind: 'policy', id }, before, after });
       const shown = showPolicyNow(deps, rows, { realm, id });
