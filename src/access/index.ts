@@ -1,5 +1,6 @@
 export { type AnswerRooms, Answers, type AnswersDeps } from './answer-store.ts';
-export { DEFAULT_ISSUE_LIMIT, type Tier } from './api-keys/api-key.ts';
+export { apiKeyDecides, DEFAULT_ISSUE_LIMIT, type Tier } from './api-keys/api-key.ts';
+export { findKey, pageOfKeys } from './api-keys/api-key-store.ts';
 export { countIssue } from './api-keys/count-issue.ts';
 export {
   type ApiKeyToMake,
@@ -28,6 +29,7 @@ export {
   prepareTenant,
   storeTenant,
 } from './tenants/create-tenant.ts';
+export { tenantDecides } from './tenants/tenant.ts';
 export { RateLimits, type RateLimitsDeps } from './rate-limits/rate-limits.ts';
 export type { LimitTable } from './rate-limits/tier-limits.ts';
 export { RealmDirectory } from './tenants/realm-directory.ts';

@@ -1,5 +1,6 @@
 export { type CheckoutDeps, checkoutLicense, checkoutMachine, type CheckoutOptions } from './checkout.ts';
 export type { CountIssue, IssuedCheckout } from './checkout-commit.ts';
+export { fileDecides } from './issued-files-store.ts';
 export type { FileNumbers, Issuer } from './checkout-prepare.ts';
 export type { Signer } from './checkout-sign.ts';
 export type { LedgerAnchor } from './file-meta.ts';

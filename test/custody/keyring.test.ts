@@ -305,8 +305,8 @@ describe('a signing key', () => {
     const { registered, place } = await addTenantKeys(store, keyring);
     expect(signingKeyColumns(registered[2] as SigningKey)).toEqual({
       ...{ kid: registered[2]?.kid, purpose: 'license', tenantId: 'ten_1', realm: place.live },
-      ...{ algorithm: 'ed25519', state: 'active', custodian: 'file', notBefore: NOW, notAfter: null },
-      ...{ activatesAt: null, compromisedSince: null },
+      ...{ environment: registered[2]?.environment, algorithm: 'ed25519', state: 'active' },
+      ...{ custodian: 'file', notBefore: NOW, notAfter: null, activatesAt: null, compromisedSince: null },
     });
   });
 });

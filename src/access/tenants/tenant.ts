@@ -54,7 +54,9 @@ export function limitsOf(tenant: TenantLimits): TenantLimits {
 }
 
 /** What the ledger's digests of a tenant cover. */
-export function tenantDecides(tenant: Tenant): DecidingColumns {
+export function tenantDecides(
+  tenant: Pick<Tenant, 'id' | 'code'> & { readonly status: string; readonly tier: string } & TenantLimits,
+): DecidingColumns {
   const { id, code, status, tier } = tenant;
   return { id, code, status, tier, ...limitsOf(tenant) };
 }

@@ -7,3 +7,8 @@ const NAME = { purpose: 'lookup', table: 'license_directory', column: 'key_hash'
 export function licenseKeyDigest(indexer: Indexer, canonicalKey: string): KeyedDigest {
   return indexer.digest(SYSTEM_REALM, NAME, canonicalKey);
 }
+
+/** The digests of a key under every live index key, newest first: one of them is in its row. */
+export function licenseKeyDigests(indexer: Indexer, canonicalKey: string): readonly KeyedDigest[] {
+  return indexer.candidates(SYSTEM_REALM, NAME, canonicalKey);
+}

@@ -60,7 +60,11 @@ export function sealFingerprint(
 }
 
 /** The fingerprint of a machine in clear. @throws Fault SEALED, KEY_STORAGE */
-export function openFingerprint(sealer: Sealer, realm: RealmId, machine: MachineSnapshot): string {
+export function openFingerprint(
+  sealer: Sealer,
+  realm: RealmId,
+  machine: Pick<MachineSnapshot, 'id' | 'fingerprintSealed'>,
+): string {
   const sealed = machine.fingerprintSealed;
   return sealer.open(cell({ realm, id: machine.id }, 'fingerprint_sealed'), sealed).toString('utf8');
 }

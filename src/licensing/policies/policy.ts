@@ -68,7 +68,9 @@ export function settingsOf(
 
 /** What the ledger's digests of a policy cover. */
 export function policyDecides(
-  policy: Pick<Policy, 'id' | 'productId' | 'code' | 'template' | 'templateVersion' | 'settings'>,
+  policy: Pick<Policy, 'id' | 'productId' | 'code' | 'templateVersion' | 'settings'> & {
+    readonly template: string | null;
+  },
   deletedAt: EpochMs | null = null,
 ): DecidingColumns {
   const { id, productId, code, template, templateVersion, settings } = policy;
