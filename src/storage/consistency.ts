@@ -1,7 +1,8 @@
+import type { Database } from './database.ts';
 import { KEPT_TABLES } from './tables.ts';
 
 /** What must never be found, as a query that finds it. */
-export interface ConsistencyRule {
+interface ConsistencyRule {
   readonly what: string;
   readonly sql: string;
 }
@@ -11,7 +12,7 @@ export interface ConsistencyRule {
  * of the ledger covers, because they follow from rows that one does cover (counts, index rows, directories), are held by
  * these. Every test that writes ends with them; `mintmark doctor` asks them of a live database.
  */
-export const CONSISTENCY_RULES: readonly ConsistencyRule[] = [
+const CONSISTENCY_RULES: readonly ConsistencyRule[] = [
   {
     what: 'a licence whose seats are not the number of its living machines and of those that hold a seat beyond',
     sql: `SELECT s.realm_id, s.license_id, s.seats, count(m.seq) AS machines
@@ -233,3 +234,14 @@ export const CONSISTENCY_RULES: readonly ConsistencyRule[] = [
           UNION ALL SELECT realm_id, id FROM machines WHERE purged_at IS NOT NULL AND deleted_at IS NULL`,
   },
 ];
+
+/** Rows shown of what breaks a rule. */
+const SHOWN = 3;
+
+/** The rules that a database breaks, with some of the rows. Reads whole tables: not in the thread that serves. */
+export function brokenRules({ native }: Database): { readonly what: string; readonly rows: unknown[] }[] {
+  return CONSISTENCY_RULES.map(({ what, sql }) => ({
+    what,
+    rows: native.prepare(`${sql} LIMIT ${String(SHOWN)}`).all(),
+  })).filter(({ rows }) => rows.length > 0);
+}

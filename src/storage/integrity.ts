@@ -13,8 +13,22 @@ export interface IntegrityReport {
  * @throws SqliteError when the file cannot even be opened
  */
 export function checkIntegrity(path: string): Promise<IntegrityReport> {
+  return look(path, 'pages');
+}
+
+/**
+ * Looks at every row, in the same way: counts and index rows against the rows that they follow from (consistency.ts), sealed
+ * values against the data keys that there are. The problems are sentences.
+ * @throws SqliteError when the database is too damaged for it
+ */
+export function checkContents(path: string): Promise<IntegrityReport> {
+  return look(path, 'contents');
+}
+
+function look(path: string, what: 'pages' | 'contents'): Promise<IntegrityReport> {
   return new Promise((resolve, reject) => {
-    const worker = new Worker(new URL('./integrity-worker.ts', import.meta.url), { workerData: { path } });
+    const file = new URL('./integrity-worker.ts', import.meta.url);
+    const worker = new Worker(file, { workerData: { path, look: what } });
     worker.once('message', (problems: readonly string[]) => {
       resolve({ ok: problems.length === 0, problems });
     });

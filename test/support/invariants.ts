@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
 import type { Database } from '../../src/storage/database.ts';
-import { CONSISTENCY_RULES } from '../../src/storage/consistency.ts';
+import { brokenRules } from '../../src/storage/consistency.ts';
 
 /**
  * What is true of every database at every moment, whatever a test did: called at the end of each test that writes.
@@ -13,10 +13,7 @@ export function assertInvariants(database: Database): void {
 /** What is broken, with at most three rows of each. */
 export function brokenInvariants(database: Database): { readonly what: string; readonly rows: unknown[] }[] {
   const { native } = database;
-  const found = CONSISTENCY_RULES.map(({ what, sql }) => ({
-    what,
-    rows: native.prepare(`${sql} LIMIT 3`).all(),
-  }));
+  const found = brokenRules(database);
   const references = {
     what: 'a reference to nothing',
     rows: native.prepare('PRAGMA foreign_key_check').all(),

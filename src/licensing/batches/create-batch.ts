@@ -3,7 +3,7 @@ import { append } from '../../ledger/append.ts';
 import type { RealmId } from '../../storage/realm-scope.ts';
 import type { RealmTx, Tx } from '../../storage/tx.ts';
 import { realmOf } from '../caller.ts';
-import { attachOwn, type CreateLicenseDeps, requireMayImport } from '../licenses/create.ts';
+import { appendOwn, attachOwn, type CreateLicenseDeps, requireMayImport } from '../licenses/create.ts';
 import { basisHolds } from '../licenses/license-basis-store.ts';
 import { livingEntitlements } from '../licenses/license-entitlement-store.ts';
 import type { LicenseView } from '../licenses/license-view.ts';
@@ -89,6 +89,7 @@ function insertBatch(tx: Tx, permit: Permit, { id, grounds, items }: PreparedBat
   for (const [index, { license, entry }] of items.entries()) {
     insertItem(rows, license, index);
     append(tx, { ...entry, facts: { batch: id } });
+    appendOwn(tx, license);
   }
   return { done: null };
 }

@@ -10,7 +10,7 @@ import { holdsScope, realmOf } from '../caller.ts';
 import type { PolicyCache } from '../policies/policy-cache.ts';
 import { notFound, type Outcome, settle, STALE } from '../refusal.ts';
 import { basisHolds, findIssueBasis, type IssueBasis } from './license-basis-store.ts';
-import { attachToLicense, livingEntitlements } from './license-entitlement-store.ts';
+import { attachToLicense, licenseLink, livingEntitlements } from './license-entitlement-store.ts';
 import type { LicenseInput } from './license-schema.ts';
 import { licenseDecides, licenseEvent, type LicenseView } from './license-view.ts';
 import { insertLicense } from './license-write-store.ts';
@@ -54,6 +54,7 @@ export async function createLicense(
       const outcome = insertPrepared(tx, permit, prepared);
       if (!('done' in outcome)) return outcome;
       append(tx, createdEntry(prepared));
+      appendOwn(tx, prepared);
       deps.outbox.emit(tx, createdEvent(prepared));
       permit.remember(tx, prepared.view);
       return { done: prepared.view };
@@ -92,6 +93,14 @@ export function insertPrepared(tx: Tx, permit: Permit, prepared: PreparedLicense
 export function attachOwn(rows: RealmTx, { stored, own }: PreparedLicense): void {
   for (const { id: entitlementId, expiresAt } of own) {
     attachToLicense(rows, { licenseId: stored.id, entitlementId }, expiresAt);
+  }
+}
+
+/** The ledger entries of what a created licence carries itself, after its own. */
+export function appendOwn(tx: Tx, { realm, stored, own }: PreparedLicense): void {
+  for (const { id: entitlementId, expiresAt } of own) {
+    const { target, columns } = licenseLink({ licenseId: stored.id, entitlementId, expiresAt });
+    append(tx, { realm, action: 'license.entitled', target, about: [entitlementId], after: columns });
   }
 }
 
