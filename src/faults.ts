@@ -185,6 +185,11 @@ export const FAULTS = {
     'Appliance was rolled back',
     'Put the newest database back, or restore the newest backup with `mintmark backup restore`.',
   ),
+  ROWS_DIFFER: row(
+    500,
+    'Rows are not what the ledger says',
+    'Run `mintmark doctor --deep`. Restore a backup, or take a row as it stands with `mintmark doctor accept`.',
+  ),
   SEALED: row(503, 'Appliance is sealed', 'Unseal it on the appliance: `mintmark unseal`.'),
   SIGNED_KEY_NOT_ALLOWED: row(
     422,

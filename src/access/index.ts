@@ -1,6 +1,6 @@
 export { type AnswerRooms, Answers, type AnswersDeps } from './answer-store.ts';
 export { apiKeyDecides, DEFAULT_ISSUE_LIMIT, type Tier } from './api-keys/api-key.ts';
-export { findKey, pageOfKeys } from './api-keys/api-key-store.ts';
+export { findByPublicId } from './api-keys/api-key-store.ts';
 export { countIssue } from './api-keys/count-issue.ts';
 export {
   type ApiKeyToMake,

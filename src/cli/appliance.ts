@@ -1,6 +1,7 @@
 import type { AddCommands } from './program.ts';
 import { addAudit } from './audit.ts';
 import { addBackup } from './backup.ts';
+import { addDoctor } from './doctor.ts';
 import { addDev } from './dev.ts';
 import { addHsm } from './hsm.ts';
 import { addInit } from './init.ts';
@@ -17,6 +18,7 @@ export const addApplianceCommands: AddCommands = (program, outputOf, withClient)
   addDev(program, outputOf);
   addStatus(program, withClient);
   addSeal(program, withClient);
+  addDoctor(program, outputOf, withClient);
   addKeys(program, withClient);
   addRevocations(program, withClient);
   addHsm(program, outputOf);

@@ -8,6 +8,7 @@ import { registerMetrics } from './metrics.ts';
 import { type Opening, openWith, type Parts, type Surroundings } from './parts.ts';
 import type { SealControl } from './seal-routes.ts';
 import { type Answering, answering } from './server.ts';
+import { demandRecordedRows } from './doctor/accept-row.ts';
 import { recordSlotUse } from './slot-entries.ts';
 
 /** What an appliance is opened with, by hand or at a start. */
@@ -41,6 +42,7 @@ export async function openAppliance(opening: Opening, around: Surroundings, how:
     const deps = featureDeps(parts);
     const measuring = registerMetrics(parts, deps);
     await parts.disk.check();
+    demandRecordedRows(parts.work.read);
     await recordSlotUse(parts, starter(parts));
     await recordStart(parts, how.changed);
     const { clock, log } = parts;

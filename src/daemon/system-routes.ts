@@ -1,4 +1,5 @@
 import { isAbsolute } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { z } from 'zod';
 import type { Demand, Permit } from '../access/index.ts';
 import { Fault } from '../faults.ts';
@@ -9,6 +10,7 @@ import { listRealms } from '../storage/realms.ts';
 import { setClockTrusted } from '../storage/set-clock-trusted.ts';
 import { readerOf } from '../storage/tx.ts';
 import { createBackup } from './backup.ts';
+import { examine } from './doctor/doctor.ts';
 import type { Parts } from './parts.ts';
 import { readStatus } from './status.ts';
 
@@ -27,6 +29,7 @@ const serverPath = z
 export function systemRoutes(parts: Parts): Route<Permit, Demand>[] {
   return [
     statusRoute(parts),
+    doctorRoute(parts),
     clockRoute(parts),
     keysRoute(parts),
     auditExportRoute(parts),
@@ -42,6 +45,22 @@ function statusRoute(parts: Parts): Route<Permit, Demand> {
     summary: 'State of the appliance, and why it is not ready',
     answers: { 200: anything },
     handle: async () => ({ status: 200, body: { data: await readStatus(parts) } }),
+  });
+}
+
+function doctorRoute(parts: Parts): Route<Permit, Demand> {
+  return route({
+    ...common,
+    method: 'POST',
+    path: '/api/v1/system/doctor',
+    summary: 'Look at everything, and say what was found',
+    body: z.strictObject({ deep: z.boolean().default(false) }),
+    answers: { 200: anything },
+    handle: async ({ body }) => {
+      const { config, custody, clock, work, directory } = parts;
+      const seen = { config, custody, clock, reader: work.read, paths: directory.paths };
+      return { status: 200, body: { data: await examine({ ...seen, pause: () => nextTurn() }, body) } };
+    },
   });
 }
 

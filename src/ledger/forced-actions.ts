@@ -14,6 +14,8 @@ const FORCING_NOUNS: ReadonlySet<string> = new Set([
   'key',
   // operators
   'operator',
+  // rows that were taken as they stood
+  'row',
   // restore
   'appliance',
   'restore',

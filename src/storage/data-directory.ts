@@ -14,7 +14,7 @@ import {
 } from './directory-checks.ts';
 import { appliedMigrations, migrate, MIGRATIONS, schemaState } from './migrate.ts';
 import { isDevAppliance, readSetting } from './settings-store.ts';
-import { readerOf } from './tx.ts';
+import { type Reader, readerOf } from './tx.ts';
 
 const OWNER_DIRECTORY = 0o700;
 const OWNER_ONLY = 0o600;
@@ -80,6 +80,27 @@ export async function openDataDirectory(
     });
     return { database, uncleanStop };
   });
+}
+
+/**
+ * Opens the database of a directory for reading alone, whether an appliance runs in it or not; takes no lock, changes nothing.
+ * @throws Fault DATA_DIRECTORY_INVALID when there is none
+ */
+export function readDataDirectory(root: string): {
+  readonly paths: DataPaths;
+  readonly reader: Reader;
+  close(): void;
+} {
+  const paths = dataPaths(root);
+  demandUsable(paths, { restoring: true });
+  const database = Database.openReader(paths.database);
+  return {
+    paths,
+    reader: readerOf(database),
+    close: () => {
+      database.close();
+    },
+  };
 }
 
 async function locked(

@@ -12,11 +12,12 @@ const JOIN = new Set(['join', 'resolve']);
 
 /**
  * What may be given such a path: SQLite, and what looks at a file without opening it. (`Fault` and `invalid` say its
- * name; `run` binds it to SQL; `copyDatabase` and `checkIntegrity` hand it to SQLite in a worker, `FileLock` here.)
+ * name; `run` binds it to SQL; `copyDatabase`, `checkIntegrity` and `checkContents` hand it to SQLite in a worker, `FileLock` here.)
  */
 const MAY_TAKE = new Set([
   ...JOIN,
   ...['BetterSqlite3', 'openWriter', 'openReader', 'run', 'copyDatabase', 'runCopy', 'checkIntegrity'],
+  'checkContents',
   ...['chmodSync', 'existsSync', 'lstatSync', 'statSync'],
   ...['Fault', 'invalid'],
   'FileLock.take',

@@ -80,8 +80,13 @@ export interface ApiKeyView {
   readonly updatedAt: string;
 }
 
+/** What of a key decides nothing. */
+type Undecided = 'name' | 'lastFour' | 'indexVersion' | 'rotatedAt' | 'version' | 'createdAt' | 'updatedAt';
+
 /** What the ledger's digests of a key cover: whoever could change one of these in the file could let himself in. */
-export function apiKeyDecides(key: ApiKey): DecidingColumns {
+export function apiKeyDecides(
+  key: Omit<ApiKey, 'scopes' | 'tier' | Undecided> & { readonly scopes: readonly string[]; readonly tier: string },
+): DecidingColumns {
   const { id, kind, tier, publicId, issueLimitPerDay, expiresAt, revokedAt, previousValidUntil } = key;
   return {
     ...{ id, kind, tier, publicId, issueLimitPerDay, expiresAt, revokedAt, previousValidUntil },

@@ -84,7 +84,7 @@ function problemOf(
       return `was changed behind the ledger: entry ${newest.position} (${newest.action}) left something else there`;
     }
     if (keys === null || row.isFoundRightly?.(keys) !== false) return null;
-    return 'is found by a digest that is not of what is sealed in it';
+    return 'is led to by a digest that is not its own';
   });
 }
 

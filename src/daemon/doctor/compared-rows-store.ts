@@ -11,7 +11,9 @@ interface Part {
   after: number;
   limit: number;
 }
-type Holes = { readonly realm: RealmId };
+interface Holes {
+  readonly realm: RealmId;
+}
 
 const products = (db: QueryBuilder, p: Holes) =>
   db
@@ -60,6 +62,17 @@ const files = (db: QueryBuilder, p: Holes) =>
     .select(['issued_at as issuedAt', 'expires_at as expiresAt'])
     .where('realm_id', '=', p.realm);
 
+const apiKeys = (db: QueryBuilder, p: Holes) =>
+  db
+    .selectFrom('api_keys')
+    .select(['seq', 'id', 'kind', 'tier', 'public_id as publicId', 'scopes', 'cascade'])
+    .select(['allowed_cidrs as allowedCidrs', 'allowed_products as allowedProducts'])
+    .select(['issue_limit_per_day as issueLimitPerDay', 'issue_limit_total as issueLimitTotal'])
+    .select(['secret_hash as secretHash', 'previous_secret_hash as previousSecretHash'])
+    .select(['previous_valid_until as previousValidUntil', 'created_by as createdBy'])
+    .select(['expires_at as expiresAt', 'revoked_at as revokedAt'])
+    .where('realm_id', '=', p.realm);
+
 /** The two ways to rows of a table: a page of them, and one. */
 export const ROWS = {
   products: {
@@ -95,6 +108,12 @@ export const ROWS = {
   files: {
     page: statement<Part>()((db, p) => files(db, p).where('seq', '>', p.after).orderBy('seq').limit(p.limit)),
     one: statement<{ id: string }>()((db, p) => files(db, p).where('id', '=', p.id)),
+  },
+  apiKeys: {
+    page: statement<Part>()((db, p) =>
+      apiKeys(db, p).where('seq', '>', p.after).orderBy('seq').limit(p.limit),
+    ),
+    one: statement<{ id: string }>()((db, p) => apiKeys(db, p).where('id', '=', p.id)),
   },
 } as const;
 

@@ -7,18 +7,20 @@ import * as standing from './standing-checks.ts';
 
 interface Check {
   readonly name: string;
-  /** Only asked for with `deep`. */
-  readonly deep?: true;
-  look(examined: Examined): Outcome[] | Promise<Outcome[]>;
+  /** Only with `deep`, or only without it; absent: always. */
+  readonly deep?: boolean;
+  readonly look: (examined: Examined) => Outcome[] | Promise<Outcome[]>;
 }
 
 /** Everything that is looked at, in the order in which it is shown. */
 const CHECKS: readonly Check[] = [
+  { name: 'configuration', look: files.lookAtConfiguration },
   { name: 'data directory', look: files.lookAtDirectory },
   { name: 'disk', look: files.lookAtSpace },
   { name: 'slots', look: files.lookAtSlots },
   { name: 'database', look: database.lookAtPages },
-  { name: 'ledger', look: database.lookAtLedger },
+  // The deep look walks over the ledger as well.
+  { name: 'ledger', deep: false, look: database.lookAtLedger },
   { name: 'anchor', look: database.lookAtAnchor },
   { name: 'small tables', look: database.lookAtSmallTables },
   { name: 'signing keys', look: files.lookAtKeys },
@@ -36,8 +38,8 @@ const CHECKS: readonly Check[] = [
  */
 export async function examine(examined: Examined, wanted: { readonly deep: boolean }): Promise<Finding[]> {
   const findings: Finding[] = [];
-  for (const { name, deep = false, look } of CHECKS) {
-    if (deep && !wanted.deep) continue;
+  for (const { name, deep = wanted.deep, look } of CHECKS) {
+    if (deep !== wanted.deep) continue;
     for (const outcome of await carriedOut(look, examined)) findings.push({ check: name, ...outcome });
   }
   return findings;

@@ -13,6 +13,15 @@ const OTHERS = 0o077;
 const PERMISSIONS = 0o777;
 const MIB = 1024 * 1024;
 
+/** A configuration that is not valid does not come this far. */
+export function lookAtConfiguration({ config }: Examined): Outcome[] {
+  const { allowPlain } = config.http;
+  if (allowPlain.length === 0) return [ok('valid')];
+  return [
+    warning(`networks are served without TLS: ${first(allowPlain)}`, 'Put a proxy with TLS before it.'),
+  ];
+}
+
 /** Nobody else may enter the data directory or read a file of it. */
 export function lookAtDirectory({ paths }: Examined): Outcome[] {
   const { root } = paths;

@@ -1,4 +1,4 @@
-import { apiKeyDecides, findKey, pageOfKeys, tenantDecides } from '../../access/index.ts';
+import { apiKeyDecides, findByPublicId, tenantDecides } from '../../access/index.ts';
 import { type SigningKey, signingKeyColumns } from '../../custody/index.ts';
 import { listSigningKeys } from '../../custody/keyring-store.ts';
 import { fileDecides } from '../../issuing/index.ts';
@@ -117,21 +117,32 @@ const ownedByAppliance = (rows: (reader: Reader) => ComparedRow[]) => (reader: R
 
 const isIn = (place: Place) => (key: SigningKey) => (key.realm ?? SYSTEM_REALM) === place.realm;
 
+/** What a list of words is stored as; whatever else somebody has put there is one word. */
+function wordsOf(stored: string): string[] {
+  try {
+    const words: unknown = JSON.parse(stored);
+    return Array.isArray(words) ? words.map(String) : [stored];
+  } catch {
+    return [stored];
+  }
+}
+
 const API_KEYS: Noun = {
   ...{ kind: 'api-key', tables: ['api_keys'], small: true, endedBy: NONE, mayBeGone: never },
-  *pages({ reader, realm }) {
-    for (let before = Number.MAX_SAFE_INTEGER; ;) {
-      const page = pageOfKeys(reader.in(realm), { before, limit: PAGE });
-      const last = page.at(-1);
-      if (last === undefined) return;
-      yield page.map(({ key }) => ({ id: key.id, columns: apiKeyDecides(key) }));
-      before = last.seq;
-    }
-  },
-  find: ({ reader, realm }, id) => {
-    const key = findKey(reader.in(realm), id);
-    return key === undefined ? undefined : { id, columns: apiKeyDecides(key) };
-  },
+  ...waysTo(ROWS.apiKeys, (row, { reader, realm }) => ({
+    id: row.id,
+    columns: apiKeyDecides({
+      ...row,
+      scopes: wordsOf(row.scopes),
+      allowedCidrs: wordsOf(row.allowedCidrs),
+      allowedProducts: wordsOf(row.allowedProducts),
+      cascade: row.cascade === 1,
+    }),
+    isFoundRightly: ({ indexer }: OpenKeys) => {
+      const found = findByPublicId(reader, indexer, row.publicId);
+      return found?.realm === realm && found.apiKeyId === row.id;
+    },
+  })),
 };
 
 /** Every kind of rows that decide something. */

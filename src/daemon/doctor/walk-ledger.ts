@@ -68,16 +68,18 @@ export async function lookDeep(deps: DeepDeps): Promise<DeepReport> {
     for (const entry of slice.value) found.add(entries.at(entry));
     await deps.pause();
   }
-  const comparing = { ...deps, proveEntries: false };
-  for (const realm of comparedRealms(deps.reader)) {
-    for (const noun of NOUNS) {
-      for (const page of comparePages(comparing, { reader: deps.reader, realm }, noun)) {
-        for (const one of page) found.add(one);
-        await deps.pause();
-      }
+  for (const realm of comparedRealms(deps.reader)) await compareRealm(deps, realm, found);
+  return { ledger: slice.value, ...found.report() };
+}
+
+async function compareRealm(deps: DeepDeps, realm: RealmId, found: Found): Promise<void> {
+  const place = { reader: deps.reader, realm };
+  for (const noun of NOUNS) {
+    for (const page of comparePages({ ...deps, proveEntries: false }, place, noun)) {
+      for (const one of page) found.add(one);
+      await deps.pause();
     }
   }
-  return { ledger: slice.value, ...found.report() };
 }
 
 /** What was found, each thing once. */

@@ -79,7 +79,11 @@ class Life {
     const activate = (): Promise<void> =>
       this.#make(
         'machines',
-        { fingerprint: text, userEmail: `${text}@example.test` },
+        {
+          fingerprint: text,
+          userEmail: `${text}@example.test`,
+          components: n % 2 === 0 ? { board: text, disk: text } : {},
+        },
         `/licenses/${license}/machines`,
       );
     return [
@@ -158,7 +162,7 @@ class Life {
 }
 
 /** Opens what a daemon left, as the next start would, and closes it again. */
-export async function withParts<T>(root: string, use: (parts: Parts) => Promise<T>): Promise<T> {
+export async function withParts<T>(root: string, use: (parts: Parts) => T | Promise<T>): Promise<T> {
   const data = join(root, 'data');
   const directory = await openDataDirectory(data, { dev: true });
   try {
