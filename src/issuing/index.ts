@@ -13,5 +13,6 @@ export {
 } from './publish-trust-bundle.ts';
 export { revocationJobs } from './revocations/jobs.ts';
 export { holdEpochs } from './revocations/publish-after-restore.ts';
+export { listColumns } from './revocations/revocation-list-store.ts';
 export { RevocationLists } from './revocations/publish-lists.ts';
 export { issuingRoutes, type IssuingRoutesDeps } from './routes.ts';

@@ -24,9 +24,12 @@ describe('actions that are signed before the answer', () => {
       'clock.trusted',
       'data_key.rotated',
       'restore.completed',
+      'row.accepted',
       'signing_key.created',
       'slot.added',
+      'slot.removed',
       'slot.replaced',
+      'slot.tested',
       'slot.used',
     ]);
   });

@@ -1,7 +1,7 @@
 import { apiKeyDecides, findByPublicId, tenantDecides } from '../../access/index.ts';
 import { type SigningKey, signingKeyColumns } from '../../custody/index.ts';
 import { listSigningKeys } from '../../custody/keyring-store.ts';
-import { fileDecides } from '../../issuing/index.ts';
+import { fileDecides, listColumns } from '../../issuing/index.ts';
 import { entriesAbout } from '../../ledger/index.ts';
 import {
   canonicalLicenseKey,
@@ -18,11 +18,11 @@ import {
   productDecides,
   PURGE_JOB,
 } from '../../licensing/index.ts';
-import { SYSTEM_REALM } from '../../storage/realm-scope.ts';
+import { realmIdOf, SYSTEM_REALM } from '../../storage/realm-scope.ts';
 import { requireSetting, settingColumns } from '../../storage/settings-store.ts';
 import type { Statement } from '../../storage/statement.ts';
 import type { Reader } from '../../storage/tx.ts';
-import { allTenants, linksOfLicense, linksOfPolicy, ROWS } from './compared-rows-store.ts';
+import { allRealms, allTenants, linksOfLicense, linksOfPolicy, ROWS } from './compared-rows-store.ts';
 import type { ComparedRow, Noun, OpenKeys, Place } from './noun.ts';
 
 /** Rows read at a time: a few milliseconds of comparing. */
@@ -145,6 +145,12 @@ const API_KEYS: Noun = {
   })),
 };
 
+/** Lists are told of by the appliance, under the name of their realm. */
+function listOf(reader: Reader, realm: ReturnType<typeof allRealms>[number]): ComparedRow[] {
+  const columns = listColumns(reader.in(realmIdOf(realm.realm)));
+  return columns === undefined ? [] : [{ id: `${String(realm.tenantId)}/${realm.environment}`, columns }];
+}
+
 /** Every kind of rows that decide something. */
 export const NOUNS: readonly Noun[] = [
   few(
@@ -165,6 +171,9 @@ export const NOUNS: readonly Noun[] = [
       .map((key) => ({ id: key.kid, columns: signingKeyColumns(key) })),
   ),
   API_KEYS,
+  few({ kind: 'revocation-list', tables: ['revocation_lists'] }, (reader, place) =>
+    place.realm === SYSTEM_REALM ? allRealms(reader).flatMap((one) => listOf(reader, one)) : [],
+  ),
   deletable(
     { kind: 'product', tables: ['products'] },
     waysTo(ROWS.products, (row) => ({ id: row.id, columns: productDecides(row, row.deletedAt) })),

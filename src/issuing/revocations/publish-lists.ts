@@ -18,6 +18,7 @@ import {
   findListText,
   leastEpoch,
   type ListHead,
+  listDecides,
   storeList,
   type StoredList,
 } from './revocation-list-store.ts';
@@ -213,7 +214,10 @@ function store(tx: Tx, { realm, name, list, gathered, was }: Storing): Outcome<v
   append(tx, {
     realm: null,
     action: 'revocation_list.published',
-    target: { kind: 'tenant', id: name.tenantId },
+    // Its own target: what describes the tenant is in other entries.
+    target: { kind: 'revocation-list', id: `${name.tenantId}/${name.environment}` },
+    about: [name.tenantId],
+    after: listDecides(list),
     facts: {
       environment: name.environment,
       number,

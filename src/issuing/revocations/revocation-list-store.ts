@@ -1,4 +1,6 @@
+import { createHash } from 'node:crypto';
 import type { EpochMs } from '../../lib/clock.ts';
+import type { DecidingColumns } from '../../storage/journal.ts';
 import { statement } from '../../storage/statement.ts';
 import type { RealmReader, RealmTx } from '../../storage/tx.ts';
 
@@ -173,4 +175,25 @@ export function leastEpoch(reader: RealmReader, now: EpochMs): number | undefine
 /** The next list is made when it is next asked for, whatever it will say. */
 export function outdateList(tx: RealmTx): void {
   tx.run(FORGET_BASIS, {});
+}
+
+/** What the ledger's digest of a list covers; its text as SHA-256. */
+export function listDecides(
+  list: Pick<StoredList, 'number' | 'minEpoch' | 'issuedAt' | 'jws'>,
+): DecidingColumns {
+  const { number, minEpoch, issuedAt, jws } = list;
+  return { number, minEpoch, issuedAt, jws: createHash('sha256').update(jws, 'ascii').digest('hex') };
+}
+
+const LIST = statement()((db, p) =>
+  db
+    .selectFrom('revocation_lists')
+    .select(['number', 'min_epoch as minEpoch', 'issued_at as issuedAt', 'jws'])
+    .where('realm_id', '=', p.realm),
+);
+
+/** What {@link listDecides} covers of the list of a realm; undefined: there is none yet. */
+export function listColumns(reader: RealmReader): DecidingColumns | undefined {
+  const list = reader.get(LIST, {});
+  return list === undefined ? undefined : listDecides(list);
 }

@@ -73,6 +73,7 @@ export const UNGUARDED: Readonly<Partial<Record<TableName, Readonly<Record<strin
     created_at: SHOWN,
     updated_at: EDITED,
   },
+  revocation_lists: { basis: 'when a next list is made: what it says comes from rows that are compared' },
   license_fingerprints: { index_version: INDEX },
   machines: {
     seq: PLACE,

@@ -125,6 +125,7 @@ class Life {
       () => this.#ask('PATCH', `/api-keys/${key}`, { name: text, issueLimitPerDay: n + 1 }),
       () => this.#ask('POST', `/api-keys/${key}/rotate`, { overlapHours: 1 }),
       () => this.#ask('POST', `/api-keys/${key}/revoke`, {}),
+      () => this.#ask('GET', '/revocations'),
       () => this.#tenant({ name: text, maxLicenses: 10_000 + n }),
     ];
   }
