@@ -7,6 +7,7 @@ import type { Finding, Result } from '../daemon/doctor/finding.ts';
 import { Fault } from '../faults.ts';
 import { systemClock } from '../lib/clock.ts';
 import { systemRandom } from '../lib/random.ts';
+import { ApiRefusal } from './api-client.ts';
 import { CliError, EXIT } from './exit-code.ts';
 import { commandLog, surroundings } from './process.ts';
 import type { WithClient } from './resource.ts';
@@ -73,12 +74,18 @@ async function askRunning(
       findings = data as Finding[]; // the route's answer
     });
   } catch (error) {
+    if (isSealed(error)) return undefined;
     const isStopped = error instanceof CliError && error.exitCode === EXIT.unreachable;
     const { url, socket } = globalFlags(doctor);
     // Whoever names an address means a running one.
     if (!isStopped || url !== undefined || socket !== undefined) throw error;
   }
   return findings;
+}
+
+/** What needs no key is looked at from here then: reading disturbs nobody. */
+function isSealed(error: unknown): boolean {
+  return error instanceof ApiRefusal && error.code === 'SEALED';
 }
 
 async function lookAtStopped(doctor: Command, flags: DoctorFlags, out: Output): Promise<readonly Finding[]> {

@@ -111,7 +111,7 @@ const CONSISTENCY_RULES: readonly ConsistencyRule[] = [
     what: 'a licence that its key does not lead to',
     sql: `SELECT l.realm_id, l.id FROM licenses l
           LEFT JOIN license_directory d ON d.key_hash = l.key_hash AND d.realm_id = l.realm_id
-          WHERE d.license_id IS NOT l.id AND l.deleted_at IS NULL`,
+          WHERE d.license_id IS NOT l.id`,
   },
   {
     what: 'a key that leads to no licence',

@@ -21,6 +21,8 @@ describe('actions that are signed before the answer', () => {
       'api_key.rotated',
       'api_key.updated',
       'appliance.initialised',
+      'appliance.sealed',
+      'appliance.unsealed',
       'clock.trusted',
       'data_key.rotated',
       'restore.completed',
