@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { JsonObject } from '../verify/index.ts';
+import { addDataKeys } from './data-keys.ts';
 import { CliError, EXIT } from './exit-code.ts';
 import { column, type WithClient } from './resource.ts';
 import { writeNewFile } from './secret-file.ts';
@@ -61,6 +62,7 @@ export function addKeys(program: Command, withClient: WithClient): void {
   );
   addExportPublic(keys, withKeys);
   addSlotCommands(keys, withClient);
+  addDataKeys(keys, withClient);
   addTrust(program, { withClient, withKeys });
 }
 

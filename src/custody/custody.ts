@@ -151,6 +151,16 @@ export class Custody implements AsyncDisposable {
     return this.#dataKeys.rotate(tx, realm);
   }
 
+  /** Realms with values under older data keys than the one that seals now. */
+  outdatedDataKeys(): ReturnType<DataKeys['outdated']> {
+    return this.#dataKeys.outdated();
+  }
+
+  /** Ends an older data key of a realm, inside a unit of the caller, who records it and knows that nothing is under it. */
+  destroyDataKey(tx: Tx, realm: RealmId, version: number): void {
+    this.#dataKeys.destroy(tx, realm, version);
+  }
+
   /** A new index key for a realm, inside a unit of the caller, who records it. Look-ups try every version. */
   rotateIndexKey(tx: Tx, realm: RealmId): { readonly version: number } {
     return this.#indexKeys.rotate(tx, realm);

@@ -76,6 +76,14 @@ const SET_USAGE = statement<Owned<KeyUsageRow>>()((db, p) =>
     .where('version', '=', p.version),
 );
 
+const DELETE_DATA_KEY = statement<{ owner: RealmId; version: number }>()((db, p) =>
+  db.deleteFrom('data_keys').where('realm_id', '=', p.owner).where('version', '=', p.version),
+);
+
+const DELETE_USAGE = statement<{ owner: RealmId; version: number }>()((db, p) =>
+  db.deleteFrom('data_key_usage').where('realm_id', '=', p.owner).where('version', '=', p.version),
+);
+
 /** `realm` is what a statement on realm-owned rows is bound to; these tables belong to the appliance. */
 type Owned<T extends { realm: RealmId }> = Omit<T, 'realm'> & { readonly owner: RealmId };
 
@@ -114,4 +122,13 @@ export function readKeyUsage(reader: Reader, realm: RealmId, version: number): n
 /** Writes the uses spoken for of one data key. */
 export function writeKeyUsage(tx: Tx, { realm: owner, version, reserved }: KeyUsageRow): void {
   tx.run(SET_USAGE, { owner, version, reserved });
+}
+
+/** Deletes a wrapped data key and its count; its bytes are overwritten. The unit records why. */
+export function deleteDataKey(
+  tx: Tx,
+  { realm: owner, version }: Pick<WrappedKeyRow, 'realm' | 'version'>,
+): void {
+  tx.run(DELETE_DATA_KEY, { owner, version });
+  tx.run(DELETE_USAGE, { owner, version });
 }

@@ -5,7 +5,14 @@ import type { Random } from '../lib/random.ts';
 import type { Authority } from '../storage/journal.ts';
 import type { RealmId } from '../storage/realm-scope.ts';
 import type { Reader, Synchronous, Tx } from '../storage/tx.ts';
-import { insertDataKey, listDataKeys, listKeyUsage, readKeyUsage, writeKeyUsage } from './data-key-store.ts';
+import {
+  deleteDataKey,
+  insertDataKey,
+  listDataKeys,
+  listKeyUsage,
+  readKeyUsage,
+  writeKeyUsage,
+} from './data-key-store.ts';
 import { NONCE_BYTES } from './gcm.ts';
 import { type Kek, sealed } from './kek.ts';
 import { KEY_BYTES } from './key-wrap.ts';
@@ -147,6 +154,35 @@ export class DataKeys implements Sealer {
       keys.usage = made.usage;
     });
     return { version };
+  }
+
+  /**
+   * Ends a data key that seals nothing any more, inside a unit of the caller, who records it. What is still sealed under it
+   * cannot be opened by anybody from the commit on.
+   */
+  destroy(tx: Tx, realm: RealmId, version: number): void {
+    const keys = this.#keysOf(realm);
+    invariant(version !== keys.current.version, 'the data key that seals is not destroyed');
+    deleteDataKey(tx, { realm, version });
+    tx.afterCommit(() => {
+      keys.versions.delete(version);
+    });
+  }
+
+  /** Realms with values under older keys than the one that seals now, and which those are. */
+  outdated(): { readonly realm: RealmId; readonly version: number; readonly older: readonly number[] }[] {
+    return [...this.#realms].flatMap(
+      ([
+        realm,
+        {
+          versions,
+          current: { version },
+        },
+      ]) => {
+        const older = [...versions.keys()].filter((one) => one !== version);
+        return older.length === 0 ? [] : [{ realm, version, older }];
+      },
+    );
   }
 
   seal(cell: Cell, plaintext: Buffer): Buffer {

@@ -69,3 +69,4 @@ export {
   type TrustBundleContents,
 } from './tenant-keys.ts';
 export { keyVersionOf } from './value-format.ts';
+export { RESEAL_JOB, type ResealProgress, Resealing } from './reseal.ts';

@@ -32,6 +32,7 @@ import { limitProducts } from './limit-products.ts';
 import { PRODUCT_RULES } from './product-rules.ts';
 import { VERSION } from './status.ts';
 import { ANYBODY, type SealControl, sealRoutes } from './seal-routes.ts';
+import { dataKeyRoutes } from './data-key-routes.ts';
 import { slotRoutes } from './slot-routes.ts';
 import { sweepRoutes } from './sweep-routes.ts';
 import { systemRoutes } from './system-routes.ts';
@@ -54,7 +55,12 @@ export function allRoutes(parts: Parts, deps: FeatureDeps, control: SealControl)
   ].map(gate);
   // These say by themselves what they are: validation, heartbeat, activation, checkout.
   const own = [...validationRoutes(deps), ...machineRoutes(deps), ...issuingRoutes(deps)];
-  const operator = [...systemRoutes(parts), ...slotRoutes(parts), ...sweepRoutes(parts)];
+  const operator = [
+    ...systemRoutes(parts),
+    ...slotRoutes(parts),
+    ...dataKeyRoutes(parts),
+    ...sweepRoutes(parts),
+  ];
   const routes: Route<Permit, Demand>[] = [...features, ...own, ...operator]
     .map(limitProducts(deps.productScope, PRODUCT_RULES))
     .map(countsReads(deps.bulkReads));

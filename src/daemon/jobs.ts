@@ -1,4 +1,5 @@
 import { accessJobs } from '../access/index.ts';
+import { RESEAL_JOB } from '../custody/index.ts';
 import { deliveryJobs } from '../delivery/index.ts';
 import { revocationJobs } from '../issuing/index.ts';
 import { ledgerJobs } from '../ledger/index.ts';
@@ -43,6 +44,7 @@ export function allJobs(parts: Parts, deps: FeatureDeps): Job[] {
     ...revocationJobs({ ...deps, realms, mayIssue: () => refusalIn(parts.states(), 'issue') === null }),
     ...deliveryJobs({ ...deps, realms: () => [SYSTEM_REALM, ...realms()] }),
     ...storageJobs(parts, deps),
+    resealJob(parts, deps),
     loadJob(parts, deps),
     signerJob(parts),
   ];
@@ -55,6 +57,14 @@ function keyRules({ config: { apiKeys } }: Parts): { reminderMs: number; maxAgeM
     maxAgeMs: maxAgeDays === null ? null : maxAgeDays * DAY,
   };
 }
+
+/** Values are put under a new data key for most of each second, in slices of a few milliseconds. */
+function resealJob({ resealing }: Parts, { mayRunJobs }: FeatureDeps): Job {
+  return { name: RESEAL_JOB, everyMs: RESEAL_EVERY_MS, mayRun: mayRunJobs, run: () => resealing.run() };
+}
+
+/** Between two runs of it, which last up to a second. */
+const RESEAL_EVERY_MS = 100;
 
 /** How soon an HSM that came back is noticed. */
 const SIGNER_EVERY_MS = 5 * SECOND;

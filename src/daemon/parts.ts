@@ -5,6 +5,7 @@ import {
   type CustodyDeps,
   type Keyring,
   openCustody,
+  Resealing,
   tokenSettings,
   type Unsealing,
 } from '../custody/index.ts';
@@ -66,6 +67,8 @@ export interface Parts extends Surroundings {
   readonly outbox: Outbox;
   readonly sequence: FileSequence;
   readonly realms: RealmDirectory;
+  /** Puts values under the newest data key of their realm. */
+  readonly resealing: Resealing;
   readonly identity: Identity;
   /** Every state that limits what is done now; empty: ready. */
   readonly states: () => readonly HeldState[];
@@ -137,6 +140,7 @@ async function assemble(opening: Opening, core: Core, around: Surroundings): Pro
     },
   });
   const realms = new RealmDirectory(work.read);
+  const resealing = new Resealing({ work, custody, sealer: custody.sealer, clock: around.clock });
   return {
     ...around,
     ...core,
@@ -146,6 +150,7 @@ async function assemble(opening: Opening, core: Core, around: Surroundings): Pro
     anchor,
     checkpointer,
     realms,
+    resealing,
     states,
     custody,
     metrics: new Metrics(),

@@ -7,6 +7,7 @@ import {
   SqliteIntrospector,
   SqliteQueryCompiler,
 } from 'kysely';
+import { invariant } from '../lib/invariant.ts';
 import { checkRealmScope, REALM_PARAMETER, type RealmId, type StatementFacts } from './realm-scope.ts';
 import type { Schema } from './schema.ts';
 
@@ -131,6 +132,18 @@ export function statement<P extends object = object>() {
     const made = new Statement<P, RowOf<Q>>(build(builder, holes<P>()));
     registered.push(made as unknown as Statement<never, unknown>); // kept for preparation and tests, never run from here
     return made;
+  };
+}
+
+/**
+ * Declares a statement that writes rows of recorded tables and changes nothing that they say: the same value under another
+ * key. It needs no ledger entry. Nothing but `sealed-walks.ts` declares one.
+ */
+export function upkeepStatement<P extends object = object>() {
+  return <Q extends Built>(build: (db: QueryBuilder, p: Holes<P>) => Q): Statement<P, RowOf<Q>> => {
+    const made = statement<P>()(build);
+    invariant(made.facts.adds === 0, 'upkeep neither adds nor removes rows');
+    return Object.assign(made, { facts: { ...made.facts, writes: 'bookkeeping' as const } });
   };
 }
 

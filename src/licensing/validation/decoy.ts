@@ -1,4 +1,5 @@
 import type { Sealer } from '../../custody/sealer.ts';
+import { Fault } from '../../faults.ts';
 import type { Random } from '../../lib/random.ts';
 import type { RealmId } from '../../storage/realm-scope.ts';
 import { decoyRealm } from './decoy-store.ts';
@@ -31,6 +32,12 @@ export class Decoy {
   open(): void {
     const cell = { realm: decoyRealm(), table: 'licenses', column: 'key_sealed', row: NOWHERE };
     this.#sealed ??= this.#sealer.seal(cell, this.#random.bytes(BYTES));
-    this.#sealer.open(cell, this.#sealed);
+    try {
+      this.#sealer.open(cell, this.#sealed);
+    } catch (error) {
+      // The key that it was sealed under is gone: this value stands in no table, and nobody has sealed it anew.
+      this.#sealed = undefined;
+      if (!(error instanceof Fault && error.code === 'KEY_STORAGE')) throw error;
+    }
   }
 }
