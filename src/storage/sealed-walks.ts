@@ -37,6 +37,11 @@ export interface SealedPage {
 /** The tables that are walked over by one column of their key, as if they were all alike. */
 type Alike = Record<string, { realm_id: RealmId; [column: string]: unknown }>;
 
+type PageStatement = Statement<
+  { after: string | number; limit: number },
+  { key: string | number; row: string; sealed: Buffer | null }
+>;
+
 interface Place {
   readonly table: TableName;
   readonly column: string;
@@ -59,10 +64,7 @@ function keyed({ table, column, key, row = key, numeric = false }: Place): Seale
       .where(key, '>', p.after)
       .orderBy(key)
       .limit(p.limit),
-  ) as Statement<
-    { after: string | number; limit: number },
-    { key: string | number; row: string; sealed: Buffer | null }
-  >; // columns of the schema; a test walks each
+  ) as PageStatement; // columns of the schema; a test walks over each
   const replace = upkeepStatement<{ key: string | number; sealed: Buffer }>()((db, p) =>
     alike(db)
       .updateTable(table)
@@ -196,7 +198,7 @@ const contacts: SealedWalk = {
   },
 };
 
-/** Every column that holds values under a data key. A test compares it with the columns there are. */
+/** A walk over every column of sealed-columns.ts; a test compares the two, and both with the columns there are. */
 export const SEALED_WALKS: readonly SealedWalk[] = [
   keyed({ table: 'products', column: 'metadata', key: 'id' }),
   keyed({ table: 'policies', column: 'metadata', key: 'id' }),

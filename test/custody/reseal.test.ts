@@ -8,6 +8,7 @@ import type { Cell } from '../../src/custody/sealer.ts';
 import { keyVersionOf } from '../../src/custody/value-format.ts';
 import { present } from '../../src/lib/invariant.ts';
 import { type RealmId, SYSTEM_REALM } from '../../src/storage/realm-scope.ts';
+import { SEALED_COLUMNS } from '../../src/storage/sealed-columns.ts';
 import { SEALED_WALKS } from '../../src/storage/sealed-walks.ts';
 import { TABLES } from '../../src/storage/tables.ts';
 import { columnsOf } from '../support/schema.ts';
@@ -174,6 +175,7 @@ describe('the list of sealed columns', () => {
         .filter(({ type }) => type === 'BLOB')
         .map(({ name }) => `${table}.${name}`),
     );
+    expect(SEALED_COLUMNS.map(({ table, column }) => `${table}.${column}`).sort()).toEqual(sealed.toSorted());
     expect([...sealed, ...Object.keys(NOT_SEALED)].sort()).toEqual(blobs.sort());
   });
 });
