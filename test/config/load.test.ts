@@ -1,16 +1,23 @@
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse } from 'smol-toml';
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { exampleConfig, loadConfig, SETTING_ROWS } from '../../src/config/index.ts';
 import { Fault } from '../../src/faults.ts';
 
+const directory = mkdtempSync(join(tmpdir(), 'mintmark-config-'));
+let files = 0;
+
 function fileWith(text: string): string {
-  const file = join(mkdtempSync(join(tmpdir(), 'mintmark-config-')), 'mintmark.toml');
+  const file = join(directory, `mintmark-${files++}.toml`);
   writeFileSync(file, text);
   return file;
 }
+
+afterAll(() => {
+  rmSync(directory, { recursive: true });
+});
 
 function problemsOf(load: () => unknown): Fault {
   try {
