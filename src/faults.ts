@@ -130,6 +130,11 @@ export const FAULTS = {
     'Issue limit of the API key is reached',
     'Wait for the next day (UTC), or have an operator raise the limit of the key.',
   ),
+  KEY_NOT_COPIED: row(
+    409,
+    'The second token does not hold a copy of a key that is in a token, and nobody said that it may sign without one.',
+    'Copy it with the tool of the vendor and run `mintmark hsm copies`, or make the appliance with --no-backup (docs/custody.md).',
+  ),
   KEY_STORAGE: row(
     500,
     'Key storage cannot be opened',

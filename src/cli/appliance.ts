@@ -21,7 +21,7 @@ export const addApplianceCommands: AddCommands = (program, outputOf, withClient)
   addDoctor(program, outputOf, withClient);
   addKeys(program, withClient);
   addRevocations(program, withClient);
-  addHsm(program, outputOf);
+  addHsm(program, { outputOf, withClient });
   addAudit(program, outputOf, withClient);
   addBackup(program, outputOf, withClient);
 };

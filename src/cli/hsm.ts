@@ -1,9 +1,11 @@
 import type { Command } from 'commander';
 import type { Probe, ProbedToken } from '../custody/index.ts';
 import { present } from '../lib/invariant.ts';
+import type { CopySeen } from '../daemon/token-copies.ts';
 import { CliError, EXIT } from './exit-code.ts';
+import { column, type WithClient } from './resource.ts';
 import { loadFor } from './settings.ts';
-import { details, type Output } from './terminal.ts';
+import { details, type Output, table } from './terminal.ts';
 
 interface ProbeFlags {
   readonly module?: string;
@@ -11,9 +13,21 @@ interface ProbeFlags {
   readonly pinSource?: string;
 }
 
-/** Adds `hsm probe`. */
-export function addHsm(program: Command, outputOf: (command: Command) => Output): void {
+/** Adds `hsm probe|copies|replace`. */
+export function addHsm(
+  program: Command,
+  {
+    outputOf,
+    withClient,
+  }: { readonly outputOf: (command: Command) => Output; readonly withClient: WithClient },
+): void {
   const hsm = program.command('hsm').description('hardware security modules');
+  addProbe(hsm, outputOf);
+  addCopies(hsm, withClient);
+  addReplace(hsm, withClient);
+}
+
+function addProbe(hsm: Command, outputOf: (command: Command) => Output): void {
   const command = hsm
     .command('probe')
     .description(
@@ -42,6 +56,66 @@ Examples:
     const found = await probeAs(command, flags);
     out.result(found, () => textOf(found));
   });
+}
+
+function addCopies(hsm: Command, withClient: WithClient): void {
+  const command = hsm
+    .command('copies')
+    .description('have the copy of every key in the token sign on the second token (pkcs11.copyToken)')
+    .option(
+      '--no-backup <sentence>',
+      'keys without a copy may sign all the same; the sentence is told when it is wrong',
+    )
+    .addHelpText(
+      'after',
+      `
+The vendor's tool makes the copies; this proves them, one signature each, and says so in "mintmark keys list".
+
+Examples:
+  mintmark hsm copies
+  mintmark hsm copies --no-backup 'if this token is lost, the keys in it are lost'`,
+    );
+  command.action(({ backup }: { readonly backup: true | string }) =>
+    withClient(command, async ({ client, out }) => {
+      const body = { withoutCopy: backup === true ? null : backup };
+      const data = await client.data({ method: 'POST', path: '/system/hsm/copies', body });
+      out.result({ data }, () => copiesText(data as CopySeen[])); // the route's answer
+    }),
+  );
+}
+
+function addReplace(hsm: Command, withClient: WithClient): void {
+  const command = hsm
+    .command('replace')
+    .description('the token is dead: sign with the copies on the second token from now on')
+    .addHelpText(
+      'after',
+      `
+Each copy signs first and is compared with the stored public key. Nothing has to be restarted. Afterwards make the second
+token pkcs11.token in the configuration, and get another second one.`,
+    );
+  command.action(() =>
+    withClient(command, async ({ client, out }) => {
+      const data = await client.data({ method: 'POST', path: '/system/hsm/replace', body: {} });
+      out.result({ data }, () => copiesText(data as CopySeen[])); // the route's answer
+      out.note('now make the second token pkcs11.token in the configuration');
+    }),
+  );
+}
+
+const COPY_COLUMNS = [
+  column('KID', 'kid'),
+  column('PURPOSE', 'purpose'),
+  column('COPY', 'copy'),
+  column('PROBLEM', 'problem'),
+];
+
+function copiesText(seen: readonly CopySeen[]): string {
+  if (seen.length === 0) return 'No signing key is in a token.';
+  return table(
+    COPY_COLUMNS,
+    seen.map((one) => ({ ...one })),
+  );
 }
 
 async function probeAs(command: Command, { module, token, pinSource }: ProbeFlags): Promise<Probe> {

@@ -28,6 +28,8 @@ interface InitFlags {
   readonly module?: string;
   readonly token?: string;
   readonly pinSource?: string;
+  /** `--no-backup <sentence>`; true without it. */
+  readonly backup: true | string;
 }
 
 /** Adds `init`: makes an appliance in an empty data directory. */
@@ -60,6 +62,10 @@ export function addInit(program: Command, outputOf: (command: Command) => Output
     .option('--module <file>', 'PKCS#11 module of the token, by its whole path')
     .option('--token <name>', 'PKCS#11 URI of the token (pkcs11:token=…;serial=…), or its label')
     .option('--pin-source <file>', 'file with the PIN of the token')
+    .option(
+      '--no-backup <sentence>',
+      'keys in the token may sign although no second token has them; the sentence is told when it is wrong',
+    )
     .addHelpText(
       'after',
       `
@@ -71,7 +77,8 @@ Examples:
   mintmark init
   mintmark init --unattended --secret-out first-key.txt --recovery-out recovery.txt
   mintmark init --attended --passphrase-file passphrase.txt
-  mintmark init --custodian pkcs11 --module /usr/lib/softhsm/libsofthsm2.so --token mintmark --pin-source pin`,
+  mintmark init --custodian pkcs11 --module /usr/lib/softhsm/libsofthsm2.so --token mintmark --pin-source pin \\
+    --no-backup 'if this token is lost, the keys in it are lost'`,
     );
   command.action(async (flags: InitFlags) => {
     await runInit(command, flags, outputOf(command));
@@ -90,7 +97,15 @@ async function runInit(command: Command, flags: InitFlags, out: Output): Promise
   const passphrase = await passphraseOf(flags, out);
   const { initialise } = await import('../daemon.ts');
   const made = await initialise(
-    { config, tenant, tier: flags.tier, passphrase, credentialPath, dev: false },
+    {
+      config,
+      tenant,
+      tier: flags.tier,
+      passphrase,
+      credentialPath,
+      dev: false,
+      withoutCopy: await withoutCopy(flags),
+    },
     surroundings(commandLog),
   );
   handOver(made.recoveryCode, { what: 'recovery code', file: flags.recoveryOut, out });
@@ -114,6 +129,14 @@ async function runInit(command: Command, flags: InitFlags, out: Output): Promise
       `whoever can read ${credentialPath} and the data directory has the keys; keep the two apart in backups`,
     );
   }
+}
+
+/** Whether the consequences were typed. @throws Fault VALIDATION_FAILED when other words were */
+async function withoutCopy({ backup }: InitFlags): Promise<boolean> {
+  if (backup === true) return false;
+  const { demandSentence } = await import('../custody/index.ts');
+  demandSentence(backup);
+  return true;
 }
 
 function custodianFlags({

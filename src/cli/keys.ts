@@ -39,6 +39,7 @@ const COLUMNS = [
   column('ALGORITHM', 'algorithm'),
   column('STATE', 'state'),
   column('CUSTODIAN', 'custodian'),
+  column('COPY', 'copy'),
 ];
 
 /** Adds `keys list|export-public`, `keys slot …` and `trust export|fingerprint`. */

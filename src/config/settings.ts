@@ -209,6 +209,12 @@ export const SETTINGS = {
       null,
       'File with the PIN of the token, readable by the service alone; a wrong one is tried once and then never again.',
     ),
+    copyToken: setting(
+      z.string().min(1).max(2048).nullable(),
+      null,
+      'A second token, with copies of the keys that its vendor’s tool made: a PKCS#11 URI with its serial, of the same module.',
+    ),
+    copyPinSource: setting(optionalPath, null, 'File with the PIN of the second token.'),
     environment: setting(
       z.array(z.string().max(4096)).max(16),
       [],

@@ -47,6 +47,48 @@ export interface CustodianHealth {
   readonly since?: EpochMs;
 }
 
+/** A key as the keyring has it stored. */
+export interface StoredKey {
+  readonly reference: string;
+  readonly purpose: KeyPurpose;
+  readonly publicKey: Buffer;
+}
+
+/** What a token says of a key that is in it; null: it does not say. */
+export interface KeyEvidence {
+  /** Made inside. */
+  readonly local: boolean | null;
+  readonly sensitive: boolean | null;
+  readonly alwaysSensitive: boolean | null;
+  readonly extractable: boolean | null;
+  readonly neverExtractable: boolean | null;
+}
+
+/** A token and the driver that speaks to it. */
+export interface TokenIdentity {
+  /** Real path of the module and SHA-256 of the file, in hex. */
+  readonly module: string;
+  readonly moduleSha256: string;
+  readonly token: string;
+  readonly serial: string;
+  readonly model: string;
+  readonly manufacturer: string;
+}
+
+/** What can be done with keys that are in a token, and with none in a file. All throw as {@link KeyCustodian.generate}. */
+export interface TokenKeys {
+  identity(): Promise<TokenIdentity>;
+  /** Makes a key under an id of 16 bytes that the caller chose, or finds the one that was made under it before. */
+  make(spec: KeySpec, id: Buffer): Promise<{ readonly handle: KeyHandle; readonly found: boolean }>;
+  evidence(handle: KeyHandle): Promise<KeyEvidence>;
+  /**
+   * Has the copy of a key on the second token sign a challenge.
+   * @returns where the copy is: PKCS#11 URI of its token, and the reference that the key has there
+   * @throws Fault KEY_NOT_COPIED when it is not there, is another key, or no second token is configured
+   */
+  copyOf(key: StoredKey): Promise<{ readonly token: string; readonly reference: string }>;
+}
+
 /**
  * What holds private keys. A contract test runs against every implementation; adding one touches one folder and one
  * line of the registry.
@@ -56,12 +98,16 @@ export interface KeyCustodian extends AsyncDisposable {
   readonly name: string;
   /** Keys that are away can come back while the process runs: at a start they are not waited for. */
   readonly recovers: boolean;
+  /** The appliance's backups hold its private keys. */
+  readonly inBackups: boolean;
+  /** Null: its keys are in no token. */
+  readonly tokenKeys: TokenKeys | null;
   /** The algorithms that it makes keys of, best first. @throws Fault SIGNER_UNAVAILABLE, SEALED */
   algorithms(): Promise<readonly KeyAlgorithm[]>;
   /** Makes a key that is durable when the promise resolves. */
   generate(spec: KeySpec): Promise<KeyHandle>;
   /** @throws Fault KEY_STORAGE when the key is not there, or is not the one stored beside `publicKey`. */
-  find(stored: { reference: string; purpose: KeyPurpose; publicKey: Buffer }): Promise<KeyHandle>;
+  find(stored: StoredKey): Promise<KeyHandle>;
   /**
    * Signs `message`: 64 bytes, Ed25519 or raw r ‖ s. The signature was verified with the public key before it is
    * returned.

@@ -171,10 +171,14 @@ export class Custody implements AsyncDisposable {
     return this.#dataKeys.status();
   }
 
-  /** Reads the signing keys and finds them in their custodians. @throws Fault SEALED, KEY_STORAGE */
-  openKeyring(reader: Reader): Promise<Keyring> {
+  /**
+   * Reads the signing keys and finds them in their custodians.
+   * @param withoutCopy whether keys in a token may sign without a copy elsewhere
+   * @throws Fault SEALED, KEY_STORAGE
+   */
+  openKeyring(reader: Reader, withoutCopy = false): Promise<Keyring> {
     const { makesIn = DEFAULT_CUSTODIAN, inFiles } = this.#deps;
-    return Keyring.open({ custodians: this.#custodians, makesIn, inFiles }, reader);
+    return Keyring.open({ custodians: this.#custodians, makesIn, inFiles, withoutCopy }, reader);
   }
 
   /** Names of the custodians that cannot sign now, and since when not. Asked before most requests: no list when all can. */

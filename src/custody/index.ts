@@ -30,6 +30,7 @@ export {
   Keyring,
   type KeyScope,
   type NewKey,
+  NO_COPY,
   realmScope,
   type SigningKey,
   signingKeyColumns,
@@ -68,5 +69,6 @@ export {
   trustBundleContents,
   type TrustBundleContents,
 } from './tenant-keys.ts';
+export { demandSentence, WITHOUT_COPY } from './without-copy.ts';
 export { keyVersionOf } from './value-format.ts';
 export { RESEAL_JOB, type ResealProgress, Resealing } from './reseal.ts';

@@ -21,6 +21,7 @@ const LIST = statement()((db) =>
       'signing_keys.state',
       'signing_keys.custodian',
       'signing_keys.reference',
+      'signing_keys.copy',
       'signing_keys.public_key as publicKey',
       'signing_keys.not_before as notBefore',
       'signing_keys.not_after as notAfter',
@@ -41,6 +42,7 @@ interface Inserted {
   readonly state: SigningKeyState;
   readonly custodian: string;
   readonly reference: string;
+  readonly copy: string | null;
   readonly publicKey: Buffer;
   readonly notBefore: number;
   readonly notAfter: number | null;
@@ -58,6 +60,7 @@ const INSERT = statement<Inserted>()((db, p) =>
     state: p.state,
     custodian: p.custodian,
     reference: p.reference,
+    copy: p.copy,
     public_key: p.publicKey,
     not_before: p.notBefore,
     not_after: p.notAfter,
@@ -73,6 +76,8 @@ interface Changed {
   readonly from: number;
   readonly to: number;
   readonly state: SigningKeyState;
+  readonly reference: string;
+  readonly copy: string | null;
   readonly notBefore: number;
   readonly notAfter: number | null;
   readonly activatesAt: number | null;
@@ -85,6 +90,8 @@ const CHANGE = statement<Changed>()((db, p) =>
     .updateTable('signing_keys')
     .set({
       state: p.state,
+      reference: p.reference,
+      copy: p.copy,
       not_before: p.notBefore,
       not_after: p.notAfter,
       activates_at: p.activatesAt,
@@ -127,8 +134,8 @@ export function insertSigningKey(tx: Tx, key: SigningKey): void {
 
 function insert(tx: Tx, key: SigningKey): void {
   const { kid, purpose, tenantId, realm, keyAlgorithm, state, custodian, reference, publicKey } = key;
-  const { notBefore, notAfter, activatesAt } = key;
-  const where = { tenantId, owner: realm, custodian, reference };
+  const { notBefore, notAfter, activatesAt, copy } = key;
+  const where = { tenantId, owner: realm, custodian, reference, copy };
   tx.run(INSERT, {
     ...{ kid, purpose, keyAlgorithm, publicKey, state, notBefore, notAfter, activatesAt },
     ...where,
@@ -141,8 +148,8 @@ function insert(tx: Tx, key: SigningKey): void {
  * @throws Fault CONFLICT when it was changed meanwhile, or another key of its purpose and scope is active
  */
 export function changeSigningKey(tx: Tx, key: SigningKey): void {
-  const { kid, state, notBefore, notAfter, activatesAt, compromisedSince, version } = key;
-  const set = { state, notBefore, notAfter, activatesAt, compromisedSince };
+  const { kid, state, reference, copy, notBefore, notAfter, activatesAt, compromisedSince, version } = key;
+  const set = { state, reference, copy, notBefore, notAfter, activatesAt, compromisedSince };
   const written = refusingSecondActive(key, () =>
     tx.run(CHANGE, { kid, ...set, from: version - 1, to: version, now: tx.now }),
   );

@@ -16,6 +16,7 @@ import {
   inState,
   KEY_STATES,
   type KeyScope,
+  NO_COPY,
   placeOf,
   type SigningKey,
   type SigningKeyState,
@@ -27,6 +28,7 @@ export {
   inState,
   KEY_STATES,
   type KeyScope,
+  NO_COPY,
   realmScope,
   type SigningKey,
   signingKeyColumns,
@@ -44,6 +46,8 @@ export interface KeyringDeps {
   readonly makesIn: string;
   /** Purposes whose keys are made in sealed files all the same. */
   readonly inFiles?: readonly KeyPurpose[] | undefined;
+  /** Whether keys in a token may sign without a copy elsewhere: somebody has accepted what follows from that. */
+  readonly withoutCopy?: boolean | undefined;
 }
 
 /** What a new key is registered as. */
@@ -61,6 +65,8 @@ export interface Registration extends KeyScope {
 export interface NewKey {
   readonly custodian: string;
   readonly handle: KeyHandle;
+  /** As {@link SigningKey.copy}. */
+  readonly copy: string | null;
 }
 
 /** The signing keys of the appliance: which there are, which one signs for whom, and the way to a signature. */
@@ -68,6 +74,7 @@ export class Keyring {
   readonly #custodians: ReadonlyMap<string, KeyCustodian>;
   readonly #makesIn: string;
   readonly #inFiles: readonly KeyPurpose[];
+  readonly #withoutCopy: boolean;
   readonly #keys = new Map<string, SigningKey>();
   /** Keys that may sign or may come to. */
   readonly #handles = new Map<string, KeyHandle>();
@@ -80,6 +87,7 @@ export class Keyring {
     this.#custodians = new Map(deps.custodians.map((custodian) => [custodian.name, custodian]));
     this.#makesIn = deps.makesIn;
     this.#inFiles = deps.inFiles ?? [];
+    this.#withoutCopy = deps.withoutCopy === true;
   }
 
   /**
@@ -156,9 +164,49 @@ export class Keyring {
    * key that nothing names.
    */
   async generate(spec: KeySpec): Promise<NewKey> {
-    const custodian = this.#makerOf(spec.purpose);
+    const custodian = this.makerOf(spec.purpose);
     const handle = await custodian.generate(spec);
-    return { custodian: custodian.name, handle };
+    return { custodian: custodian.name, handle, copy: await this.#copyOfNew(custodian, handle) };
+  }
+
+  /** Whether a key is in a token, and nobody has seen a copy of it elsewhere. */
+  lacksCopy({ custodian, copy }: Pick<SigningKey, 'custodian' | 'copy'>): boolean {
+    return (copy === null || copy === NO_COPY) && !this.#custodian(custodian).inBackups;
+  }
+
+  /**
+   * What has to hold of a key before it signs: there is a copy of it, or somebody has accepted that there is none.
+   * @throws Fault KEY_NOT_COPIED
+   */
+  demandCopied({ custodian, copy, kid }: Pick<SigningKey, 'custodian' | 'copy' | 'kid'>): void {
+    if (copy !== null || !this.lacksCopy({ custodian, copy })) return;
+    throw new Fault(
+      'KEY_NOT_COPIED',
+      `signing key ${kid} is in a token, and no second token holds a copy of it`,
+    );
+  }
+
+  /**
+   * Has the copy of a key on the second token sign. @returns where it is: PKCS#11 URI of that token, and its reference there
+   * @throws Fault KEY_NOT_COPIED
+   */
+  async copyOf(key: SigningKey): Promise<{ readonly token: string; readonly reference: string }> {
+    const { tokenKeys, name } = this.#custodian(key.custodian);
+    if (tokenKeys !== null) return tokenKeys.copyOf(key);
+    throw new Fault('KEY_NOT_COPIED', `signing key ${key.kid} is in custodian ${name}, which is no token`);
+  }
+
+  /** Looks for a key where it is now; its custodian has known it elsewhere. @throws Fault KEY_STORAGE, SIGNER_UNAVAILABLE */
+  async findMoved(kid: string): Promise<void> {
+    const key = this.#keys.get(kid);
+    if (key !== undefined) await this.#find(key);
+  }
+
+  /** Signing keys that are in tokens and may sign now or later. */
+  inTokens(): SigningKey[] {
+    return this.list().filter(
+      (key) => mayComeToSign(key) && this.#custodian(key.custodian).tokenKeys !== null,
+    );
   }
 
   /**
@@ -166,7 +214,7 @@ export class Keyring {
    * @throws Fault CONFIG_INVALID when there is none
    */
   async algorithmFor(purpose: KeyPurpose): Promise<KeyAlgorithm> {
-    const custodian = this.#makerOf(purpose);
+    const custodian = this.makerOf(purpose);
     const may = PURPOSE_ALGORITHMS[purpose] ?? ANY_ALGORITHM;
     const found = (await custodian.algorithms()).find((algorithm) => may.includes(algorithm));
     if (found !== undefined) return found;
@@ -193,6 +241,7 @@ export class Keyring {
     if (key.state === 'active' && holder !== undefined) {
       throw new Fault('CONFLICT', `signing key ${holder} is the active ${key.purpose} key; retire it first`);
     }
+    if (key.state === 'active') this.demandCopied(key);
     insertSigningKey(tx, key);
     tx.afterCommit(() => {
       this.#handles.set(key.kid, made.handle);
@@ -207,9 +256,16 @@ export class Keyring {
    * @throws Fault CONFLICT when one was changed meanwhile
    */
   change(tx: Tx, keys: readonly SigningKey[]): void {
-    for (const key of keys) changeSigningKey(tx, key);
+    for (const key of keys) {
+      if (key.state === 'active') this.demandCopied(key);
+      changeSigningKey(tx, key);
+    }
     tx.afterCommit(() => {
-      for (const key of keys) this.#put(key);
+      for (const key of keys) {
+        // One that was moved to another token is looked for there.
+        if (this.#keys.get(key.kid)?.reference !== key.reference) this.#handles.delete(key.kid);
+        this.#put(key);
+      }
     });
   }
 
@@ -231,7 +287,7 @@ export class Keyring {
   }
 
   async #add(key: SigningKey): Promise<void> {
-    const mayCome = signsNow(key) || KEY_STATES[key.state].next.includes('active');
+    const mayCome = mayComeToSign(key);
     // A standby root is kept elsewhere, and looked for when it is to sign.
     if (mayCome && !(key.purpose === 'root' && key.state === 'pending')) await this.#findOrLeave(key);
     this.#put(key);
@@ -275,7 +331,19 @@ export class Keyring {
     else if (this.#active.get(place) === key.kid) this.#active.delete(place);
   }
 
-  #makerOf(purpose: KeyPurpose): KeyCustodian {
+  /** Some vendors' devices copy by themselves, at once; for the others a pending key waits for its copy. */
+  async #copyOfNew({ inBackups, tokenKeys }: KeyCustodian, handle: KeyHandle): Promise<string | null> {
+    if (inBackups || tokenKeys === null) return null;
+    try {
+      return (await tokenKeys.copyOf(handle)).token;
+    } catch (error) {
+      if (!(error instanceof Fault && error.code === 'KEY_NOT_COPIED')) throw error;
+      return this.#withoutCopy ? NO_COPY : null;
+    }
+  }
+
+  /** The custodian that a new key of this purpose is made in. */
+  makerOf(purpose: KeyPurpose): KeyCustodian {
     return this.#custodian(this.#inFiles.includes(purpose) ? DEFAULT_CUSTODIAN : this.#makesIn);
   }
 
@@ -294,14 +362,19 @@ const PURPOSE_ALGORITHMS: Partial<Readonly<Record<KeyPurpose, readonly KeyAlgori
   ledger: ['ed25519'],
 };
 
+/** Whether a key signs, or can come to. */
+function mayComeToSign(key: SigningKey): boolean {
+  return signsNow(key) || KEY_STATES[key.state].next.includes('active');
+}
+
 function byAge(a: SigningKey, b: SigningKey): number {
   return a.notBefore - b.notBefore || (a.kid < b.kid ? -1 : 1);
 }
 
 /** A new key as the keyring will know it. */
-export function describeKey({ custodian, handle }: NewKey, as: Registration): SigningKey {
+export function describeKey({ custodian, handle, copy }: NewKey, as: Registration): SigningKey {
   const { kid, purpose, reference, publicKey, algorithm } = handle;
-  const named = { kid, purpose, custodian, reference, publicKey, keyAlgorithm: algorithm, version: 1 };
+  const named = { kid, purpose, custodian, reference, copy, publicKey, keyAlgorithm: algorithm, version: 1 };
   const { tenantId, realm, environment, state, notBefore, notAfter, activatesAt = null } = as;
   return {
     ...named,

@@ -27,6 +27,11 @@ export interface SigningKey extends KeyScope {
   /** Name of the custodian that holds it, and how that finds it again. */
   readonly custodian: string;
   readonly reference: string;
+  /**
+   * Where else a key is that is in a token: PKCS#11 URI of the second token whose copy has signed; `none`: nowhere, and
+   * somebody has accepted that; null: nobody has looked yet, or the appliance's backups hold it.
+   */
+  readonly copy: string | null;
   /** SubjectPublicKeyInfo, DER. */
   readonly publicKey: Buffer;
   readonly jwk: KeyJwk;
@@ -40,6 +45,9 @@ export interface SigningKey extends KeyScope {
   /** Counts changes of the row. */
   readonly version: number;
 }
+
+/** A key that is in a token and in no other, as somebody has accepted. */
+export const NO_COPY = 'none';
 
 /** The keys of the appliance itself. */
 export const APPLIANCE_SCOPE: KeyScope = { tenantId: null, realm: null };
@@ -102,11 +110,11 @@ function requireTransition({ kid, state }: SigningKey, to: SigningKeyState): voi
 
 /** The deciding columns of a signing key, for `before` and `after` of ledger entries. */
 export function signingKeyColumns(key: SigningKey): DecidingColumns {
-  const { kid, purpose, tenantId, realm, environment, keyAlgorithm, state, custodian } = key;
+  const { kid, purpose, tenantId, realm, environment, keyAlgorithm, state, custodian, copy } = key;
   const { notBefore, notAfter, activatesAt, compromisedSince } = key;
   const place = { purpose, tenantId, realm, environment };
   const times = { notBefore, notAfter, activatesAt, compromisedSince };
-  return { kid, ...place, algorithm: keyAlgorithm, state, custodian, ...times };
+  return { kid, ...place, algorithm: keyAlgorithm, state, custodian, copy, ...times };
 }
 
 /** The keys of a tenant as a whole. */

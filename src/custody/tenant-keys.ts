@@ -122,6 +122,9 @@ function registration({ environment }: Slot, place: TenantPlace): Registration {
   return { tenantId, realm, environment, state: 'active', notBefore, notAfter: null };
 }
 
+/** Refused at the first key that may not sign, before there are eight of them in a token. */
 async function make(keyring: Keyring, purpose: KeyPurpose): Promise<NewKey> {
-  return keyring.generate({ purpose, algorithm: await keyring.algorithmFor(purpose) });
+  const made = await keyring.generate({ purpose, algorithm: await keyring.algorithmFor(purpose) });
+  keyring.demandCopied({ ...made, kid: made.handle.kid });
+  return made;
 }

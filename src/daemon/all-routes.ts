@@ -36,6 +36,7 @@ import { dataKeyRoutes } from './data-key-routes.ts';
 import { slotRoutes } from './slot-routes.ts';
 import { sweepRoutes } from './sweep-routes.ts';
 import { systemRoutes } from './system-routes.ts';
+import { tokenRoutes } from './token-routes.ts';
 
 /** Every route of the API, in the order of the documentation. */
 export function allRoutes(parts: Parts, deps: FeatureDeps, control: SealControl): Route<Permit, Demand>[] {
@@ -59,6 +60,7 @@ export function allRoutes(parts: Parts, deps: FeatureDeps, control: SealControl)
     ...systemRoutes(parts),
     ...slotRoutes(parts),
     ...dataKeyRoutes(parts),
+    ...tokenRoutes(parts),
     ...sweepRoutes(parts),
   ];
   const routes: Route<Permit, Demand>[] = [...features, ...own, ...operator]

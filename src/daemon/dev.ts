@@ -77,7 +77,10 @@ function devConfig({ root, port, config }: DevOpening): Config {
     metrics: { ...config.metrics, enabled: false },
     // A token that is configured is a real one.
     custody: { ...config.custody, custodian: 'file', inFiles: [] },
-    pkcs11: { module: null, parameters: null, token: null, pinSource: null, environment: [] },
+    pkcs11: {
+      ...{ module: null, parameters: null, token: null, pinSource: null },
+      ...{ copyToken: null, copyPinSource: null, environment: [] },
+    },
   };
 }
 

@@ -8,6 +8,7 @@ import {
 } from '../access/index.ts';
 import type { Config } from '../config/index.ts';
 import type { Unsealing } from '../custody/index.ts';
+import { Fault } from '../faults.ts';
 import { present } from '../lib/invariant.ts';
 import type { Secret } from '../lib/secret.ts';
 import { newId } from '../lib/ulid.ts';
@@ -34,6 +35,8 @@ export interface InitialiseGiven {
   readonly credentialPath?: string | undefined;
   readonly passphrase?: Secret | undefined;
   readonly dev: boolean;
+  /** As {@link NewAppliance.withoutCopy}. */
+  readonly withoutCopy?: boolean;
 }
 
 /** What `init` shows once. */
@@ -59,8 +62,9 @@ export async function initialise(given: InitialiseGiven, around: Surroundings): 
   const root = config.data.directory;
   const issuer = config.issuing.issuer;
   const custodians = custodiansOf(config, around.clock);
+  demandCopiesPossible(given, custodians);
   const made = await initialiseAppliance(
-    { root, credentialPath, passphrase, issuer, dev, custodians },
+    { root, credentialPath, passphrase, issuer, dev, custodians, withoutCopy: given.withoutCopy === true },
     around,
   );
   const unsealing: Unsealing = { with: 'recovery', code: made.recoveryCode };
@@ -77,6 +81,18 @@ export async function initialise(given: InitialiseGiven, around: Surroundings): 
   } finally {
     directory.close();
   }
+}
+
+/** Said before anything is made, and before a token is asked. @throws Fault KEY_NOT_COPIED */
+function demandCopiesPossible(
+  { withoutCopy }: InitialiseGiven,
+  { pkcs11, makesIn }: ReturnType<typeof custodiansOf>,
+): void {
+  if (makesIn !== 'pkcs11' || withoutCopy === true || pkcs11?.copy !== undefined) return;
+  throw new Fault(
+    'KEY_NOT_COPIED',
+    'the keys would be in one token and nowhere else: name a second token (pkcs11.copyToken), or give --no-backup with its sentence',
+  );
 }
 
 /** A tenant that was just made. */

@@ -32,6 +32,8 @@ export interface NewAppliance {
   readonly dev: boolean;
   /** A token, and what its keys are made in. */
   readonly custodians?: Pick<CustodyDeps, 'pkcs11' | 'makesIn' | 'inFiles'>;
+  /** Keys in a token may sign without a copy elsewhere: the sentence of consequences was typed. */
+  readonly withoutCopy?: boolean;
 }
 
 /** What `init` shows once. */
@@ -67,7 +69,7 @@ export async function initialiseAppliance(given: NewAppliance, around: Surroundi
     const { custody, recoveryCode } = await initialiseCustody(slots);
     await using opened = custody;
     const reader = readerOf(directory.database);
-    const keyring = await opened.openKeyring(reader);
+    const keyring = await opened.openKeyring(reader, given.withoutCopy);
     const work = new UnitOfWork({
       database: directory.database,
       journal: Ledger.open(reader, { random, sealer: opened.sealer }),
@@ -88,11 +90,12 @@ export async function initialiseAppliance(given: NewAppliance, around: Surroundi
       writeSetting(tx, 'branch', random.bytes(BRANCH_BYTES).toString('hex'));
       writeSetting(tx, 'dev', String(given.dev));
       writeSetting(tx, 'issuer', given.issuer);
+      if (given.withoutCopy === true) writeSetting(tx, 'keysWithoutCopy', 'accepted');
       append(tx, {
         action: 'appliance.initialised',
         target: { kind: 'appliance', id: applianceId },
         after: settingColumns(tx),
-        facts: { dev: given.dev },
+        facts: { dev: given.dev, ...(given.withoutCopy === true ? { keysWithoutCopy: 'accepted' } : {}) },
       });
       recordNewSlots(tx, opened);
       const key = registerLedgerKey(tx, keyring, ledgerKey);

@@ -33,6 +33,7 @@ import type { DataDirectory } from '../storage/data-directory.ts';
 import { Ballast } from '../storage/ballast.ts';
 import { DiskGuard, type DiskStatus, freeBytesOf } from '../storage/disk-guard.ts';
 import { type FileSequence, openFileSequence } from '../storage/file-sequence.ts';
+import { keysWithoutCopy } from '../storage/settings-store.ts';
 import { openTrustedClock, systemBoot, type TrustedClock } from '../storage/trusted-clock.ts';
 import { readerOf } from '../storage/tx.ts';
 import { UnitOfWork } from '../storage/unit-of-work.ts';
@@ -180,7 +181,7 @@ async function openCore(opening: Opening, around: Surroundings): Promise<Core> {
     const time = timeOf(opening, around);
     work = workOf(opening, around, { ledger, time });
     await custody.startCounting(work);
-    const keyring = await custody.openKeyring(reader);
+    const keyring = await custody.openKeyring(reader, keysWithoutCopy(reader));
     return { time, custody, keyring, ledger, work, identity: readIdentity(reader) };
   } catch (error) {
     await work?.stop();

@@ -49,11 +49,21 @@ export async function readStatus(parts: Parts) {
     heldSweeps: heldSweeps(parts),
     backup,
     warnings: [
+      ...withoutCopy(parts),
       ...keyring.unfound().map(({ kid, reason }) => `signing key ${kid} was not found: ${reason}`),
       ...directory.warnings,
       ...(backup.warning === null ? [] : [backup.warning]),
     ],
   };
+}
+
+/** Keys that are in one token and nowhere else, for as long as it is so. */
+function withoutCopy({ keyring }: Parts): string[] {
+  const lacking = keyring.inTokens().filter((key) => keyring.lacksCopy(key)).length;
+  if (lacking === 0) return [];
+  return [
+    `${String(lacking)} signing keys are in one token and in no other: copy them with the tool of its vendor, then mintmark hsm copies`,
+  ];
 }
 
 const DAY_MS = 86_400_000;

@@ -2,6 +2,7 @@ import { isAbsolute } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { z } from 'zod';
 import type { Demand, Permit } from '../access/index.ts';
+import { NO_COPY } from '../custody/index.ts';
 import { Fault } from '../faults.ts';
 import { type Route, routeOf } from '../http/route.ts';
 import { exportLedger } from '../ledger/index.ts';
@@ -98,7 +99,8 @@ function keysRoute(parts: Parts): Route<Permit, Demand> {
     answers: { 200: anything },
     handle: () => {
       const codes = new Map(listRealms(parts.work.read).map((one) => [one.tenantId, one.tenantCode]));
-      const data = parts.keyring.list().map((key) => ({
+      const { keyring } = parts;
+      const data = keyring.list().map((key) => ({
         kid: key.kid,
         purpose: key.purpose,
         tenantId: key.tenantId,
@@ -107,6 +109,7 @@ function keysRoute(parts: Parts): Route<Permit, Demand> {
         algorithm: key.algorithm,
         state: key.state,
         custodian: key.custodian,
+        copy: keyring.lacksCopy(key) ? NO_COPY : (key.copy ?? 'in backups'),
         notBefore: isoTime(key.notBefore),
         publicKey: key.publicKey.toString('base64'),
         jwk: key.jwk,

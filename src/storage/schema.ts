@@ -157,6 +157,7 @@ export interface SigningKeysRow {
   public_key: Buffer;
   not_before: number;
   not_after: number | null;
+  copy: string | null;
   activates_at: number | null;
   compromised_since: number | null;
   version: Generated<number>;

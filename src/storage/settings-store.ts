@@ -13,6 +13,10 @@ export const SETTINGS = {
   dev: 'appliance.dev',
   /** Name in issuer fields of files and ledger entries. */
   issuer: 'appliance.issuer',
+  /** `accepted`: keys in a token may sign without a copy elsewhere; said at init, with the sentence of consequences. */
+  keysWithoutCopy: 'custody.keys-without-copy',
+  /** SHA-256 of the PKCS#11 module that was last loaded, in hex. */
+  moduleDigest: 'custody.module-digest',
   /** Version of the program that made the appliance. */
   createdBy: 'appliance.created-by',
 } as const;
@@ -53,6 +57,11 @@ export function settingColumns(reader: Reader): DecidingColumns {
 /** Writes a setting. The unit records why, with {@link settingColumns} as `after`. */
 export function writeSetting(tx: Tx, name: SettingName, value: string): void {
   tx.run(WRITE, { key: SETTINGS[name], value });
+}
+
+/** Whether keys in a token may sign without a copy elsewhere. */
+export function keysWithoutCopy(reader: Reader): boolean {
+  return readSetting(reader, 'keysWithoutCopy') === 'accepted';
 }
 
 /** True on a throw-away appliance. */

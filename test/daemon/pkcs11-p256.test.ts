@@ -7,7 +7,7 @@ import { jsonOf, mintmark, type Transcript } from '../cli/run-cli.ts';
 import { initFlags, type ServedAppliance, serveAppliance } from '../support/appliance-process.ts';
 import { dataOf, temporaryDirectory } from '../support/daemon.ts';
 import { hasCompiler, Pkcs11Shim } from '../support/pkcs11-shim.ts';
-import { missingForTokens, SoftHsm, tokenSets } from '../support/softhsm.ts';
+import { missingForTokens, NO_BACKUP, SoftHsm, tokenSets } from '../support/softhsm.ts';
 import { stockUp } from '../support/stock.ts';
 
 const missing = missingForTokens() ?? (hasCompiler() ? null : 'there is no C compiler');
@@ -25,7 +25,7 @@ describe.skipIf(missing !== null)(missing === null ? title : `${title}: NOT TRIE
 
   const run = (args: readonly string[]): Promise<Transcript> => mintmark(args);
   const init = (more: readonly string[] = []): Promise<Transcript> =>
-    run([...initFlags(directory.path), ...[...sets, ...more].flatMap((one) => ['--set', one])]);
+    run([...initFlags(directory.path), ...NO_BACKUP, ...[...sets, ...more].flatMap((one) => ['--set', one])]);
 
   beforeAll(() => {
     hsm = new SoftHsm();

@@ -6,7 +6,7 @@ import { EXIT } from '../../src/cli/exit-code.ts';
 import { jsonOf, mintmark, type Transcript } from '../cli/run-cli.ts';
 import { initFlags, type ServedAppliance, serveAppliance } from '../support/appliance-process.ts';
 import { type Answered, dataOf, temporaryDirectory } from '../support/daemon.ts';
-import { missingForTokens, SOFTHSM_PIN, SoftHsm, tokenSets } from '../support/softhsm.ts';
+import { missingForTokens, NO_BACKUP, SOFTHSM_PIN, SoftHsm, tokenSets } from '../support/softhsm.ts';
 import { reach, type Stock, stockUp } from '../support/stock.ts';
 
 const missing = missingForTokens();
@@ -41,7 +41,15 @@ describe.skipIf(missing !== null)(
         `pkcs11.environment=SOFTHSM2_CONF=${hsm.environment['SOFTHSM2_CONF'] ?? ''}`,
       ];
       const token = ['--custodian', 'pkcs11', '--module', hsm.settings.module, '--pin-source', hsm.pinFile];
-      return run([...initFlags(directory.path), ...environment, ...token, '--token', 'mintmark', ...flags]);
+      return run([
+        ...initFlags(directory.path),
+        ...environment,
+        ...token,
+        '--token',
+        'mintmark',
+        ...NO_BACKUP,
+        ...flags,
+      ]);
     };
 
     beforeAll(async () => {

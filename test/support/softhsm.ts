@@ -1,8 +1,19 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { WITHOUT_COPY } from '../../src/custody/index.ts';
 import type { TokenSettings } from '../../src/custody/pkcs11/signer.ts';
 
 const MODULES = ['/usr/lib/softhsm/libsofthsm2.so', '/usr/lib64/pkcs11/libsofthsm2.so'];
@@ -21,6 +32,9 @@ const BINDING = join(createRequire(import.meta.url).resolve('pkcs11js'), '..', '
 /** Numbers, as most HSMs demand. */
 export const SOFTHSM_PIN = '48151623';
 const SECURITY_OFFICER_PIN = '42108151';
+
+/** `init` on a token without a second one. */
+export const NO_BACKUP = ['--no-backup', WITHOUT_COPY];
 
 /** The settings with which an appliance makes its keys in a token, as `--set` takes them. */
 export function tokenSets({ module, pinSource, environment }: TokenSettings): string[] {
@@ -72,6 +86,24 @@ export class SoftHsm {
     return Array.from(shown.matchAll(/Serial number: +([0-9a-f]+)/g), ([, serial = '']) => serial);
   }
 
+  /**
+   * A second token with the same keys and the same PIN, and a serial of its own: what the tools of vendors make of two
+   * devices. SoftHSM has no such tool; its tokens are directories, with the serial in clear.
+   */
+  cloneToken(serial: string, newSerial: string): void {
+    const directory = join(this.tokens, 'second-token');
+    cpSync(this.#directoryOf(serial), directory, { recursive: true });
+    const file = join(directory, 'token.object');
+    const bytes = readFileSync(file);
+    bytes.write(newSerial, bytes.indexOf(serial), 'ascii');
+    writeFileSync(file, bytes);
+  }
+
+  /** Takes one token away. */
+  loseToken(serial: string): void {
+    renameSync(this.#directoryOf(serial), join(this.root, `lost-${serial}`));
+  }
+
   writePin(pin: string): void {
     rmSync(this.pinFile, { force: true });
     writeFileSync(this.pinFile, `${pin}\n`, { mode: 0o600 });
@@ -104,6 +136,13 @@ export class SoftHsm {
 
   [Symbol.dispose](): void {
     rmSync(this.root, { recursive: true, force: true });
+  }
+
+  #directoryOf(serial: string): string {
+    const named = readdirSync(this.tokens).map((name) => join(this.tokens, name));
+    const found = named.find((path) => readFileSync(join(path, 'token.object')).includes(serial));
+    if (found === undefined) throw new Error(`there is no token ${serial}`);
+    return found;
   }
 
   #run(program: string, args: readonly string[]): string {

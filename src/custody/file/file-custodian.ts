@@ -38,6 +38,8 @@ const KID = /^[A-Za-z0-9_-]{16}$/;
 export class FileCustodian implements KeyCustodian {
   readonly name = FILE_CUSTODIAN;
   readonly recovers = false;
+  readonly inBackups = true;
+  readonly tokenKeys = null;
   readonly #config: FileCustodianConfig;
   readonly #keys = new PrivateKeys();
   readonly #given = new GivenHandles();

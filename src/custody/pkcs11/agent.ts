@@ -56,6 +56,9 @@ const WORK: Work = {
     const lines = module.tokens().map(({ slot, info }) => tokenLine(info, module.mechanisms(slot)));
     return { library: Buffer.from(module.library(), 'utf8'), tokens: Buffer.from(lines.join('\n'), 'utf8') };
   },
+  attributes: ({ label, id }) => ({
+    evidence: Buffer.from(theToken().evidence({ label: label.toString('utf8'), id }), 'utf8'),
+  }),
   discard: ({ label, id }) => {
     theToken().discard({ label: label.toString('utf8'), id });
     return {};

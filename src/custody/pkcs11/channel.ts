@@ -29,6 +29,8 @@ export const OPERATIONS = {
   tokens: { number: 6, asks: ['module', 'parameters'], answers: ['library', 'tokens'] },
   /** Removes a key pair that was made for a probe; any other is refused. */
   discard: { number: 7, asks: ['label', 'id'], answers: [] },
+  /** What the token says of how a key came to be; see token.ts for the words of `evidence`. */
+  attributes: { number: 8, asks: ['label', 'id'], answers: ['evidence'] },
   /** Signs `data` (Ed25519: the message; P-256: its SHA-256): 64 raw bytes. */
   sign: { number: 5, asks: ['algorithm', 'label', 'id', 'data'], answers: ['signature'] },
 } as const satisfies Record<string, OperationRow>;

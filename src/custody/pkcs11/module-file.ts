@@ -1,4 +1,5 @@
-import { realpathSync, statSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { readFileSync, realpathSync, statSync } from 'node:fs';
 import { dirname, isAbsolute } from 'node:path';
 import { TokenError } from './cryptoki.ts';
 
@@ -17,6 +18,13 @@ export function modulePath(configured: string): string {
   demandOurs(path, `the module ${path}`);
   demandOurs(dirname(path), `the directory ${dirname(path)}`);
   return path;
+}
+
+/** SHA-256 of a module's file, in hex: whether it is the one that somebody looked at. @throws TokenError setup */
+export function moduleDigest(configured: string): string {
+  return createHash('sha256')
+    .update(readFileSync(modulePath(configured)))
+    .digest('hex');
 }
 
 function resolved(path: string): string {

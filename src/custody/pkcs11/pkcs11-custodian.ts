@@ -1,5 +1,4 @@
-import { createHash, createPublicKey, type KeyObject, verify, type VerifyKeyObjectInput } from 'node:crypto';
-import { promisify } from 'node:util';
+import type { KeyObject } from 'node:crypto';
 import { Fault } from '../../faults.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { present } from '../../lib/invariant.ts';
@@ -9,20 +8,28 @@ import type {
   CustodianHealth,
   KeyAlgorithm,
   KeyCustodian,
+  KeyEvidence,
   KeyHandle,
   KeyPurpose,
   KeySpec,
+  StoredKey,
+  TokenIdentity,
+  TokenKeys,
 } from '../custodian.ts';
 import { type Kek, sealed } from '../kek.ts';
 import { GivenHandles, keyHandle } from '../key-handle.ts';
 import { AgentLost } from './agent-process.ts';
 import { type ErrorClass, TokenError } from './cryptoki.ts';
 import { algorithmsOf } from './token-algorithms.ts';
-import { parsePkcs11Uri, type Pkcs11Uri, pkcs11Uri } from './pkcs11-uri.ts';
-import { type OpenedToken, Signer, type TokenSettings } from './signer.ts';
+import { evidenceOf, nativeKey, signBy } from './key-on-token.ts';
+import { ID_BYTES, type KeyPlace, keyStorage, labelOf, placeOf, referenceOf } from './key-place.ts';
+import { moduleDigest, modulePath } from './module-file.ts';
+import { parsePkcs11Uri, pkcs11Uri } from './pkcs11-uri.ts';
+import { type OpenedToken, Signer } from './signer.ts';
+import type { TokensSettings } from './token-settings.ts';
 
 /** A token and the clock by which it is waited for. */
-export interface Pkcs11Given extends TokenSettings {
+export interface Pkcs11Given extends TokensSettings {
   readonly clock: Clock;
 }
 
@@ -39,15 +46,6 @@ export interface Pkcs11CustodianConfig {
 /** Stored with each of its keys. */
 export const PKCS11_CUSTODIAN = 'pkcs11';
 
-/** How a key is found again: what `reference` says. */
-interface KeyPlace {
-  /** Label and serial number of the token. */
-  readonly on: string;
-  readonly serial: string;
-  readonly label: string;
-  readonly id: Buffer;
-}
-
 interface Known {
   readonly handle: KeyHandle;
   readonly place: KeyPlace;
@@ -61,9 +59,6 @@ interface Unusable {
   readonly againAt: number;
 }
 
-/** Beside the event loop, as the file custodian does. */
-const verifyAside = promisify(verify);
-const ID_BYTES = 16;
 /** RSA keys and slow tokens take a minute. */
 const GENERATE_DEADLINE_MS = 120_000;
 /** How often the token proves that it signs, and in how many steps all keys have their turn: in ten minutes. */
@@ -79,11 +74,15 @@ const PROOF_BYTES = 32;
  * Keys inside a token, behind a PKCS#11 module. They are made there, cannot leave, and are used by an agent of their own;
  * this process sees public keys and signatures. What is not there now may be there later: nothing needs a restart.
  */
-export class Pkcs11Custodian implements KeyCustodian {
+export class Pkcs11Custodian implements KeyCustodian, TokenKeys {
   readonly name = PKCS11_CUSTODIAN;
   readonly recovers = true;
+  readonly inBackups = false;
+  readonly tokenKeys = this;
   readonly #config: Pkcs11CustodianConfig;
   readonly #signer: Signer;
+  /** The second token, with its serial. */
+  readonly #second: { readonly signer: Signer; readonly uri: string; readonly serial: string } | null;
   readonly #given = new GivenHandles();
   /** By kid. */
   readonly #known = new Map<string, Known>();
@@ -96,7 +95,17 @@ export class Pkcs11Custodian implements KeyCustodian {
   constructor(config: Pkcs11CustodianConfig) {
     this.#config = config;
     const pinKey = (): Buffer => this.#openKek().sealingKey('pkcs11-pin').export();
-    this.#signer = new Signer({ ...config.pkcs11, directory: config.directory, pinKey });
+    const { copy, ...settings } = config.pkcs11;
+    const deps = { ...settings, directory: config.directory, pinKey };
+    this.#signer = new Signer(deps);
+    this.#second =
+      copy === undefined
+        ? null
+        : {
+            signer: new Signer({ ...deps, ...copy, pinRecord: 'pin-tried-copy' }),
+            uri: copy.token,
+            serial: present(parsePkcs11Uri(copy.token).serial, 'a second token is named by its serial'),
+          };
   }
 
   /** Opens the token, for whoever wants to know before the first key is asked for. @throws Fault as {@link generate} */
@@ -118,42 +127,81 @@ export class Pkcs11Custodian implements KeyCustodian {
    * Makes a key on the token and proves it with a signature.
    * @throws Fault SIGNER_UNAVAILABLE, SIGNER_REFUSED, SIGNER_BUSY, SEALED
    */
-  async generate({ purpose, algorithm }: KeySpec): Promise<KeyHandle> {
+  async generate(spec: KeySpec): Promise<KeyHandle> {
+    this.#openKek();
+    return this.#explained(() => this.#generate(spec, this.#config.random.bytes(ID_BYTES)));
+  }
+
+  async make(spec: KeySpec, id: Buffer): Promise<{ readonly handle: KeyHandle; readonly found: boolean }> {
     this.#openKek();
     return this.#explained(async () => {
-      const id = this.#config.random.bytes(ID_BYTES);
-      const label = labelOf(purpose, id);
-      const asked = { algorithm: text(algorithm), label: text(label), id };
-      const how = { deadlineMs: GENERATE_DEADLINE_MS, again: false };
-      const { publicKey } = await this.#signer.ask('generate', asked, how);
-      const { label: on, serial } = present(this.#signer.token, 'a token that made a key is open');
-      const place = { on, serial, label, id };
-      const handle = keyHandle(purpose, publicKey, referenceOf(place));
-      this.#know(handle, place);
-      await this.#challenge(handle.kid);
-      return this.#given.give(handle);
+      const asked = { label: text(labelOf(spec.purpose, id)), id };
+      const there = await this.#signer.ask('find', asked).catch((error: unknown) => {
+        if (error instanceof TokenError && error.of === 'absent') return undefined;
+        throw error;
+      });
+      if (there === undefined) return { handle: await this.#generate(spec, id), found: false };
+      return { handle: await this.#proven(spec.purpose, id, there.publicKey), found: true };
     });
+  }
+
+  async identity(): Promise<TokenIdentity> {
+    const { label: token, serial, model, manufacturer } = await this.start();
+    return this.#explained(() => {
+      const { module } = this.#config.pkcs11;
+      const file = { module: modulePath(module), moduleSha256: moduleDigest(module) };
+      return Promise.resolve({ ...file, token, serial, model, manufacturer });
+    });
+  }
+
+  async evidence({ reference, purpose, kid }: KeyHandle): Promise<KeyEvidence> {
+    const { label, id } = placeOf({ reference, purpose }, kid);
+    return this.#explained(async () => {
+      const { evidence } = await this.#signer.ask('attributes', { label: text(label), id });
+      return evidenceOf(evidence.toString('utf8'));
+    });
+  }
+
+  async copyOf(stored: StoredKey): Promise<{ readonly token: string; readonly reference: string }> {
+    this.#openKek();
+    const { kid, algorithm, publicKey } = keyHandle(stored.purpose, stored.publicKey, stored.reference);
+    const { label, id } = placeOf(stored, kid);
+    if (this.#second === null) throw notCopied(kid, 'no second token is configured (pkcs11.copyToken)');
+    const { signer } = this.#second;
+    signer.hurry();
+    try {
+      const { label: on, serial } = await signer.start();
+      const accept = (found: { readonly publicKey: Buffer }): boolean =>
+        equalBytes(found.publicKey, publicKey);
+      await signer.ask('find', { label: text(label), id }, { accept });
+      await signBy(signer, { algorithm, publicKey: nativeKey(publicKey), label, id }, this.#newChallenge());
+      return { token: pkcs11Uri({ token: on, serial }), reference: referenceOf({ on, serial, label, id }) };
+    } catch (error) {
+      if (!(error instanceof TokenError || error instanceof AgentLost)) throw error;
+      throw notCopied(kid, `its copy on the second token did not sign: ${error.message}`, error);
+    }
   }
 
   /**
    * Finds a key that was made earlier.
    * @throws Fault KEY_STORAGE when it is not there, or another than was stored; SIGNER_UNAVAILABLE, SEALED
    */
-  async find(stored: { reference: string; purpose: KeyPurpose; publicKey: Buffer }): Promise<KeyHandle> {
+  async find(stored: StoredKey): Promise<KeyHandle> {
     this.#openKek();
     const handle = keyHandle(stored.purpose, stored.publicKey, stored.reference);
     const place = placeOf(stored, handle.kid);
     return this.#explained(async () => {
-      const token = await this.#signer.start();
+      const signer = this.#signerOf(place);
+      const token = await signer.start();
       if (token.serial !== place.serial || token.label !== place.on) {
         const elsewhere = `is on token ${place.on} (${place.serial}), and another one is configured`;
-        throw storage(handle.kid, elsewhere);
+        throw keyStorage(handle.kid, elsewhere);
       }
       this.#know(handle, place);
       const asked = { label: text(place.label), id: place.id };
       const accept = ({ publicKey }: { readonly publicKey: Buffer }): boolean =>
         equalBytes(publicKey, stored.publicKey);
-      await this.#noting(handle.kid, () => this.#signer.ask('find', asked, { accept }));
+      await this.#noting(handle.kid, () => signer.ask('find', asked, { accept }));
       return this.#given.give(handle);
     });
   }
@@ -175,14 +223,18 @@ export class Pkcs11Custodian implements KeyCustodian {
   /** Whether signing works, from what was last seen of the token. */
   health(): CustodianHealth {
     if (this.#config.kek() === null) return { state: 'unavailable', detail: 'sealed' };
-    const { trouble, token } = this.#signer;
+    const used = this.#used();
+    const trouble = used.map((signer) => signer.trouble).find((one) => one !== null) ?? null;
     if (trouble !== null) return { state: 'unavailable', detail: trouble.detail, since: trouble.since };
     if (this.#unusable.size > 0) {
       const keys = Array.from(this.#unusable, ([kid, { why }]) => `key ${kid}: ${why.message}`);
       return { state: 'degraded', detail: keys.slice(0, MAX_SHOWN).join('; ') };
     }
-    if (token === undefined) return { state: 'ready', detail: 'the token was not needed yet' };
-    return { state: 'ready', detail: `keys are in token ${token.label} (${token.serial})` };
+    const opened = used.flatMap(({ token }) =>
+      token === undefined ? [] : [`${token.label} (${token.serial})`],
+    );
+    if (opened.length === 0) return { state: 'ready', detail: 'the token was not needed yet' };
+    return { state: 'ready', detail: `keys are in token ${opened.join(' and ')}` };
   }
 
   /**
@@ -191,9 +243,11 @@ export class Pkcs11Custodian implements KeyCustodian {
    */
   async check(): Promise<void> {
     if (this.#config.kek() === null) return;
-    const due = this.#now() - this.#provenAt >= PROOF_MS || this.#signer.trouble !== null;
+    const used = this.#used();
+    const troubled = used.some((signer) => signer.trouble !== null);
+    const due = this.#now() - this.#provenAt >= PROOF_MS || troubled;
     try {
-      if (due) await this.#signer.start();
+      if (due) for (const signer of used) await signer.start();
       const next = new Set([...this.#unusable.keys(), ...(due ? this.#nextOfRound() : [])]);
       for (const kid of next) await this.#prove(kid);
       if (due) this.#provenAt = this.#now();
@@ -205,25 +259,51 @@ export class Pkcs11Custodian implements KeyCustodian {
 
   /** Logs out, by ending the agent. */
   lock(): void {
-    void this.#signer.close();
+    for (const signer of this.#signers()) void signer.close();
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#signer.close();
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const signer of this.#signers()) await signer.close();
   }
 
-  /** 64 raw bytes, verified: whatever the module computed, and whichever key it took for ours. */
+  async #generate({ purpose, algorithm }: KeySpec, id: Buffer): Promise<KeyHandle> {
+    const asked = { algorithm: text(algorithm), label: text(labelOf(purpose, id)), id };
+    const how = { deadlineMs: GENERATE_DEADLINE_MS, again: false };
+    const { publicKey } = await this.#signer.ask('generate', asked, how);
+    return this.#proven(purpose, id, publicKey);
+  }
+
+  /** The handle of a key on the first token that has just signed. */
+  async #proven(purpose: KeyPurpose, id: Buffer, publicKey: Buffer): Promise<KeyHandle> {
+    const { label: on, serial } = present(this.#signer.token, 'a token that answered is open');
+    const place = { on, serial, label: labelOf(purpose, id), id };
+    const handle = keyHandle(purpose, publicKey, referenceOf(place));
+    this.#know(handle, place);
+    await this.#challenge(handle.kid);
+    return this.#given.give(handle);
+  }
+
+  #signers(): Signer[] {
+    return this.#second === null ? [this.#signer] : [this.#signer, this.#second.signer];
+  }
+
+  #signerOf({ serial }: KeyPlace): Signer {
+    return this.#second?.serial === serial ? this.#second.signer : this.#signer;
+  }
+
+  /** Those that hold keys; the other one may be broken, for all we care. */
+  #used(): readonly Signer[] {
+    const used = new Set(Array.from(this.#known.values(), ({ place }) => this.#signerOf(place)));
+    return used.size === 0 ? [this.#signer] : [...used];
+  }
+
   async #sign(kid: string, message: Buffer, deadlineMs?: number): Promise<Buffer> {
     const { handle, place, publicKey } = present(this.#known.get(kid), 'a handle that was given is known');
     const { algorithm } = handle;
-    const data = algorithm === 'ed25519' ? message : createHash('sha256').update(message).digest();
-    const asked = { algorithm: text(algorithm), label: text(place.label), id: place.id, data };
-    const accept = async ({ signature }: { readonly signature: Buffer }): Promise<boolean> =>
-      signature.length === SIGNATURE_BYTES &&
-      (await verifyAside(...VERIFYING[algorithm](publicKey, message), signature));
-    const how = { deadlineMs, accept };
-    const { signature } = await this.#noting(kid, () => this.#signer.ask('sign', asked, how));
-    return signature;
+    const { label, id } = place;
+    return this.#noting(kid, () =>
+      signBy(this.#signerOf(place), { algorithm, publicKey, label, id }, message, deadlineMs),
+    );
   }
 
   /** Takes note of whether a key can be used. */
@@ -239,7 +319,11 @@ export class Pkcs11Custodian implements KeyCustodian {
   }
 
   async #challenge(kid: string): Promise<void> {
-    await this.#sign(kid, Buffer.concat([text(PROOF_PREFIX), this.#config.random.bytes(PROOF_BYTES)]));
+    await this.#sign(kid, this.#newChallenge());
+  }
+
+  #newChallenge(): Buffer {
+    return Buffer.concat([text(PROOF_PREFIX), this.#config.random.bytes(PROOF_BYTES)]);
   }
 
   /** Has a key sign a challenge. One that cannot is noted, and is no failure of the token. */
@@ -255,8 +339,7 @@ export class Pkcs11Custodian implements KeyCustodian {
   }
 
   #know(handle: KeyHandle, place: KeyPlace): void {
-    const publicKey = createPublicKey({ key: handle.publicKey, format: 'der', type: 'spki' });
-    this.#known.set(handle.kid, { handle, place, publicKey });
+    this.#known.set(handle.kid, { handle, place, publicKey: nativeKey(handle.publicKey) });
   }
 
   /** For whoever runs the appliance: what the token said, in words. */
@@ -288,49 +371,12 @@ export class Pkcs11Custodian implements KeyCustodian {
 const REFUSALS: ReadonlySet<ErrorClass> = new Set<ErrorClass>(['caller', 'policy']);
 /** Classes of errors that say of a key that it is not the one that was stored. */
 const KEY_IS_ANOTHER: ReadonlySet<ErrorClass> = new Set<ErrorClass>(['absent', 'wrong']);
-const SIGNATURE_BYTES = 64;
 /** Keys of which `health` says what is wrong. */
 const MAX_SHOWN = 3;
 const RETRY_AFTER_MS = 5000;
 
-type VerifyArguments = [digest: string | null, message: Buffer, key: VerifyKeyObjectInput | KeyObject];
-
-/** How node:crypto verifies what a token signs: P-256 gives r ‖ s (IEEE P1363). */
-const VERIFYING: Readonly<Record<KeyAlgorithm, (key: KeyObject, message: Buffer) => VerifyArguments>> = {
-  ed25519: (key, message) => [null, message, key],
-  'ecdsa-p256': (key, message) => ['sha256', message, { key, dsaEncoding: 'ieee-p1363' }],
-};
-
-/** The label of a key names its purpose: who can write our database still cannot give a key another one. */
-function labelOf(purpose: KeyPurpose, id: Buffer): string {
-  return `mintmark/${purpose}/${id.toString('hex')}`;
-}
-
-function referenceOf({ on, serial, label, id }: KeyPlace): string {
-  return pkcs11Uri({ token: on, serial, object: label, id, type: 'private' });
-}
-
-/** @throws Fault KEY_STORAGE unless the reference is, to the letter, one that we would write for this purpose */
-function placeOf({ reference, purpose }: { reference: string; purpose: KeyPurpose }, kid: string): KeyPlace {
-  const { token: on, serial, object: label, id } = readReference(reference);
-  if (on !== undefined && serial !== undefined && label !== undefined && id?.length === ID_BYTES) {
-    const place = { on, serial, label, id };
-    if (label === labelOf(purpose, id) && referenceOf(place) === reference) return place;
-  }
-  throw storage(kid, 'has a reference that is not its own');
-}
-
-function readReference(reference: string): Pkcs11Uri {
-  try {
-    return parsePkcs11Uri(reference);
-  } catch (error) {
-    if (error instanceof Fault) return {};
-    throw error;
-  }
-}
-
-function storage(kid: string, what: string): Fault {
-  return new Fault('KEY_STORAGE', `signing key ${kid} ${what}`);
+function notCopied(kid: string, why: string, cause?: Error): Fault {
+  return new Fault('KEY_NOT_COPIED', `signing key ${kid}: ${why}`, { cause });
 }
 
 function refused({ kid }: KeyHandle, cause: Error): Fault {

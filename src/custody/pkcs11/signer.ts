@@ -23,8 +23,9 @@ export interface TokenSettings {
 
 /** What a signer stands on. */
 export interface SignerDeps extends TokenSettings {
-  /** The data directory; `pin-tried` of it belongs to the signer. */
+  /** The data directory, and the file in it that belongs to this signer: which PIN was tried. */
   readonly directory: string;
+  readonly pinRecord?: string;
   readonly clock: Clock;
   /** Key of the digests that tell PINs apart. @throws Fault SEALED */
   readonly pinKey: () => Buffer;
@@ -111,7 +112,7 @@ export class Signer {
 
   constructor(deps: SignerDeps) {
     this.#deps = deps;
-    this.#pins = new PinRecord(join(deps.directory, 'pin-tried'));
+    this.#pins = new PinRecord(join(deps.directory, deps.pinRecord ?? 'pin-tried'));
   }
 
   /** The token, once it was opened; undefined while it is away. */
@@ -149,6 +150,11 @@ export class Signer {
         throw error;
       }
     });
+  }
+
+  /** A person is there who has just put something right: the next question is not put off. */
+  hurry(): void {
+    this.#retryAt = Number.NEGATIVE_INFINITY;
   }
 
   /** Ends the agent: nobody is logged in any more. */

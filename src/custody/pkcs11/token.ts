@@ -1,4 +1,4 @@
-import type { KeyAlgorithm } from '../custodian.ts';
+import type { KeyAlgorithm, KeyEvidence } from '../custodian.ts';
 import { CKA, CKF, CKK, CKM, CKO, TokenError } from './cryptoki.ts';
 import type { Attribute, CryptokiModule, Handle, KeyPair, TokenInfo } from './cryptoki-module.ts';
 import { algorithmOfPoint, spkiOfPoint } from './ec-point.ts';
@@ -119,6 +119,15 @@ export class Token {
     });
   }
 
+  /** What the token says of a key: `local=1 sensitive=1 …`, with `?` where it says nothing. @throws TokenError absent */
+  evidence(name: KeyName): string {
+    return this.#inSession(false, (session) => {
+      const key = this.#one(session, CKO.PRIVATE_KEY, name);
+      const words = EVIDENCE.map(([word, type]) => `${word}=${this.#flag(session, key, type)}`);
+      return words.join(' ');
+    });
+  }
+
   /** Removes a key pair that was made for a probe. @throws TokenError when it is any other */
   discard(name: KeyName): void {
     if (!name.label.startsWith(PROBE_LABEL)) {
@@ -177,6 +186,15 @@ export class Token {
     );
   }
 
+  #flag(session: Handle, object: Handle, type: number): string {
+    try {
+      return String(this.#module.attribute(session, object, type)[0] ?? '?');
+    } catch (error) {
+      if (error instanceof TokenError && (error.of === 'caller' || error.of === 'policy')) return '?';
+      throw error;
+    }
+  }
+
   #publicKey(session: Handle, object: Handle): Buffer {
     const point = this.#module.attribute(session, object, CKA.EC_POINT);
     const algorithm = algorithmOfPoint(point);
@@ -208,6 +226,15 @@ interface NewPair {
   /** Also asks for what not every token knows. */
   readonly optional: boolean;
 }
+
+/** Attributes that say how a key came to be, by the names that {@link KeyEvidence} has for them. */
+const EVIDENCE = [
+  ['local', CKA.LOCAL],
+  ['sensitive', CKA.SENSITIVE],
+  ['alwaysSensitive', CKA.ALWAYS_SENSITIVE],
+  ['extractable', CKA.EXTRACTABLE],
+  ['neverExtractable', CKA.NEVER_EXTRACTABLE],
+] as const satisfies [keyof KeyEvidence, number][];
 
 /** Answers to a template that another template may avoid. */
 const TRY_OTHERWISE: ReadonlySet<string> = new Set([

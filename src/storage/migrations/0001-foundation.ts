@@ -75,6 +75,7 @@ const APPLIANCE_TABLES = [
     state TEXT NOT NULL CHECK (state IN ('pending', 'active', 'retiring', 'retired', 'compromised')),
     custodian TEXT NOT NULL,
     reference TEXT NOT NULL,
+    copy TEXT,
     public_key BLOB NOT NULL,
     not_before INTEGER NOT NULL,
     not_after INTEGER,

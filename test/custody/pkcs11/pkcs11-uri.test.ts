@@ -60,8 +60,17 @@ describe('a PKCS#11 URI', () => {
   });
 });
 
+const COPY = { copyToken: null, copyPinSource: null };
+
 describe('the settings of a token', () => {
-  const named = { module: '/m.so', parameters: null, token: 'mintmark', pinSource: '/pin', environment: [] };
+  const named = {
+    module: '/m.so',
+    parameters: null,
+    token: 'mintmark',
+    pinSource: '/pin',
+    ...COPY,
+    environment: [],
+  };
 
   it('take a label or a URI, with its files in either', () => {
     expect(tokenSettings(named)).toEqual({

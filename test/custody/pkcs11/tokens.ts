@@ -2,13 +2,14 @@ import { onTestFinished } from 'vitest';
 import { Kek } from '../../../src/custody/kek.ts';
 import { Pkcs11Custodian } from '../../../src/custody/pkcs11/pkcs11-custodian.ts';
 import type { TokenSettings } from '../../../src/custody/pkcs11/signer.ts';
+import type { TokensSettings } from '../../../src/custody/pkcs11/token-settings.ts';
 import { type Clock, systemClock } from '../../../src/lib/clock.ts';
 import { SoftHsm } from '../../support/softhsm.ts';
 import { random, temporaryDirectory } from '../custody-fixtures.ts';
 
 /** What a test changes of what a custodian is given. */
 export interface Changed {
-  readonly settings?: Partial<TokenSettings>;
+  readonly settings?: Partial<TokensSettings>;
   readonly clock?: Clock;
 }
 
