@@ -154,10 +154,10 @@ export interface SigningKeysRow {
   state: 'pending' | 'active' | 'retiring' | 'retired' | 'compromised';
   custodian: string;
   reference: string;
+  copy: string | null;
   public_key: Buffer;
   not_before: number;
   not_after: number | null;
-  copy: string | null;
   activates_at: number | null;
   compromised_since: number | null;
   version: Generated<number>;
