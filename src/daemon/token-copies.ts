@@ -43,7 +43,7 @@ export async function checkCopies(
   if (changed.length > 0) {
     await work.run(authority, (tx) => {
       keyring.change(tx, changed);
-      for (const key of changed) recordKey(tx, key, 'signing_key.copy_checked');
+      for (const key of changed) recordKey(tx, key, { action: 'signing_key.copy_checked' });
     });
   }
   return seen.map(shown);
@@ -71,7 +71,7 @@ export async function replaceToken(parts: TokenParts, authority: Authority): Pro
       moved.map(({ key }) => key),
     );
     for (const { key, from } of moved) {
-      recordKey(tx, key, 'signing_key.moved', { from, to: key.reference });
+      recordKey(tx, key, { action: 'signing_key.moved', facts: { from, to: key.reference } });
     }
   });
   for (const { key } of moved) await keyring.findMoved(key.kid);
@@ -97,16 +97,11 @@ async function lookForCopies({ keyring }: Pick<Parts, 'keyring'>): Promise<Found
 function recordKey(
   tx: Tx,
   key: SigningKey,
-  action: string,
-  facts: Readonly<Record<string, string>> = {},
+  { action, facts = {} }: { readonly action: string; readonly facts?: Readonly<Record<string, string>> },
 ): void {
-  append(tx, {
-    realm: key.realm,
-    action,
-    target: { kind: 'signing-key', id: key.kid },
-    after: signingKeyColumns(key),
-    facts,
-  });
+  const { kid, realm } = key;
+  const target = { kind: 'signing-key', id: kid };
+  append(tx, { realm, action, target, after: signingKeyColumns(key), facts });
 }
 
 function nothingToMove(seen: readonly Found[]): Fault {

@@ -306,7 +306,14 @@ describe('a signing key', () => {
     expect(signingKeyColumns(registered[2] as SigningKey)).toEqual({
       ...{ kid: registered[2]?.kid, purpose: 'license', tenantId: 'ten_1', realm: place.live },
       ...{ environment: registered[2]?.environment, algorithm: 'ed25519', state: 'active' },
-      ...{ custodian: 'file', notBefore: NOW, notAfter: null, activatesAt: null, compromisedSince: null },
+      ...{
+        custodian: 'file',
+        copy: null,
+        notBefore: NOW,
+        notAfter: null,
+        activatesAt: null,
+        compromisedSince: null,
+      },
     });
   });
 });

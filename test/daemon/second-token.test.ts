@@ -38,9 +38,9 @@ describe.skipIf(missing !== null)(missing === null ? title : `${title}: NOT TRIE
   const checkout = (): Promise<Answered> =>
     stock.post(`/licenses/${license.id}/checkout`, { fingerprint: FINGERPRINT });
   const keys = async (): Promise<KeyRow[]> =>
-    jsonOf(await operate(['keys', 'list', '--json']))['data'] as unknown as KeyRow[]; // the route's answer
+    jsonOf(await operate(['keys', 'list', '--json']))['data'] as KeyRow[]; // the route's answer
   const status = async () =>
-    jsonOf(await operate(['status', '--json']))['data'] as unknown as {
+    jsonOf(await operate(['status', '--json']))['data'] as {
       readonly state: string;
       readonly warnings: string[];
       readonly ledger: { readonly entries: number; readonly signed: number };

@@ -21,7 +21,7 @@ import { GivenHandles, keyHandle } from '../key-handle.ts';
 import { AgentLost } from './agent-process.ts';
 import { type ErrorClass, TokenError } from './cryptoki.ts';
 import { algorithmsOf } from './token-algorithms.ts';
-import { evidenceOf, nativeKey, signBy } from './key-on-token.ts';
+import { challenge, evidenceOf, nativeKey, signBy } from './key-on-token.ts';
 import { ID_BYTES, type KeyPlace, keyStorage, labelOf, placeOf, referenceOf } from './key-place.ts';
 import { moduleDigest, modulePath } from './module-file.ts';
 import { parsePkcs11Uri, pkcs11Uri } from './pkcs11-uri.ts';
@@ -66,9 +66,6 @@ const PROOF_MS = 30_000;
 const ROUND_STEPS = 20;
 /** An unusable key is tried again at most this often: each look can cost the agent, and all other keys their turn. */
 const LOOK_AGAIN_MS = 5000;
-/** Begins like no message of any purpose (signed-messages.ts), so that a proof is good for nothing else. */
-const PROOF_PREFIX = 'mintmark-proof/';
-const PROOF_BYTES = 32;
 
 /**
  * Keys inside a token, behind a PKCS#11 module. They are made there, cannot leave, and are used by an agent of their own;
@@ -174,7 +171,11 @@ export class Pkcs11Custodian implements KeyCustodian, TokenKeys {
       const accept = (found: { readonly publicKey: Buffer }): boolean =>
         equalBytes(found.publicKey, publicKey);
       await signer.ask('find', { label: text(label), id }, { accept });
-      await signBy(signer, { algorithm, publicKey: nativeKey(publicKey), label, id }, this.#newChallenge());
+      await signBy(
+        signer,
+        { algorithm, publicKey: nativeKey(publicKey), label, id },
+        { message: challenge(this.#config.random) },
+      );
       return { token: pkcs11Uri({ token: on, serial }), reference: referenceOf({ on, serial, label, id }) };
     } catch (error) {
       if (!(error instanceof TokenError || error instanceof AgentLost)) throw error;
@@ -302,7 +303,7 @@ export class Pkcs11Custodian implements KeyCustodian, TokenKeys {
     const { algorithm } = handle;
     const { label, id } = place;
     return this.#noting(kid, () =>
-      signBy(this.#signerOf(place), { algorithm, publicKey, label, id }, message, deadlineMs),
+      signBy(this.#signerOf(place), { algorithm, publicKey, label, id }, { message, deadlineMs }),
     );
   }
 
@@ -319,11 +320,7 @@ export class Pkcs11Custodian implements KeyCustodian, TokenKeys {
   }
 
   async #challenge(kid: string): Promise<void> {
-    await this.#sign(kid, this.#newChallenge());
-  }
-
-  #newChallenge(): Buffer {
-    return Buffer.concat([text(PROOF_PREFIX), this.#config.random.bytes(PROOF_BYTES)]);
+    await this.#sign(kid, challenge(this.#config.random));
   }
 
   /** Has a key sign a challenge. One that cannot is noted, and is no failure of the token. */
