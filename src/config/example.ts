@@ -1,3 +1,4 @@
+import { present } from '../lib/invariant.ts';
 import { SETTING_ROWS, type SettingRow } from './settings.ts';
 
 const HEAD = `# Mintmark configuration. Every setting is here with its default; remove the # to change one.
@@ -18,7 +19,8 @@ export function exampleConfig(): string {
 function renderSetting(row: SettingRow): string {
   const reason = wrap(`${row.setting.reason} (${row.variable})`);
   const note = row.setting.default === null ? '  # not set by default' : '';
-  return `${reason}# ${row.key} = ${toml(row.setting.default ?? EXAMPLES[row.name])}${note}\n`;
+  const shown = present(row.setting.default ?? EXAMPLES[row.name], `${row.name} has a default or an example`);
+  return `${reason}# ${row.key} = ${toml(shown)}${note}\n`;
 }
 
 /** What stands in the example for a setting that is not set by default. */
@@ -26,6 +28,7 @@ const EXAMPLES: Readonly<Record<string, unknown>> = {
   'http.socket': '/run/mintmark/api.sock',
   'apiKeys.maxAgeDays': 365,
   'pkcs11.module': '/usr/lib/softhsm/libsofthsm2.so',
+  'pkcs11.parameters': "configdir='sql:/var/lib/mintmark-token'",
   'pkcs11.token': 'pkcs11:token=mintmark;serial=0123456789abcdef',
   'pkcs11.pinSource': '/etc/mintmark/credentials/pin',
 };
