@@ -7,6 +7,7 @@ import { addHsm } from './hsm.ts';
 import { addInit } from './init.ts';
 import { addKeys } from './keys.ts';
 import { addRevocations } from './revocations.ts';
+import { addRekey } from './rekey.ts';
 import { addSeal } from './seal.ts';
 import { addServe } from './serve.ts';
 import { addStatus } from './status.ts';
@@ -19,6 +20,7 @@ export const addApplianceCommands: AddCommands = (program, outputOf, withClient)
   addStatus(program, withClient);
   addSeal(program, withClient);
   addDoctor(program, outputOf, withClient);
+  addRekey(program, withClient);
   addKeys(program, withClient);
   addRevocations(program, withClient);
   addHsm(program, { outputOf, withClient });

@@ -119,6 +119,12 @@ export interface KeyCustodian extends AsyncDisposable {
   health(): CustodianHealth;
   /** Looks whether it still works, and brings back what can come back; called every few seconds, result in `health`. */
   check(): Promise<void>;
+  /**
+   * Seals anew, durably, what it keeps under a key-encryption key that was replaced; told after each. Absent: it keeps nothing
+   * under it.
+   * @throws Fault KEY_STORAGE, DISK_FULL, SEALED
+   */
+  reseal?(step: () => Promise<void>): Promise<void>;
   /** Forgets everything that the key-encryption key opened. */
   lock(): void;
 }

@@ -1,6 +1,8 @@
+import { Fault } from '../faults.ts';
 import type { EpochMs } from '../lib/clock.ts';
 import type { Random } from '../lib/random.ts';
 import type { RealmId } from '../storage/realm-scope.ts';
+import type { Authority } from '../storage/journal.ts';
 import type { Reader, Tx } from '../storage/tx.ts';
 import { type BackupKey, makeBackupKey } from './backup-key.ts';
 import { type CustodianHealth, DEFAULT_CUSTODIAN, type KeyCustodian, type KeyPurpose } from './custodian.ts';
@@ -11,6 +13,17 @@ import type { UsageLimits } from './key-usage.ts';
 import { Keyring } from './keyring.ts';
 import type { Pkcs11Given } from './pkcs11/pkcs11-custodian.ts';
 import { type CustodianName, CUSTODIANS } from './registry.ts';
+import {
+  bothKeks,
+  installSlots,
+  type PreparedRekey,
+  prepareRekey,
+  readRekey,
+  type RekeyPlan,
+  removeRekey,
+  rewrapKeys,
+  writeRekey,
+} from './rekey.ts';
 import type { Indexer, Sealer } from './sealer.ts';
 import { SLOT_KINDS, type SlotKind, type SlotSecret } from './slots/slot-secret.ts';
 import {
@@ -104,8 +117,10 @@ export class Custody implements AsyncDisposable {
    * @throws Fault SLOT_SECRET_WRONG, KEY_STORAGE
    */
   async unseal(secret: SlotSecret): Promise<string> {
-    const { slot, kek } = await openAnySlot(this.#deps.directory, secret);
-    this.adopt(kek);
+    const { directory } = this.#deps;
+    const { slot, kek } = await openAnySlot(directory, secret);
+    const rekey = readRekey(directory);
+    this.adopt(rekey === undefined ? kek : bothKeks(rekey, kek));
     const { kind } = secret;
     this.#openedWith = { name: slot, kind, recovers: SLOT_KINDS[kind].recovers };
     return slot;
@@ -114,9 +129,7 @@ export class Custody implements AsyncDisposable {
   /** Takes over a key-encryption key that was just made; only `initialiseCustody` has one. */
   adopt(kek: Kek): void {
     this.seal();
-    this.#kek = kek;
-    this.#dataKeys.begin(kek);
-    this.#indexKeys.begin(kek);
+    this.#take(kek);
   }
 
   /** Unwraps the data and index keys of every realm. @throws Fault SEALED; KEY_STORAGE when one cannot be opened */
@@ -241,7 +254,59 @@ export class Custody implements AsyncDisposable {
 
   /** The key and header of a new backup, which every slot of today opens. @throws Fault SEALED, KEY_STORAGE */
   newBackupKey(): BackupKey {
+    if (this.rekeying)
+      throw new Fault('CONFLICT', 'the key-encryption key is being replaced; finish `mintmark rekey`');
     return makeBackupKey(this.#open(), readSlotFiles(this.#deps.directory), this.#deps.random);
+  }
+
+  /** The key-encryption key is being replaced: begun, and not yet done everywhere. */
+  get rekeying(): boolean {
+    return readRekey(this.#deps.directory) !== undefined;
+  }
+
+  /**
+   * Makes a new key-encryption key and every slot that is to open it, in memory.
+   * @throws Fault VALIDATION_FAILED, CONFLICT, NOT_FOUND; SLOT_SECRET_WRONG, KEY_STORAGE naming the slot
+   */
+  prepareRekey(plan: RekeyPlan): Promise<PreparedRekey> {
+    const { directory, random } = this.#deps;
+    return prepareRekey({ directory, random, kek: this.#open() }, plan);
+  }
+
+  /**
+   * From here on the new key wraps, and both open. Durable when this returns: whatever happens, any slot, old or new, leads
+   * to both, until {@link finishRekey} has done everything.
+   */
+  beginRekey({ journal, kek }: PreparedRekey): void {
+    writeRekey(this.#deps.directory, journal);
+    this.#take(kek);
+  }
+
+  /**
+   * Exchanges the slots, seals the key files anew, wraps data and index keys anew, and forgets the old key. Each step can be done
+   * again; after each `step` is called. The unit that wraps the keys is recorded as `kek.replaced`.
+   * @throws Fault KEY_STORAGE, DISK_FULL, SEALED; what is left is done by the next call
+   */
+  async finishRekey(
+    { work, authority }: { readonly work: KeyWork; readonly authority: Authority },
+    step: () => Promise<void> = () => Promise.resolve(),
+  ): Promise<void> {
+    const { directory } = this.#deps;
+    const rekey = readRekey(directory);
+    if (rekey === undefined) return;
+    await installSlots(directory, rekey, step);
+    for (const custodian of this.#custodians) await custodian.reseal?.(step);
+    const kek = this.#open();
+    await work.run(authority, (tx) => {
+      const rewrapped = rewrapKeys(tx, kek);
+      if (rewrapped === 0) return;
+      const target = { kind: 'kek', id: rekey.id };
+      tx.record({ realm: null, action: 'kek.replaced', target, outcome: 'done', facts: { keys: rewrapped } });
+    });
+    await step();
+    this.#take(this.#open().alone());
+    removeRekey(directory);
+    await step();
   }
 
   /** Wipes the key-encryption key and drops every key made from it; everything answers Fault SEALED from here on. */
@@ -257,6 +322,12 @@ export class Custody implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.seal();
     for (const custodian of this.#custodians) await custodian[Symbol.asyncDispose]();
+  }
+
+  #take(kek: Kek): void {
+    this.#kek = kek;
+    this.#dataKeys.begin(kek);
+    this.#indexKeys.begin(kek);
   }
 
   #open(): Kek {

@@ -84,6 +84,22 @@ const DELETE_USAGE = statement<{ owner: RealmId; version: number }>()((db, p) =>
   db.deleteFrom('data_key_usage').where('realm_id', '=', p.owner).where('version', '=', p.version),
 );
 
+const SET_DATA_KEY = statement<Owned<WrappedKeyRow>>()((db, p) =>
+  db
+    .updateTable('data_keys')
+    .set({ wrapped: p.wrapped })
+    .where('realm_id', '=', p.owner)
+    .where('version', '=', p.version),
+);
+
+const SET_INDEX_KEY = statement<Owned<WrappedKeyRow>>()((db, p) =>
+  db
+    .updateTable('index_keys')
+    .set({ wrapped: p.wrapped })
+    .where('realm_id', '=', p.owner)
+    .where('version', '=', p.version),
+);
+
 /** `realm` is what a statement on realm-owned rows is bound to; these tables belong to the appliance. */
 type Owned<T extends { realm: RealmId }> = Omit<T, 'realm'> & { readonly owner: RealmId };
 
@@ -131,4 +147,14 @@ export function deleteDataKey(
 ): void {
   tx.run(DELETE_DATA_KEY, { owner, version });
   tx.run(DELETE_USAGE, { owner, version });
+}
+
+/** Stores a data key as it is wrapped now. The unit records why. */
+export function rewriteDataKey(tx: Tx, { realm: owner, version, wrapped }: WrappedKeyRow): void {
+  tx.run(SET_DATA_KEY, { owner, version, wrapped });
+}
+
+/** Stores an index key as it is wrapped now. The unit records why. */
+export function rewriteIndexKey(tx: Tx, { realm: owner, version, wrapped }: WrappedKeyRow): void {
+  tx.run(SET_INDEX_KEY, { owner, version, wrapped });
 }

@@ -77,7 +77,7 @@ export class DataKeys implements Sealer {
     this.#kek = kek;
     const spoken = new Map(listKeyUsage(reader).map((row) => [usageName(row), row.reserved]));
     for (const row of listDataKeys(reader)) {
-      const key = toKeyObject(kek.unwrap(placeOf(row), row.wrapped));
+      const key = toKeyObject(kek.unwrap(dataKeyPlace(row), row.wrapped));
       const reserved = present(spoken.get(usageName(row)), 'the uses of every data key are counted');
       const known = this.#realms.get(row.realm) ?? { versions: new Map<number, KeyObject>() };
       known.versions.set(row.version, key);
@@ -222,7 +222,7 @@ export class DataKeys implements Sealer {
   #make(tx: Tx, realm: RealmId, version: number): { current: VersionedKey; usage: KeyUsage } {
     if (this.#kek === null) throw sealed();
     const key = this.#random.bytes(KEY_BYTES);
-    const wrapped = this.#kek.wrap(placeOf({ realm, version }), key);
+    const wrapped = this.#kek.wrap(dataKeyPlace({ realm, version }), key);
     const reserved = this.#limits.block;
     insertDataKey(tx, { realm, version, wrapped }, reserved);
     const usage = new KeyUsage(this.#limits, { reserved, left: reserved });
@@ -261,7 +261,7 @@ export class DataKeys implements Sealer {
 }
 
 /** Where a data key is kept, as its wrapping knows it. */
-function placeOf({ realm, version }: { realm: RealmId; version: number }): string {
+export function dataKeyPlace({ realm, version }: { realm: RealmId; version: number }): string {
   return `data-key/${realm}/${version}`;
 }
 

@@ -35,7 +35,7 @@ export class IndexKeys implements Indexer {
   unlock(kek: Kek, reader: Reader): void {
     this.#kek = kek;
     for (const { realm, version, wrapped } of listIndexKeys(reader)) {
-      const key = toIndexKey(version, kek.unwrap(placeOf(realm, version), wrapped));
+      const key = toIndexKey(version, kek.unwrap(indexKeyPlace({ realm, version }), wrapped));
       this.#realms.set(realm, [key, ...(this.#realms.get(realm) ?? [])]);
     }
   }
@@ -98,13 +98,14 @@ export class IndexKeys implements Indexer {
   #make(tx: Tx, realm: RealmId, version: number): IndexKey {
     if (this.#kek === null) throw sealed();
     const key = this.#random.bytes(KEY_BYTES);
-    insertIndexKey(tx, { realm, version, wrapped: this.#kek.wrap(placeOf(realm, version), key) });
+    insertIndexKey(tx, { realm, version, wrapped: this.#kek.wrap(indexKeyPlace({ realm, version }), key) });
     return toIndexKey(version, key);
   }
 }
 
 /** Where an index key is kept, as its wrapping knows it. */
-function placeOf(realm: RealmId, version: number): string {
+/** Where an index key is kept, as its wrapping knows it. */
+export function indexKeyPlace({ realm, version }: { realm: RealmId; version: number }): string {
   return `index-key/${realm}/${version}`;
 }
 

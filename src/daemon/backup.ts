@@ -11,6 +11,7 @@ import { freeBytesOf } from '../storage/disk-guard.ts';
 import type { Authority } from '../storage/entry.ts';
 import { writeJobState } from '../storage/job-state-store.ts';
 import { demandPlaceForBackup } from './backup-place.ts';
+import { oneAtATime } from './one-at-a-time.ts';
 import type { Parts } from './parts.ts';
 import { VERSION } from './status.ts';
 
@@ -25,8 +26,6 @@ export interface BackupReport {
 
 const OWNER_ONLY = 0o600;
 const MIB = 1024 * 1024;
-/** Appliances of which a backup is being made: two at once would take each other's copy away half-written. */
-const busy = new WeakSet<Parts['directory']>();
 
 /**
  * Makes a sealed backup while requests are served, and counts it only when it was verified.
@@ -44,13 +43,8 @@ export async function createBackup(parts: Parts, authority: Authority, path: str
     const message = `${path} lies in the data directory and would be lost with it; name a file in another directory`;
     throw new Fault('VALIDATION_FAILED', message, { errors: [{ path: 'path', code: 'PATH', message }] });
   }
-  if (busy.has(directory)) throw new Fault('CONFLICT', 'another backup is being made; wait until it is done');
-  busy.add(directory);
-  try {
-    return await makeBackup(parts, authority, path);
-  } finally {
-    busy.delete(directory);
-  }
+  // Two at once would take each other's copy away half-written.
+  return oneAtATime(parts, 'another backup is being made', () => makeBackup(parts, authority, path));
 }
 
 /** The copy must not bring the appliance below its reserve: writers would be refused for the sake of a backup. */

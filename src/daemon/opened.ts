@@ -6,6 +6,7 @@ import { featureDeps, type FeatureDeps } from './features.ts';
 import { allJobs } from './jobs.ts';
 import { registerMetrics } from './metrics.ts';
 import { type Opening, openWith, type Parts, type Surroundings } from './parts.ts';
+import { finishRekey } from './rekey.ts';
 import type { SealControl } from './seal-routes.ts';
 import { type Answering, answering } from './server.ts';
 import { demandRecordedRows } from './doctor/accept-row.ts';
@@ -39,6 +40,7 @@ export interface Opened {
 export async function openAppliance(opening: Opening, around: Surroundings, how: OpenedHow): Promise<Opened> {
   const parts = await openWith(opening, around);
   try {
+    await finishRekey(parts);
     const deps = featureDeps(parts);
     const measuring = registerMetrics(parts, deps);
     await parts.disk.check();

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { Demand, Permit } from '../access/index.ts';
 import { type Route, routeOf } from '../http/route.ts';
 import type { Parts } from './parts.ts';
+import { rekey } from './rekey.ts';
 import { SLOT_SECRET } from './slot-wire.ts';
 import { addSlot, removeSlot, testSlot } from './slots.ts';
 
@@ -13,7 +14,12 @@ const params = z.strictObject({ name: slotName });
 const slotAnswer = z.looseObject({ name: z.string(), damaged: z.boolean() });
 const answers = { 200: z.strictObject({ data: slotAnswer }) };
 
-/** `/api/v1/system/slots`: what opens the appliance. */
+const namedSecrets = z
+  .array(z.strictObject({ name: slotName, secret: SLOT_SECRET }))
+  .max(32)
+  .default([]);
+
+/** `/api/v1/system/slots`, `/api/v1/system/rekey`: what opens the appliance, and what is opened. */
 export function slotRoutes(parts: Parts): Route<Permit, Demand>[] {
   return [
     route({
@@ -60,6 +66,21 @@ export function slotRoutes(parts: Parts): Route<Permit, Demand>[] {
         status: 200,
         body: { data: await testSlot(parts, permit, { name, secret }) },
       }),
+    }),
+    route({
+      ...common,
+      method: 'POST',
+      path: '/api/v1/system/rekey',
+      summary: 'Replace the key-encryption key; each slot stays with its secret, or goes',
+      body: z.strictObject({
+        keep: namedSecrets,
+        drop: z.array(slotName).max(32).default([]),
+        add: namedSecrets,
+      }),
+      answers: {
+        200: z.strictObject({ data: z.strictObject({ slots: z.array(z.string()), steps: z.int() }) }),
+      },
+      handle: async ({ permit, body }) => ({ status: 200, body: { data: await rekey(parts, permit, body) } }),
     }),
   ];
 }

@@ -3,6 +3,7 @@ import { Fault } from '../faults.ts';
 import { append } from '../ledger/index.ts';
 import { Secret } from '../lib/secret.ts';
 import type { Authority } from '../storage/entry.ts';
+import { oneAtATime } from './one-at-a-time.ts';
 import type { Parts } from './parts.ts';
 import { secretOf, type SlotSecretText } from './slot-wire.ts';
 
@@ -12,10 +13,7 @@ export interface SlotRequest {
   readonly secret: SlotSecretText;
 }
 
-type SlotParts = Pick<Parts, 'custody' | 'work' | 'time'>;
-
-/** Appliances of which a slot is being looked at or changed: stretching a passphrase takes 128 MB. */
-const busy = new WeakSet<Parts['custody']>();
+type SlotParts = Pick<Parts, 'custody' | 'directory' | 'work' | 'time'>;
 
 /**
  * Adds a slot while requests are served.
@@ -68,15 +66,9 @@ export function testSlot(
   });
 }
 
-async function alone<T>({ custody }: SlotParts, body: () => Promise<T>): Promise<T> {
-  if (busy.has(custody))
-    throw new Fault('CONFLICT', 'another slot is being worked on; wait until that is done');
-  busy.add(custody);
-  try {
-    return await body();
-  } finally {
-    busy.delete(custody);
-  }
+/** Stretching a passphrase takes 128 MB, and a backup must not be made of slots that change. */
+function alone<T>(parts: SlotParts, body: () => Promise<T>): Promise<T> {
+  return oneAtATime(parts, 'another slot is being worked on', body);
 }
 
 async function record(

@@ -10,6 +10,7 @@ const FORCING_NOUNS: ReadonlySet<string> = new Set([
   'data_key',
   'index_key',
   'slot',
+  'kek',
   'api_key',
   'key',
   // operators

@@ -56,6 +56,13 @@ export function temporaryDirectory(): string {
 
 /** A migrated database in a temporary directory. */
 export async function openKeyStore(directory = temporaryDirectory()): Promise<KeyStore> {
+  const store = await openStoreIn(directory);
+  onTestFinished(() => closeKeyStore(store));
+  return store;
+}
+
+/** A migrated database in a directory that the caller looks after; he closes it, too. */
+export async function openStoreIn(directory: string): Promise<KeyStore> {
   const database = Database.openWriter(join(directory, 'mintmark.db'));
   await migrate(database);
   const entries: EntryDraft[] = [];
@@ -68,9 +75,7 @@ export async function openKeyStore(directory = temporaryDirectory()): Promise<Ke
     },
     monotonic: () => performance.now(),
   });
-  const store = { directory, database, work, entries };
-  onTestFinished(() => closeKeyStore(store));
-  return store;
+  return { directory, database, work, entries };
 }
 
 /** Closes a store that may have been closed before. */

@@ -25,6 +25,8 @@ describe('actions that are signed before the answer', () => {
       'appliance.unsealed',
       'clock.trusted',
       'data_key.rotated',
+      'kek.replaced',
+      'kek.replacing',
       'restore.completed',
       'row.accepted',
       'signing_key.created',

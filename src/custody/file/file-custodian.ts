@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Fault } from '../../faults.ts';
 import { invariant } from '../../lib/invariant.ts';
@@ -14,7 +15,7 @@ import {
 import { readSmallFile, writeDurably } from '../durable-file.ts';
 import { type Kek, sealed } from '../kek.ts';
 import { GivenHandles, keyHandle } from '../key-handle.ts';
-import { openKeyFile, sealKeyFile } from './key-file.ts';
+import { openKeyFile, resealKeyFile, sealKeyFile } from './key-file.ts';
 import { PrivateKeys } from './private-keys.ts';
 
 /** Where the file custodian keeps its keys, and under what. */
@@ -95,6 +96,16 @@ export class FileCustodian implements KeyCustodian {
     return Promise.resolve();
   }
 
+  async reseal(step: () => Promise<void>): Promise<void> {
+    const by = { kek: this.#openKek(), random: this.#config.random };
+    for (const kid of this.#kidsOnDisk()) {
+      const path = this.#pathOf(kid);
+      const resealed = resealKeyFile(kid, readSmallFile(path) ?? Buffer.alloc(0), by);
+      if (resealed !== undefined) writeDurably(path, resealed, { replace: true });
+      await step();
+    }
+  }
+
   /** Drops every private key from memory. */
   lock(): void {
     this.#keys.clear();
@@ -119,6 +130,13 @@ export class FileCustodian implements KeyCustodian {
     const kek = this.#config.kek();
     if (kek === null) throw sealed();
     return kek;
+  }
+
+  #kidsOnDisk(): string[] {
+    const names = readdirSync(join(this.#config.directory, 'keys')).sort();
+    return names
+      .filter((name) => KID.test(name.slice(0, -'.key'.length)))
+      .map((name) => name.slice(0, -'.key'.length));
   }
 
   #pathOf(kid: string): string {

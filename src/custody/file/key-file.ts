@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto';
 import { Fault } from '../../faults.ts';
 import type { Random } from '../../lib/random.ts';
 import type { KeyAlgorithm, KeyPurpose } from '../custodian.ts';
@@ -49,11 +50,40 @@ export function openKeyFile(bytes: Buffer, header: KeyFileHeader, kek: Kek): Buf
   const nonce = body.subarray(0, NONCE_BYTES);
   const aad = Buffer.from(line, 'utf8');
   try {
-    return gcmDecrypt(kek.sealingKey(placeOf(header.kid)), { nonce, aad }, body.subarray(NONCE_BYTES));
+    return kek.unseal(placeOf(header.kid), (key) =>
+      gcmDecrypt(key, { nonce, aad }, body.subarray(NONCE_BYTES)),
+    );
   } catch (cause) {
     if (cause instanceof Fault && cause.code === 'SEALED') throw cause;
     throw damaged(header, cause);
   }
+}
+
+/**
+ * The bytes of a key file under the key-encryption key of today; undefined: they are.
+ * @throws Fault KEY_STORAGE when neither it nor the one before opens them; SEALED
+ */
+export function resealKeyFile(
+  kid: string,
+  bytes: Buffer,
+  by: { readonly kek: Kek; readonly random: Random },
+): Buffer | undefined {
+  const [line = '', body = ''] = bytes.toString('utf8').split('\n');
+  const sealed = Buffer.from(body, 'base64');
+  const parameters = { nonce: sealed.subarray(0, NONCE_BYTES), aad: Buffer.from(line, 'utf8') };
+  const open = (key: KeyObject): Buffer => gcmDecrypt(key, parameters, sealed.subarray(NONCE_BYTES));
+  const key = by.kek.sealingKey(placeOf(kid));
+  try {
+    open(key).fill(0);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+  }
+  const pkcs8 = by.kek.unseal(placeOf(kid), open);
+  const nonce = by.random.bytes(NONCE_BYTES);
+  const encrypted = gcmEncrypt(key, { nonce, aad: parameters.aad }, pkcs8);
+  pkcs8.fill(0);
+  return Buffer.from(`${line}\n${Buffer.concat([nonce, encrypted]).toString('base64')}\n`, 'utf8');
 }
 
 function headerLine({ kid, purpose, algorithm, publicKey }: KeyFileHeader): string {

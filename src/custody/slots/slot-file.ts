@@ -101,6 +101,35 @@ export function readSlotFile(name: string, bytes: Buffer): SlotRecord {
  * @throws Fault KEY_STORAGE when the file is damaged or was tampered with
  */
 export async function openSlotFile(name: string, bytes: Buffer, secret: SlotSecret): Promise<Kek> {
+  return withOpened({ name, bytes, secret }, ({ wrapped }, keys) => {
+    return new Kek(new Secret(unwrapKey(keys.of('wrap'), Buffer.from(wrapped, 'base64'))));
+  });
+}
+
+/**
+ * The same slot, opened by the same secret, with another key-encryption key in it.
+ * @throws as {@link openSlotFile}
+ */
+export function rewrapSlotFile(file: SlotToOpen, kek: Kek): Promise<Buffer> {
+  return withOpened(file, ({ v, name, kind, createdAt, salt, check }, keys) => {
+    const wrapped = kek.wrapSelf(keys.of('wrap')).toString('base64');
+    const body = { v, name, kind, createdAt, salt, check, wrapped };
+    const authentic = { ...body, mac: keys.mac(body) };
+    return encode({ ...authentic, digest: digestOf(authentic) });
+  });
+}
+
+/** A slot file and a secret that is to open it. */
+export interface SlotToOpen {
+  readonly name: string;
+  readonly bytes: Buffer;
+  readonly secret: SlotSecret;
+}
+
+async function withOpened<T>(
+  { name, bytes, secret }: SlotToOpen,
+  use: (record: SlotRecord, keys: SlotKeys) => T,
+): Promise<T> {
   const record = readSlotFile(name, bytes);
   if (record.kind !== secret.kind) throw wrongSecret(name, secret);
   const keys = await SlotKeys.derive(secret, { name, salt: Buffer.from(record.salt, 'base64') });
@@ -109,7 +138,7 @@ export async function openSlotFile(name: string, bytes: Buffer, secret: SlotSecr
     const { v, kind, createdAt, salt, check, wrapped } = record;
     if (!sameText(keys.mac({ v, name, kind, createdAt, salt, check, wrapped }), record.mac))
       throw damaged(name);
-    return new Kek(new Secret(unwrapKey(keys.of('wrap'), Buffer.from(wrapped, 'base64'))));
+    return use(record, keys);
   } finally {
     keys.wipe();
   }

@@ -59,6 +59,16 @@ export function writeSlot(directory: string, { name, bytes }: SlotFile): void {
   writeDurably(pathOf(directory, name), bytes, { replace: false });
 }
 
+/** Writes the file of a slot, over the one of that name if there is one; durable when this returns. @throws Fault DISK_FULL */
+export function replaceSlot(directory: string, { name, bytes }: SlotFile): void {
+  writeDurably(pathOf(directory, name), bytes, { replace: true });
+}
+
+/** Removes the file of a slot that other slots have taken the place of. */
+export function discardSlot(directory: string, name: string): void {
+  removeDurably(pathOf(directory, name));
+}
+
 /** The name of a new slot of a kind when nobody chose one: the kind, or the kind with the next number. */
 export function freeSlotName(directory: string, kind: SlotKind): string {
   const taken = new Set(slotNames(directory));
