@@ -31,6 +31,8 @@ const EXAMPLES: Readonly<Record<string, unknown>> = {
   'pkcs11.parameters': "configdir='sql:/var/lib/mintmark-token'",
   'pkcs11.token': 'pkcs11:token=mintmark;serial=0123456789abcdef',
   'pkcs11.pinSource': '/etc/mintmark/credentials/pin',
+  'pkcs11.copyToken': 'pkcs11:token=mintmark-copy;serial=fedcba9876543210',
+  'pkcs11.copyPinSource': '/etc/mintmark/credentials/copy-pin',
 };
 
 function toml(value: unknown): string {

@@ -24,7 +24,7 @@ export function challenge(random: Random): Buffer {
   return Buffer.concat([text(PROOF_PREFIX), random.bytes(PROOF_BYTES)]);
 }
 
-/** 64 raw bytes, verified: whatever the module computed, and whichever key it took for ours. */
+/** A signature, 64 raw bytes, verified: whatever the module computed, and whichever key it took for ours. */
 export async function signBy(
   signer: Signer,
   key: KeyOnToken,
