@@ -56,5 +56,15 @@ export const tenantResource: Resource = {
         ...LIMITS,
       ],
     },
+    {
+      name: 'erase',
+      help: 'erase a tenant with its licences, machines and keys, for good',
+      args: ['id'],
+      method: 'POST',
+      path: '/tenants/{id}/erase',
+      options: [
+        { flags: '--confirm <code>', field: 'confirm', help: 'the code of the tenant', required: true },
+      ],
+    },
   ],
 };

@@ -3,6 +3,7 @@ import type { EpochMs } from '../lib/clock.ts';
 import type { Random } from '../lib/random.ts';
 import type { RealmId } from '../storage/realm-scope.ts';
 import type { Authority } from '../storage/journal.ts';
+import { dropRealmKeys } from '../storage/erase-store.ts';
 import type { Reader, Tx } from '../storage/tx.ts';
 import { type BackupKey, makeBackupKey } from './backup-key.ts';
 import { type CustodianHealth, DEFAULT_CUSTODIAN, type KeyCustodian, type KeyPurpose } from './custodian.ts';
@@ -172,6 +173,13 @@ export class Custody implements AsyncDisposable {
   /** Ends an older data key of a realm, inside a unit of the caller, who records it and knows that nothing is under it. */
   destroyDataKey(tx: Tx, realm: RealmId, version: number): void {
     this.#dataKeys.destroy(tx, realm, version);
+  }
+
+  /** Destroys the data and index keys of a realm, inside a unit of the caller, who records it. Nothing of it opens again. */
+  destroyRealmKeys(tx: Tx, realm: RealmId): void {
+    dropRealmKeys(tx, realm);
+    this.#dataKeys.forget(tx, realm);
+    this.#indexKeys.forget(tx, realm);
   }
 
   /** A new index key for a realm, inside a unit of the caller, who records it. Look-ups try every version. */

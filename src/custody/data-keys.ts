@@ -169,6 +169,11 @@ export class DataKeys implements Sealer {
     });
   }
 
+  /** Drops the keys of a realm whose rows are deleted in this unit. */
+  forget(tx: Tx, realm: RealmId): void {
+    tx.afterCommit(() => this.#realms.delete(realm));
+  }
+
   /** Realms with values under older keys than the one that seals now, and which those are. */
   outdated(): { readonly realm: RealmId; readonly version: number; readonly older: readonly number[] }[] {
     return [...this.#realms].flatMap(

@@ -79,6 +79,11 @@ export class IndexKeys implements Indexer {
     return { version: made.version };
   }
 
+  /** Drops the keys of a realm whose rows are deleted in this unit. */
+  forget(tx: Tx, realm: RealmId): void {
+    tx.afterCommit(() => this.#realms.delete(realm));
+  }
+
   digest(realm: RealmId, name: IndexName, value: string): KeyedDigest {
     return keyedDigest(newest(this.#versionsOf(realm)), nameOf(realm, name), value);
   }

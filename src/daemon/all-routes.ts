@@ -32,6 +32,7 @@ import { limitProducts } from './limit-products.ts';
 import { PRODUCT_RULES } from './product-rules.ts';
 import { VERSION } from './status.ts';
 import { ANYBODY, type SealControl, sealRoutes } from './seal-routes.ts';
+import { eraseRoutes } from './erase-routes.ts';
 import { dataKeyRoutes } from './data-key-routes.ts';
 import { slotRoutes } from './slot-routes.ts';
 import { sweepRoutes } from './sweep-routes.ts';
@@ -61,6 +62,7 @@ export function allRoutes(parts: Parts, deps: FeatureDeps, control: SealControl)
     ...slotRoutes(parts),
     ...dataKeyRoutes(parts),
     ...tokenRoutes(parts),
+    ...eraseRoutes(deps),
     ...sweepRoutes(parts),
   ];
   const routes: Route<Permit, Demand>[] = [...features, ...own, ...operator]

@@ -16,6 +16,7 @@ import { DAY, SECOND } from '../lib/clock.ts';
 import { PURGE_EVERY_MS, purgeExpired } from '../storage/idempotency-store.ts';
 import { SYSTEM_REALM } from '../storage/realm-scope.ts';
 import { refusalIn } from '../states.ts';
+import { eraseJob } from './erase-tenant.ts';
 import type { FeatureDeps } from './features.ts';
 import type { Parts } from './parts.ts';
 
@@ -45,6 +46,7 @@ export function allJobs(parts: Parts, deps: FeatureDeps): Job[] {
     ...deliveryJobs({ ...deps, realms: () => [SYSTEM_REALM, ...realms()] }),
     ...storageJobs(parts, deps),
     resealJob(parts, deps),
+    eraseJob({ ...deps, custody: parts.custody }, deps.mayRunJobs),
     loadJob(parts, deps),
     signerJob(parts),
   ];
