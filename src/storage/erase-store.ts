@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely';
 import type { EpochMs } from '../lib/clock.ts';
 import { writeJobState } from './job-state-store.ts';
-import type { RealmId } from './realm-scope.ts';
+import { type RealmId, SYSTEM_REALM } from './realm-scope.ts';
 import type { Schema } from './schema.ts';
 import { statement, type Statement } from './statement.ts';
 import type { TableName } from './tables.ts';
@@ -131,12 +131,12 @@ const REMOVE_PRIVATE = statement<{ position: number }>()((db, p) =>
   db.deleteFrom('ledger_private').where('position', '=', p.position),
 );
 
-const LICENSE_KEYS = statement<{ after: Buffer; afterOwner: number; limit: number }>()((db, p) =>
+const LICENSE_KEYS = statement<{ after: Buffer; afterOwner: RealmId; limit: number }>()((db, p) =>
   db
     .selectFrom('license_directory')
     .select(['key_hash as key', 'realm_id as owner'])
     .where('key_hash', '>=', p.after)
-    .where((eb) => eb.or([eb('key_hash', '>', p.after), eb('realm_id', '>', p.afterOwner as RealmId)]))
+    .where((eb) => eb.or([eb('key_hash', '>', p.after), eb('realm_id', '>', p.afterOwner)]))
     .orderBy('key_hash')
     .orderBy('realm_id')
     .limit(p.limit),
@@ -168,7 +168,7 @@ export const WALKED_TABLES: readonly WalkedTable[] = [
   {
     table: 'license_directory',
     erase: (tx, realm, { place, limit }) => {
-      const rows = tx.all(LICENSE_KEYS, { after: bytesAt(place), afterOwner: place?.[1] ?? -1, limit });
+      const rows = tx.all(LICENSE_KEYS, { after: bytesAt(place), afterOwner: place?.[1] ?? SYSTEM_REALM, limit });
       return walked({ rows, limit }, realm, (key) =>
         tx.run(REMOVE_LICENSE_KEY, { hash: hashOf(key), owner: realm }),
       );

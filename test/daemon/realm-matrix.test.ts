@@ -11,6 +11,7 @@ const BODIES: Readonly<Record<string, (ids: Ids) => unknown>> = {
   'PATCH /licenses/{id}': () => ({ name: 'Taken over' }),
   'PATCH /machines/{id}': () => ({ name: 'Taken over' }),
   'PUT /licenses/{id}/entitlements/{entitlementId}': () => ({}),
+  'POST /tenants/{id}/erase': () => ({ confirm: 'dev' }),
   'POST /licenses/{id}/suspend': () => ({ reason: 'x' }),
   'POST /licenses/{id}/reinstate': () => ({}),
   'POST /licenses/{id}/renew': () => ({ days: 1 }),
