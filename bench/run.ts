@@ -12,6 +12,7 @@ import { bytesCase } from './cases/bytes.ts';
 import { checkoutCase } from './cases/checkout.ts';
 import { createCase } from './cases/create.ts';
 import { mixedCase } from './cases/mixed.ts';
+import { resealingCase } from './cases/resealing.ts';
 import { startupCase } from './cases/startup.ts';
 import { validateCase, validateSignedCase } from './cases/validate.ts';
 import { verifyLibraryCase } from './cases/verify-library.ts';
@@ -36,6 +37,7 @@ const HTTP_CASES: Readonly<Record<string, (stage: Stage) => Promise<BenchRow[]>>
   'activate-one': activateOneCase,
   'activate-each': activateEachCase,
   'verify-library': verifyLibraryCase,
+  resealing: resealingCase,
 };
 
 interface Place {

@@ -168,7 +168,11 @@ export const WALKED_TABLES: readonly WalkedTable[] = [
   {
     table: 'license_directory',
     erase: (tx, realm, { place, limit }) => {
-      const rows = tx.all(LICENSE_KEYS, { after: bytesAt(place), afterOwner: place?.[1] ?? SYSTEM_REALM, limit });
+      const rows = tx.all(LICENSE_KEYS, {
+        after: bytesAt(place),
+        afterOwner: place?.[1] ?? SYSTEM_REALM,
+        limit,
+      });
       return walked({ rows, limit }, realm, (key) =>
         tx.run(REMOVE_LICENSE_KEY, { hash: hashOf(key), owner: realm }),
       );
