@@ -187,7 +187,10 @@ const rooms = [
     severity: 'error',
     from: {
       path: '^src/issuing/',
-      pathNot: '/(checkout[a-z-]*|publish[a-z-]*|index|jobs|routes|[a-z-]+-store)\\.ts$',
+      pathNot: [
+        '/(checkout[a-z-]*|publish[a-z-]*|index|jobs|routes|[a-z-]+-store)\\.ts$',
+        '^src/issuing/signing-keys/',
+      ],
     },
     to: {
       path: [

@@ -39,6 +39,11 @@ export const FAULTS = {
     'Configuration is not valid',
     'Correct what is named; `mintmark config show` prints every setting in force.',
   ),
+  CONFIRMATION_REQUIRED: row(
+    422,
+    'Confirm what this entails',
+    'Send the sentence of the message, to the letter, as `confirm`.',
+  ),
   CONFLICT: row(409, 'Conflicts with the present state', 'Read the resource again and decide anew.'),
   CURSOR_INVALID: row(400, 'Cursor is not valid for this list', 'Start again without a cursor.'),
   DATA_DIRECTORY_IN_USE: row(

@@ -188,6 +188,23 @@ export const SETTINGS = {
       'Purposes whose new keys are made in sealed files although custodian is pkcs11, such as response, which signs most.',
     ),
   },
+  signingKeys: {
+    leadDays: setting(
+      z.int().min(0).max(3650),
+      90,
+      'How long a new key is in the trust bundle before it signs: as long as the slowest verifier takes to get a bundle.',
+    ),
+    reminderDays: setting(
+      z.int().min(1).max(3650),
+      365,
+      'Age of a licence key at which status and an event ask for another one, and how long until they ask again. It is never rotated by itself.',
+    ),
+    rotateDays: setting(
+      z.int().min(30).max(3650).nullable(),
+      null,
+      'Age at which response, token and revocation keys get a successor by themselves. Null: never.',
+    ),
+  },
   pkcs11: {
     module: setting(
       optionalPath,

@@ -116,6 +116,12 @@ export interface KeyCustodian extends AsyncDisposable {
    * turn one key into another.
    */
   sign(handle: KeyHandle, message: Buffer, options?: { deadlineMs?: number }): Promise<Buffer>;
+  /**
+   * Has the private half of a key sign something fresh, and verifies that with the public key. What is signed is chosen here
+   * and begins with what no purpose signs, so that the proof is good for nothing else.
+   * @throws Fault KEY_STORAGE when the private half is gone or another's; SIGNER_UNAVAILABLE, SIGNER_REFUSED, SIGNER_BUSY, SEALED
+   */
+  prove(handle: KeyHandle): Promise<void>;
   health(): CustodianHealth;
   /** Looks whether it still works, and brings back what can come back; called every few seconds, result in `health`. */
   check(): Promise<void>;

@@ -26,12 +26,14 @@ export {
 export { type JoseAlgorithm, type KeyJwk, spkiFingerprint } from './key-id.ts';
 export {
   APPLIANCE_SCOPE,
+  describeKey,
   inState,
   Keyring,
   type KeyScope,
   type NewKey,
   NO_COPY,
   realmScope,
+  type Registration,
   type SigningKey,
   signingKeyColumns,
   type SigningKeyState,

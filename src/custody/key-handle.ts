@@ -31,10 +31,15 @@ export class GivenHandles {
     return handle;
   }
 
+  /** @throws InvariantViolation when the handle was not given here */
+  own(handle: KeyHandle): KeyHandle {
+    invariant(this.#rules.has(handle), 'a handle is used with the custodian that gave it');
+    return handle;
+  }
+
   /** @throws InvariantViolation when the handle was not given here, or its key must not sign this message */
   demand(handle: KeyHandle, message: Buffer): void {
-    const rule = this.#rules.get(handle);
-    invariant(rule !== undefined, 'a handle is used with the custodian that gave it');
-    invariant(rule(message), `a ${handle.purpose} key never signs a message of this form`);
+    const rule = this.#rules.get(this.own(handle));
+    invariant(rule?.(message), `a ${handle.purpose} key never signs a message of this form`);
   }
 }

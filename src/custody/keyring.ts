@@ -150,8 +150,7 @@ export class Keyring {
         `signing key ${kid} is ${key?.state ?? 'unknown'} and does not sign`,
       );
     }
-    const handle = this.#handles.get(kid) ?? (await this.#findAgain(key));
-    return this.#custodian(key.custodian).sign(handle, message, options);
+    return this.#custodian(key.custodian).sign(await this.#handleOf(key), message, options);
   }
 
   /** Signs with the active key of a purpose and scope. @throws as {@link activeKey} and {@link sign} */
@@ -230,6 +229,20 @@ export class Keyring {
     return this.#custodian(custodian).sign(handle, message);
   }
 
+  /** Signs with a key that is pending: what must be signed for the unit that activates it. @throws as {@link sign} */
+  async signAhead(kid: string, message: Buffer): Promise<Buffer> {
+    const key = this.#keys.get(kid);
+    invariant(key?.state === 'pending', 'only a pending key signs for what will make it active');
+    return this.#custodian(key.custodian).sign(await this.#handleOf(key), message);
+  }
+
+  /** Has a key prove, in whatever state, that its private half is there. @throws Fault NOT_FOUND; as the custodian's `prove` */
+  async prove(kid: string): Promise<void> {
+    const key = this.#keys.get(kid);
+    if (key === undefined) throw new Fault('NOT_FOUND', `there is no signing key ${kid}`);
+    await this.#custodian(key.custodian).prove(this.#handles.get(kid) ?? (await this.#find(key)));
+  }
+
   /**
    * Stores a new key inside a unit of the caller, who records `signing_key.created` with `signingKeyColumns`; from the
    * commit on it can be used.
@@ -237,10 +250,6 @@ export class Keyring {
    */
   register(tx: Tx, made: NewKey, as: Registration): SigningKey {
     const key = describeKey(made, as);
-    const holder = this.#active.get(placeOf(key.purpose, key));
-    if (key.state === 'active' && holder !== undefined) {
-      throw new Fault('CONFLICT', `signing key ${holder} is the active ${key.purpose} key; retire it first`);
-    }
     if (key.state === 'active') this.demandCopied(key);
     insertSigningKey(tx, key);
     tx.afterCommit(() => {
@@ -303,6 +312,10 @@ export class Keyring {
       if (!left) throw error;
       this.#unfound.set(key.kid, error.message);
     }
+  }
+
+  async #handleOf(key: SigningKey): Promise<KeyHandle> {
+    return this.#handles.get(key.kid) ?? (await this.#findAgain(key));
   }
 
   /** Whoever wants a signature is told that there is none now; why, the custodian's health says. */

@@ -1,3 +1,4 @@
+import type { Random } from '../lib/random.ts';
 import type { KeyPurpose } from './custodian.ts';
 import type { JoseAlgorithm } from './key-id.ts';
 
@@ -28,6 +29,18 @@ const PURPOSES: Readonly<Record<KeyPurpose, PurposeRow>> = {
   grant: { typ: ['mm-grant+jws', 'mm-update+jws'] },
   site: { prefixes: ['license/', 'machine/', 'key/'], typ: ['license+jwt', 'mm-usage+jws'] },
 };
+
+/** No purpose signs it and no format of ours begins so. */
+const PROOF_PREFIX = 'mintmark-proof/';
+const PROOF_BYTES = 32;
+
+/**
+ * What a key signs to prove that it is there: a prefix of no purpose and 32 random bytes. Whoever saw such a proof can present it
+ * for nothing.
+ */
+export function proofChallenge(random: Random): Buffer {
+  return Buffer.concat([Buffer.from(PROOF_PREFIX, 'ascii'), random.bytes(PROOF_BYTES)]);
+}
 
 /** Says of a message whether one key may sign it. */
 export type MessageRule = (message: Buffer) => boolean;

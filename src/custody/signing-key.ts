@@ -60,14 +60,14 @@ interface StateRow {
 }
 
 /**
- * The life of a signing key. `retiring` keys verify and no longer sign, with two exceptions: a licence key signs for the
- * products that name it (their applications may have it compiled in), and a ledger key the one checkpoint by which it
- * hands over to the next (docs/adr/0020-life-of-signing-keys.md).
+ * The life of a signing key. `retiring` keys verify and no longer sign, with three exceptions: a licence key signs for the
+ * products that name it (their applications may have it compiled in), a root signs bundles together with its successor (not
+ * everybody has seen the first of those), and a ledger key the one checkpoint by which it hands over to the next (docs/adr/0020-life-of-signing-keys.md).
  */
 export const KEY_STATES: Readonly<Record<SigningKeyState, StateRow>> = {
   pending: { signs: [], next: ['active', 'retired', 'compromised'] },
   active: { signs: 'every', next: ['retiring', 'compromised'] },
-  retiring: { signs: ['license', 'ledger'], next: ['retired', 'compromised'] },
+  retiring: { signs: ['root', 'license', 'ledger'], next: ['retired', 'compromised'] },
   retired: { signs: [], next: ['compromised'] },
   compromised: { signs: [], next: [] },
 };

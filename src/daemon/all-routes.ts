@@ -12,7 +12,7 @@ import { eventRoutes } from '../delivery/index.ts';
 import { openApiDocument } from '../http/openapi.ts';
 import type { Route } from '../http/route.ts';
 import { metricsRoute, standingRoutes } from '../http/standing-routes.ts';
-import { issuingRoutes } from '../issuing/index.ts';
+import { issuingRoutes, signingKeyRoutes } from '../issuing/index.ts';
 import { auditRoutes } from '../ledger/index.ts';
 import {
   analyticsRoutes,
@@ -56,7 +56,12 @@ export function allRoutes(parts: Parts, deps: FeatureDeps, control: SealControl)
     ...auditRoutes(deps),
   ].map(gate);
   // These say by themselves what they are: validation, heartbeat, activation, checkout.
-  const own = [...validationRoutes(deps), ...machineRoutes(deps), ...issuingRoutes(deps)];
+  const own = [
+    ...validationRoutes(deps),
+    ...machineRoutes(deps),
+    ...issuingRoutes(deps),
+    ...signingKeyRoutes(deps),
+  ];
   const operator = [
     ...systemRoutes(parts),
     ...slotRoutes(parts),

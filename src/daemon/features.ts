@@ -14,8 +14,10 @@ import {
 } from '../licensing/index.ts';
 import { DAY, type EpochMs, HOUR } from '../lib/clock.ts';
 import type { RealmId } from '../storage/realm-scope.ts';
+import { listRealms } from '../storage/realms.ts';
 import { type Activity, refusalIn } from '../states.ts';
 import { callerMemory } from './callers.ts';
+import { hasHandedOver } from './ledger-signers.ts';
 import type { Parts } from './parts.ts';
 
 /** Everything the features ask for, by the names they ask for it; each of them sees only what it declares. */
@@ -37,6 +39,7 @@ export function featureDeps(parts: Parts) {
   return {
     ...{ work, read: work.read, sealer, indexer, random, time, outbox, realms, clock },
     ...callerMemory(parts),
+    ...keyDeps(parts),
     branch: () => identity.branch,
     admit: (activity: Activity) => admit(parts, activity),
     policies: new PolicyCache(),
@@ -109,6 +112,20 @@ function revocationListsOf(parts: Parts): RevocationLists {
       log.error('no new revocation list', { error });
     },
   });
+}
+
+/** What the life of signing keys asks for. */
+function keyDeps(parts: Parts) {
+  const { leadDays, reminderDays, rotateDays } = parts.config.signingKeys;
+  return {
+    leadMs: leadDays * DAY,
+    reminderMs: reminderDays * DAY,
+    rotateMs: rotateDays === null ? null : rotateDays * DAY,
+    ledgerOrigin: parts.identity.origin,
+    ledgerHandedOver: () => hasHandedOver(parts),
+    tenantCode: (tenantId: string) =>
+      listRealms(parts.work.read).find((realm) => realm.tenantId === tenantId)?.tenantCode ?? null,
+  };
 }
 
 /** @throws Fault of the state in which `activity` is not done */

@@ -1,7 +1,7 @@
 import { accessJobs } from '../access/index.ts';
 import { RESEAL_JOB } from '../custody/index.ts';
 import { deliveryJobs } from '../delivery/index.ts';
-import { revocationJobs } from '../issuing/index.ts';
+import { revocationJobs, signingKeyJobs } from '../issuing/index.ts';
 import { ledgerJobs } from '../ledger/index.ts';
 import {
   analyticsJobs,
@@ -43,6 +43,7 @@ export function allJobs(parts: Parts, deps: FeatureDeps): Job[] {
     ...productJobs({ ...deps, realms }),
     ...purgeJobs({ ...deps, realms }),
     ...revocationJobs({ ...deps, realms, mayIssue: () => refusalIn(parts.states(), 'issue') === null }),
+    ...signingKeyJobs(deps),
     ...deliveryJobs({ ...deps, realms: () => [SYSTEM_REALM, ...realms()] }),
     ...storageJobs(parts, deps),
     resealJob(parts, deps),

@@ -21,7 +21,6 @@ import {
   Checkpointer,
   Ledger,
   ledgerPublicKeys,
-  ledgerSigner,
   ledgerVerifierKey,
   Refusals,
   type TreeHead,
@@ -38,6 +37,7 @@ import { openTrustedClock, systemBoot, type TrustedClock } from '../storage/trus
 import { readerOf } from '../storage/tx.ts';
 import { UnitOfWork } from '../storage/unit-of-work.ts';
 import { type Identity, readIdentity } from './identity.ts';
+import { ledgerSigners } from './ledger-signers.ts';
 import { RealmDirectory } from '../access/index.ts';
 
 /** What the process gives the appliance. */
@@ -132,7 +132,7 @@ async function assemble(opening: Opening, core: Core, around: Surroundings): Pro
     work,
     anchor,
     origin: identity.origin,
-    signers: () => [ledgerSignerOf(core)],
+    signers: () => ledgerSigners(core),
     clock: around.clock,
     everyEntries: config.ledger.checkpointEntries,
     maySign: () => mayCheckpoint(core, states()),
@@ -224,11 +224,6 @@ function diskGuardOf({ config, directory }: Opening, work: UnitOfWork<TreeHead>)
     freeBytes: () => freeBytesOf(directory.paths.root),
     writesFail: () => work.diskFull,
   });
-}
-
-function ledgerSignerOf({ identity, keyring }: Core) {
-  const key = keyring.activeKey('ledger', APPLIANCE_SCOPE);
-  return ledgerSigner(identity.origin, key, (message) => keyring.sign(key.kid, message));
 }
 
 async function compareAnchor(given: {

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { firstLedgerKey, formatVerifierKey } from '../ledger/index.ts';
+import { licenseKeysDue } from '../issuing/index.ts';
 import { isoTime } from '../lib/clock.ts';
+import { present } from '../lib/invariant.ts';
 import { readJobState } from '../storage/job-state-store.ts';
 import type { Parts } from './parts.ts';
 import { heldSweeps } from './sweep-routes.ts';
@@ -51,6 +53,7 @@ export async function readStatus(parts: Parts) {
     warnings: [
       ...withoutCopy(parts),
       ...keyring.unfound().map(({ kid, reason }) => `signing key ${kid} was not found: ${reason}`),
+      ...oldKeys(parts),
       ...directory.warnings,
       ...(backup.warning === null ? [] : [backup.warning]),
     ],
@@ -67,6 +70,16 @@ function withoutCopy({ keyring }: Parts): string[] {
 }
 
 const DAY_MS = 86_400_000;
+
+/** Licence keys that have signed for so long that somebody should think of rotating them. */
+function oldKeys({ keyring, time, config, realms }: Parts): string[] {
+  const reminderMs = config.signingKeys.reminderDays * DAY_MS;
+  return licenseKeysDue({ keyring, time, reminderMs }).map(({ kid, realm, notBefore }) => {
+    const { tenantCode, environment } = realms.name(present(realm, 'a licence key belongs to a realm'));
+    const since = isoTime(notBefore).slice(0, 10);
+    return `licence key ${kid} of ${tenantCode} ${environment} signs since ${since}: think of \`mintmark keys rotate\``;
+  });
+}
 
 /** When the last verified backup was made, and whether that is too long ago. */
 function backupStatus({ work, time }: Parts, warnAfterDays: number) {

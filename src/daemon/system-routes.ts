@@ -2,12 +2,10 @@ import { isAbsolute } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { z } from 'zod';
 import type { Demand, Permit } from '../access/index.ts';
-import { NO_COPY } from '../custody/index.ts';
 import { Fault } from '../faults.ts';
 import { type Route, routeOf } from '../http/route.ts';
 import { exportLedger } from '../ledger/index.ts';
 import { isoTime } from '../lib/clock.ts';
-import { listRealms } from '../storage/realms.ts';
 import { setClockTrusted } from '../storage/set-clock-trusted.ts';
 import { readerOf } from '../storage/tx.ts';
 import { createBackup } from './backup.ts';
@@ -32,7 +30,6 @@ export function systemRoutes(parts: Parts): Route<Permit, Demand>[] {
     statusRoute(parts),
     doctorRoute(parts),
     clockRoute(parts),
-    keysRoute(parts),
     auditExportRoute(parts),
     backupRoute(parts),
   ];
@@ -86,35 +83,6 @@ function clockRoute(parts: Parts): Route<Permit, Demand> {
         status: 200,
         body: { data: { before: isoTime(before), after: isoTime(after), suspect: reason } },
       };
-    },
-  });
-}
-
-function keysRoute(parts: Parts): Route<Permit, Demand> {
-  return route({
-    ...common,
-    method: 'GET',
-    path: '/api/v1/system/signing-keys',
-    summary: 'Signing keys with their public halves',
-    answers: { 200: anything },
-    handle: () => {
-      const codes = new Map(listRealms(parts.work.read).map((one) => [one.tenantId, one.tenantCode]));
-      const { keyring } = parts;
-      const data = keyring.list().map((key) => ({
-        kid: key.kid,
-        purpose: key.purpose,
-        tenantId: key.tenantId,
-        tenant: codes.get(key.tenantId ?? '') ?? null,
-        environment: key.environment,
-        algorithm: key.algorithm,
-        state: key.state,
-        custodian: key.custodian,
-        copy: keyring.lacksCopy(key) ? NO_COPY : (key.copy ?? 'in backups'),
-        notBefore: isoTime(key.notBefore),
-        publicKey: key.publicKey.toString('base64'),
-        jwk: key.jwk,
-      }));
-      return { status: 200, body: { data } };
     },
   });
 }

@@ -88,9 +88,17 @@ export const EVENTS = {
     'An API key has issued 80 % of what it may; told once a day for the limit of a day, once for the limit in all.',
     `${KEY}; \`limit\`: \`day\` or \`total\`, \`issued\` of \`allowed\``,
   ),
-  'signing_key.created': later('A signing key was made by its custodian.', SIGNING_KEY),
-  'signing_key.activated': later('A signing key signs from now on.', SIGNING_KEY),
-  'signing_key.retired': later('A signing key signs no more; what it signed stays valid.', SIGNING_KEY),
+  'signing_key.created': emitted('A signing key was made, and is published; it signs later.', SIGNING_KEY),
+  'signing_key.activated': emitted('A signing key signs from now on.', SIGNING_KEY),
+  'signing_key.retired': emitted('A signing key signs no more; what it signed stays valid.', SIGNING_KEY),
+  'signing_key.compromised': emitted(
+    'A signing key was declared compromised: what it signed counts only where the revocation list affirms it.',
+    SIGNING_KEY,
+  ),
+  'signing_key.rotation_due': emitted(
+    'A licence key has signed for `signingKeys.reminderDays`, and again each time after as long. It is never rotated by itself.',
+    SIGNING_KEY,
+  ),
   'exchange.imported': later(
     'A bundle from the other side of an air gap was taken in.',
     '`id`, `kind`, `digest`',

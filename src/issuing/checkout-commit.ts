@@ -34,7 +34,7 @@ import {
   insertIssuedFile,
   type IssuedFile,
   type IssuedKind,
-  signingKeyVersion,
+  licenseKeySigns,
 } from './issued-files-store.ts';
 import { findListHead, noteFileEpoch } from './revocations/revocation-list-store.ts';
 
@@ -104,7 +104,7 @@ function commit(deps: CommitCheckoutDeps, tx: Tx, { permit, signed }: Committing
   const now: Versions = {
     ...{ license: version, policy: policyVersion, product: productVersion },
     machine: machineMark(standing),
-    signingKey: signingKeyVersion(tx, signingKid),
+    keySigns: licenseKeySigns(tx, signingKid),
   };
   if (!sameVersions(prepared.versions, now)) return STALE;
   // A list was made meanwhile that refuses what names so old a list.
@@ -135,7 +135,8 @@ function sameVersions(relied: Versions, now: Versions): boolean {
     relied.policy === now.policy &&
     relied.product === now.product &&
     relied.machine === now.machine &&
-    relied.signingKey === now.signingKey
+    relied.keySigns &&
+    now.keySigns
   );
 }
 

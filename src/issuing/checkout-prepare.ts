@@ -31,7 +31,7 @@ import { type Terms, type TermsBasis, termsOf } from './checkout-terms.ts';
 import { type FileQuestion, refuseByHolder, refuseByTenant, refuseClosed } from './checkout-limits.ts';
 import { readFileStanding } from './checkout-limits-store.ts';
 import type { FileMeta, LedgerAnchor } from './file-meta.ts';
-import { signingKeyVersion } from './issued-files-store.ts';
+import { licenseKeySigns } from './issued-files-store.ts';
 
 /** Which file is wanted. */
 export interface CheckoutRequest {
@@ -83,7 +83,8 @@ export interface Versions {
   readonly product: number;
   /** What {@link machineMark} says; null: the machine is not there yet. */
   readonly machine: string | null;
-  readonly signingKey: number | undefined;
+  /** Whether the key that the product names signs. */
+  readonly keySigns: boolean;
 }
 
 /** A file that lacks its signature and its commit. Pure data: dropping it leaves no trace but a gap in the numbers. */
@@ -227,7 +228,7 @@ function termsBasis(standing: Standing, { ttlSeconds }: CheckoutRequest, now: Ep
   return { now, ttlSeconds, offlineMaxDays, licenseEndsAt, entitlementEnds: entitlementEnds(standing, now) };
 }
 
-/** The versions a standing shows, with that of the key that signs for its product. */
+/** The versions a standing shows, and whether the key of its product signs. */
 export function versionsOf(deps: Pick<PrepareCheckoutDeps, 'work'>, standing: Standing): Versions {
   const { version, policyVersion, productVersion, signingKid } = standing.license;
   return {
@@ -235,7 +236,7 @@ export function versionsOf(deps: Pick<PrepareCheckoutDeps, 'work'>, standing: St
     policy: policyVersion,
     product: productVersion,
     machine: machineMark(standing),
-    signingKey: signingKeyVersion(deps.work.read, signingKid),
+    keySigns: licenseKeySigns(deps.work.read, signingKid),
   };
 }
 

@@ -15,4 +15,7 @@ export { revocationJobs } from './revocations/jobs.ts';
 export { holdEpochs } from './revocations/publish-after-restore.ts';
 export { listColumns } from './revocations/revocation-list-store.ts';
 export { RevocationLists } from './revocations/publish-lists.ts';
+export { signingKeyJobs } from './signing-keys/jobs.ts';
+export { licenseKeysDue } from './signing-keys/key-times.ts';
+export { signingKeyRoutes } from './signing-keys/routes.ts';
 export { issuingRoutes, type IssuingRoutesDeps } from './routes.ts';

@@ -1,3 +1,4 @@
+import { signsNow } from '../custody/keyring.ts';
 import { countDay, dayOf } from '../licensing/index.ts';
 import type { EpochMs } from '../lib/clock.ts';
 import type { DecidingColumns } from '../storage/journal.ts';
@@ -72,8 +73,8 @@ const PAGE = statement<{ licenseId: string; before: number; limit: number }>()((
     .limit(p.limit),
 );
 
-const KEY_VERSION = statement<{ kid: string }>()((db, p) =>
-  db.selectFrom('signing_keys').select('version').where('kid', '=', p.kid),
+const KEY_STATE = statement<{ kid: string }>()((db, p) =>
+  db.selectFrom('signing_keys').select('state').where('kid', '=', p.kid).where('purpose', '=', 'license'),
 );
 
 /** Remembers a file, in the unit that issues it. */
@@ -91,9 +92,13 @@ export function pageOfFiles(
   return reader.all(PAGE, { licenseId, before: page.before, limit: page.limit });
 }
 
-/** How often a signing key has changed its state; undefined: there is no such key. */
-export function signingKeyVersion(reader: Reader, kid: string): number | undefined {
-  return reader.get(KEY_VERSION, { kid })?.version;
+/**
+ * Whether a licence key signs at present. What else becomes of it is no reason to sign anew: a key that begins to retire signs for the
+ * products that name it.
+ */
+export function licenseKeySigns(reader: Reader, kid: string): boolean {
+  const row = reader.get(KEY_STATE, { kid });
+  return row !== undefined && signsNow({ purpose: 'license', state: row.state });
 }
 
 /** What the ledger's digests of a file cover. */

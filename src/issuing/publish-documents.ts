@@ -36,7 +36,9 @@ const PUBLISHED: Readonly<Record<KeySetAsked['kind'], ReadonlySet<SigningKey['st
 export function trustBundleOf(deps: DocumentDeps, code: string | null): PublicDocument {
   const { trustBundle } = tenantNamed(deps, code);
   if (trustBundle === null) throw noSuchTenant(code);
-  return { text: trustBundle, contentType: 'application/jose' };
+  // RFC 7515 section 9.2: a bundle with two signatures is in the JSON form.
+  const contentType = trustBundle.startsWith('{') ? 'application/jose+json' : 'application/jose';
+  return { text: trustBundle, contentType };
 }
 
 /**

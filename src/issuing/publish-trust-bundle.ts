@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Keyring, SigningKey } from '../custody/keyring.ts';
+import type { Keyring, NewKey, SigningKey } from '../custody/keyring.ts';
 import {
   describeTenantKeys,
   generateTenantKeys,
@@ -12,14 +12,14 @@ import {
 import { append, type Happening } from '../ledger/append.ts';
 import { type EpochMs, DAY } from '../lib/clock.ts';
 import { present } from '../lib/invariant.ts';
-import { notFound, type Outcome, settle, STALE } from '../licensing/index.ts';
+import { notFound, settle, STALE } from '../licensing/index.ts';
 import type { Authority } from '../storage/entry.ts';
 import type { RealmId } from '../storage/realm-scope.ts';
 import type { Reader, Tx } from '../storage/tx.ts';
 import type { UnitOfWork } from '../storage/unit-of-work.ts';
 import { findListHead } from './revocations/revocation-list-store.ts';
 import { findTenantById, storeTrustBundle, UNNUMBERED } from './trust-bundle-store.ts';
-import { prepareTrustBundle, type TrustBundleFacts } from './trust-bundle.ts';
+import { prepareRootRotation, prepareTrustBundle, type TrustBundleFacts } from './trust-bundle.ts';
 
 /** A bundle asks to be renewed after this time; it stays good, and is then called stale. */
 const NEXT_UPDATE_MS = 400 * DAY;
@@ -118,31 +118,65 @@ export async function publishTrustBundle(
     if (tenant === undefined) throw notFound('tenant', tenantId);
     const keys = keyring.ofTenant(tenantId);
     const seq = tenant.bundleSeq + 1;
-    const root = rootOf(keys);
-    const prepared = prepareTrustBundle(
-      bundleFacts(keys, {
-        code: tenant.code,
-        seq,
-        at: deps.time.now(),
-        revocation: newestList(work.read, keys),
-      }),
-      root,
-    );
-    const jws = prepared.finish(await keyring.sign(root.kid, prepared.signingInput));
+    const jws = await signTrustBundle(deps, keys, { code: tenant.code, seq, at: deps.time.now() });
     const unchanged = (): boolean => versionsIn(keyring.ofTenant(tenantId)) === versionsIn(keys);
-    return work.run(authority, (tx) => (unchanged() ? store(tx, { tenantId, seq, jws }) : STALE));
+    return work.run(authority, (tx) =>
+      unchanged() && storeBundle(tx, { tenantId, seq, jws }) ? { done: seq } : STALE,
+    );
   });
 }
 
-function store(
+/** What is said beside the keys, and a root that is made with the bundle and stands in no table yet. */
+export interface BundleOf {
+  readonly code: string;
+  readonly seq: number;
+  readonly at: EpochMs;
+  readonly made?: NewKey | undefined;
+}
+
+/**
+ * Signs a bundle over keys as they are to be: by the active root, and by a retiring one beside it.
+ * @returns a JWS, compact or, with two signatures, in JSON form
+ * @throws Fault SIGNER_UNAVAILABLE, SIGNER_BUSY
+ */
+export async function signTrustBundle(
+  { keyring, work }: Pick<PublishDeps, 'keyring' | 'work'>,
+  keys: readonly SigningKey[],
+  of: BundleOf,
+): Promise<string> {
+  const facts = bundleFacts(keys, { ...of, revocation: newestList(work.read, keys) });
+  const [root, old] = [rootOf(keys), keys.find((key) => key.purpose === 'root' && key.state === 'retiring')];
+  if (old === undefined) {
+    const one = prepareTrustBundle(facts, root);
+    return one.finish(await signAsRoot(keyring, { root, made: of.made }, one.signingInput));
+  }
+  const both = prepareRootRotation(facts, [old, root]);
+  const [first, second] = both.signingInputs;
+  const byOld = await signAsRoot(keyring, { root: old }, first);
+  return both.finish([byOld, await signAsRoot(keyring, { root, made: of.made }, second)]);
+}
+
+/** A root that this very bundle makes active cannot sign by the rules yet. */
+function signAsRoot(
+  keyring: Keyring,
+  { root, made }: { readonly root: SigningKey; readonly made?: NewKey | undefined },
+  message: Buffer,
+): Promise<Buffer> {
+  const known = keyring.find(root.kid);
+  if (known === undefined) return keyring.signNew(present(made, 'a root in no table was made now'), message);
+  return known.state === 'pending' ? keyring.signAhead(root.kid, message) : keyring.sign(root.kid, message);
+}
+
+/** Stores a bundle inside a unit, and records it. False: another one was stored meanwhile. */
+export function storeBundle(
   tx: Tx,
   bundle: { readonly tenantId: string; readonly seq: number; readonly jws: string },
-): Outcome<number> {
-  if (!storeTrustBundle(tx, bundle)) return STALE;
+): boolean {
+  if (!storeTrustBundle(tx, bundle)) return false;
   const digest = createHash('sha256').update(bundle.jws, 'ascii').digest('hex');
   const target = { kind: 'tenant', id: bundle.tenantId };
   append(tx, { realm: null, action: 'trust_bundle.published', target, facts: { seq: bundle.seq, digest } });
-  return { done: bundle.seq };
+  return true;
 }
 
 function bundleFacts(
@@ -171,5 +205,6 @@ function rootOf(keys: readonly SigningKey[]): SigningKey {
   return present(root, 'a tenant has an active root key');
 }
 
-const versionsIn = (keys: readonly SigningKey[]): string =>
+/** The keys with their versions, to compare. */
+export const versionsIn = (keys: readonly SigningKey[]): string =>
   keys.map(({ kid, version }) => `${kid}.${version}`).join(' ');

@@ -92,9 +92,12 @@ export class Checkpointer {
   }
 
   #join(): Promise<void> {
-    this.#running ??= this.#signHead().finally(() => {
-      this.#running = undefined;
-    });
+    // A head is published first and memory follows it in the same turn: which keys sign is asked when both are true.
+    this.#running ??= Promise.resolve()
+      .then(() => this.#signHead())
+      .finally(() => {
+        this.#running = undefined;
+      });
     return this.#running;
   }
 

@@ -12,7 +12,13 @@ export { keyChangeFacts, LEDGER_KEY_CHANGED } from './key-chain.ts';
 export { Ledger, type LedgerAnchor, type LedgerDeps } from './ledger.ts';
 export { lastCheckpoint, ledgerPublicKeys, ledgerSize, type StoredEntry } from './ledger-store.ts';
 export type { TreeHead } from './merkle.ts';
-export { formatVerifierKey, type NoteSigner, parseVerifierKey, type VerifierKey } from './note.ts';
+export {
+  formatVerifierKey,
+  isSignedBy,
+  type NoteSigner,
+  parseVerifierKey,
+  type VerifierKey,
+} from './note.ts';
 export { recordRefusals, type RecordRefusalsDeps } from './record-refusals.ts';
 export { type AnonymousRefusal, type KnownRefusal, Refusals } from './refusals.ts';
 export { describeReport } from './report.ts';

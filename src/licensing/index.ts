@@ -65,4 +65,6 @@ export { purgeJobs } from './purge/jobs.ts';
 export { PURGE_SWEEPS } from './purge/purge-kinds.ts';
 export { productJobs } from './products/jobs.ts';
 export { productOf } from './products/product-of-store.ts';
+export { type KeyedProduct, productsOfKey } from './products/product-keys-store.ts';
+export { moveProducts } from './products/set-key.ts';
 export { productRoutes, type ProductRoutesDeps } from './products/routes.ts';

@@ -112,6 +112,22 @@ function describeSigning(under: CustodianUnderTest): void {
       await expect(custodian.sign(key, Buffer.from('anything else'))).rejects.toThrow(InvariantViolation);
     });
 
+    it.each(under.algorithms)('proves that the private half of a key of %s is there', async (algorithm) => {
+      const store = under.newStore();
+      await using custodian = await store.open();
+      const key = await custodian.generate({ purpose: 'token', algorithm });
+      await expect(custodian.prove(key)).resolves.toBeUndefined();
+      await using later = await store.open();
+      await expect(later.prove(await later.find(key))).resolves.toBeUndefined();
+    });
+
+    it('proves no key of another custodian', async () => {
+      await using mine = await open();
+      await using theirs = await open();
+      const key = await theirs.generate({ purpose: 'token', algorithm: 'ed25519' });
+      await expect(mine.prove(key)).rejects.toThrow(InvariantViolation);
+    });
+
     it('refuses a handle of another custodian, and one that was made up', async () => {
       await using mine = await open();
       await using theirs = await open();

@@ -205,7 +205,7 @@ describe('a signing key', () => {
     expect(() => keyring.activeKey('license', realmScope(place.live))).toThrow('no active license key');
   });
 
-  it.each(['root', 'revocation', 'response', 'token'] as const)(
+  it.each(['revocation', 'response', 'token'] as const)(
     'of purpose %s signs nothing once it is retiring',
     async (purpose) => {
       const { store, keyring } = await withKeyring();

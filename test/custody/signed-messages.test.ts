@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { messageRule } from '../../src/custody/signed-messages.ts';
+import { messageRule, proofChallenge } from '../../src/custody/signed-messages.ts';
+import { systemRandom } from '../../src/lib/random.ts';
 import { jwsInput, MESSAGE_KINDS, PURPOSES, VALIDATION_BASE } from './purpose-messages.ts';
 
 const KEY = { kid: 'abcdefghijklmnop', jose: 'EdDSA' } as const;
@@ -25,6 +26,12 @@ describe('a signing key', () => {
       }
     },
   );
+
+  it('of any purpose never signs what keys sign to prove that they are there', () => {
+    const challenge = proofChallenge(systemRandom);
+    expect(PURPOSES.filter((purpose) => messageRule({ ...KEY, purpose })(challenge))).toEqual([]);
+    expect(proofChallenge(systemRandom)).not.toEqual(challenge);
+  });
 
   it.each([
     ['nothing', Buffer.alloc(0)],

@@ -14,6 +14,7 @@ import { initialiseCustody, type Keyring } from '../../src/custody/index.ts';
 import { createOutbox } from '../../src/delivery/outbox.ts';
 import { Fault } from '../../src/faults.ts';
 import { append } from '../../src/ledger/append.ts';
+import { DAY } from '../../src/lib/clock.ts';
 import { systemRandom } from '../../src/lib/random.ts';
 import { newId } from '../../src/lib/ulid.ts';
 import { prepareTenantTrust, publishTrustBundle, RevocationLists } from '../../src/issuing/index.ts';
@@ -110,6 +111,11 @@ export async function openShop(choices: TestStorageChoices = {}) {
     epoch: (realm: RealmId) => revocationLists.epoch(realm),
     realmByCode: (code: string, environment: 'live' | 'test') =>
       [...names].find(([, name]) => name.tenantCode === code && name.environment === environment)?.[0],
+    leadMs: 90 * DAY,
+    reminderMs: 365 * DAY,
+    rotateMs: (400 * DAY) as number | null,
+    ledgerOrigin: 'mintmark/test',
+    ledgerHandedOver: () => true,
     issuer: { name: 'Mintmark', dev: false },
     countIssue: () => undefined,
     activeLicenseKid: (realm: RealmId) =>

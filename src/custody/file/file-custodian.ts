@@ -15,6 +15,7 @@ import {
 import { readSmallFile, writeDurably } from '../durable-file.ts';
 import { type Kek, sealed } from '../kek.ts';
 import { GivenHandles, keyHandle } from '../key-handle.ts';
+import { proofChallenge } from '../signed-messages.ts';
 import { openKeyFile, resealKeyFile, sealKeyFile } from './key-file.ts';
 import { PrivateKeys } from './private-keys.ts';
 
@@ -83,6 +84,12 @@ export class FileCustodian implements KeyCustodian {
     this.#given.demand(handle, message);
     if (!this.#keys.has(handle.reference)) this.#load(handle);
     return this.#keys.sign(handle.reference, message);
+  }
+
+  /** From the file as it is now: one that was lost while its key was in memory is found out before the next start. */
+  async prove(handle: KeyHandle): Promise<void> {
+    this.#load(this.#given.own(handle));
+    await this.#keys.sign(handle.reference, proofChallenge(this.#config.random));
   }
 
   health(): CustodianHealth {

@@ -1,15 +1,11 @@
 import { createHash, createPublicKey, type KeyObject, verify, type VerifyKeyObjectInput } from 'node:crypto';
 import { promisify } from 'node:util';
-import type { Random } from '../../lib/random.ts';
 import type { KeyAlgorithm, KeyEvidence } from '../custodian.ts';
 import type { Signer } from './signer.ts';
 
 /** Beside the event loop, as the file custodian does. */
 const verifyAside = promisify(verify);
 const SIGNATURE_BYTES = 64;
-/** Begins like no message of any purpose (signed-messages.ts), so that a proof is good for nothing else. */
-const PROOF_PREFIX = 'mintmark-proof/';
-const PROOF_BYTES = 32;
 
 /** A key on a token, and its public half to judge it by. */
 export interface KeyOnToken {
@@ -17,11 +13,6 @@ export interface KeyOnToken {
   readonly publicKey: KeyObject;
   readonly label: string;
   readonly id: Buffer;
-}
-
-/** What a key signs to show that it does: nothing that is of use to anybody. */
-export function challenge(random: Random): Buffer {
-  return Buffer.concat([text(PROOF_PREFIX), random.bytes(PROOF_BYTES)]);
 }
 
 /** A signature, 64 raw bytes, verified: whatever the module computed, and whichever key it took for ours. */

@@ -18,10 +18,11 @@ import type {
 } from '../custodian.ts';
 import { type Kek, sealed } from '../kek.ts';
 import { GivenHandles, keyHandle } from '../key-handle.ts';
+import { proofChallenge } from '../signed-messages.ts';
 import { AgentLost } from './agent-process.ts';
 import { type ErrorClass, TokenError } from './cryptoki.ts';
 import { algorithmsOf } from './token-algorithms.ts';
-import { challenge, evidenceOf, nativeKey, signBy } from './key-on-token.ts';
+import { evidenceOf, nativeKey, signBy } from './key-on-token.ts';
 import { ID_BYTES, type KeyPlace, keyStorage, labelOf, placeOf, referenceOf } from './key-place.ts';
 import { moduleDigest, modulePath } from './module-file.ts';
 import { parsePkcs11Uri, pkcs11Uri } from './pkcs11-uri.ts';
@@ -174,7 +175,7 @@ export class Pkcs11Custodian implements KeyCustodian, TokenKeys {
       await signBy(
         signer,
         { algorithm, publicKey: nativeKey(publicKey), label, id },
-        { message: challenge(this.#config.random) },
+        { message: proofChallenge(this.#config.random) },
       );
       return { token: pkcs11Uri({ token: on, serial }), reference: referenceOf({ on, serial, label, id }) };
     } catch (error) {
@@ -219,6 +220,10 @@ export class Pkcs11Custodian implements KeyCustodian, TokenKeys {
       if (error instanceof TokenError && REFUSALS.has(error.of)) throw refused(handle, error);
       throw error instanceof TokenError || error instanceof AgentLost ? away(handle, error) : error;
     }
+  }
+
+  prove(handle: KeyHandle): Promise<void> {
+    return this.#explained(() => this.#challenge(this.#given.own(handle).kid));
   }
 
   /** Whether signing works, from what was last seen of the token. */
@@ -320,7 +325,8 @@ export class Pkcs11Custodian implements KeyCustodian, TokenKeys {
   }
 
   async #challenge(kid: string): Promise<void> {
-    await this.#sign(kid, challenge(this.#config.random));
+    this.#openKek();
+    await this.#sign(kid, proofChallenge(this.#config.random));
   }
 
   /** Has a key sign a challenge. One that cannot is noted, and is no failure of the token. */

@@ -43,6 +43,8 @@ export async function createProduct(
     deps.work.run(permit, (tx) => {
       const full = refuseFull(tenantRoom(tx.in(realm)));
       if (full !== null) return full;
+      // A product must not name a key that was replaced, or lost, since.
+      if (deps.activeLicenseKid(realm) !== product.signingKid) return KEY_CHANGED;
       if (!insertProduct(tx.in(realm), product)) {
         return refusal('CONFLICT', `code ${code} is in use by another product`);
       }
@@ -56,6 +58,8 @@ export async function createProduct(
     }),
   );
 }
+
+const KEY_CHANGED = refusal('CONFLICT', 'the licence key of this environment has just changed; ask again');
 
 function newProduct(deps: CreateProductDeps, realm: RealmId, request: ProductInput): Omit<Product, 'seq'> {
   const now = deps.time.now();

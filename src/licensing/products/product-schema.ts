@@ -45,6 +45,14 @@ export const productPatch = productInput.omit({ code: true }).partial();
 /** What `PATCH /products/{id}` takes. */
 export type ProductPatch = z.infer<typeof productPatch>;
 
+/** Body of `POST /products/{id}/set-key`. */
+export const productKey = z.strictObject({
+  kid: z.string().regex(/^[A-Za-z0-9_-]{16}$/, 'must be the kid of a licence key'),
+  iHaveShippedTheNewKey: z
+    .literal(true)
+    .meta({ description: 'That applications in use know the new key: by trust bundle, or compiled in' }),
+});
+
 /** A product in an answer. */
 export const productAnswer = z.strictObject({
   id: z.string(),

@@ -7,9 +7,10 @@ import { requireMayRestore } from '../caller.ts';
 import { DELETED_QUERY, idParams, type Shown } from '../schema.ts';
 import { createProduct, type CreateProductDeps } from './create.ts';
 import { deleteProduct } from './delete.ts';
-import { productAnswer, productInput, productPatch } from './product-schema.ts';
+import { productAnswer, productInput, productKey, productPatch } from './product-schema.ts';
 import type { ProductView } from './product.ts';
 import { restoreProduct } from './restore.ts';
+import { setKeyOfProduct } from './set-key.ts';
 import { listProducts, showProduct } from './show.ts';
 import { updateProduct } from './update.ts';
 
@@ -26,7 +27,7 @@ const write: Demand = { scope: 'products:write', also: [] };
 
 /** `/api/v1/products`: create, list, show, change, delete, restore. */
 export function productRoutes(deps: ProductRoutesDeps): Route<Permit, Demand>[] {
-  return [createRoute(deps), listRoute(deps), ...oneRoutes(deps), restoreRoute(deps)];
+  return [createRoute(deps), listRoute(deps), ...oneRoutes(deps), restoreRoute(deps), setKeyRoute(deps)];
 }
 
 function createRoute(deps: ProductRoutesDeps): Route<Permit, Demand> {
@@ -80,6 +81,28 @@ function restoreRoute(deps: ProductRoutesDeps): Route<Permit, Demand> {
     handle: async (call) => {
       const versions = versionsMatching(call.header('if-match'), deps.branch());
       return present(await restoreProduct(deps, call.permit, { id: call.params.id, versions }));
+    },
+  });
+}
+
+function setKeyRoute(deps: ProductRoutesDeps): Route<Permit, Demand> {
+  const present = (result: Shown<ProductView>): Answer => shown(deps, result, 200);
+  return route({
+    method: 'POST',
+    path: `${PATH}/{id}/set-key`,
+    summary:
+      'Have files of a product signed by another licence key; applications with the old one compiled in refuse them',
+    tag: 'products',
+    demand: { scope: 'signing-keys:rotate', also: [] },
+    params: idParams,
+    body: productKey,
+    answers: { 200: oneAnswer(productAnswer) },
+    idempotent: 'answer',
+    present,
+    handle: async (call) => {
+      const versions = versionsMatching(call.header('if-match'), deps.branch());
+      const request = { id: call.params.id, versions, kid: call.body.kid };
+      return present(await setKeyOfProduct(deps, call.permit, request));
     },
   });
 }
