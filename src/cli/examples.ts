@@ -2,6 +2,7 @@
 export const EXAMPLES: Readonly<Record<string, string>> = {
   'product create': 'mintmark product create --name Editor --code editor --key-prefix EDIT',
   'product update': 'mintmark product update prod_01… --description "Text editor"',
+  'product set-key': 'mintmark product set-key prod_01… kM3q… --i-have-shipped-the-new-key',
   'policy create': 'mintmark policy create --product-id prod_01… --name Desktop --template desktop_app',
   'policy update': 'mintmark policy update pol_01… --max-machines 5 --grace-days 7',
   'policy entitle': 'mintmark policy entitle pol_01… ent_01…',
@@ -25,6 +26,7 @@ export const EXAMPLES: Readonly<Record<string, string>> = {
 
 /** What the arguments of resources are; the id of the resource itself is said with its name. */
 export const ARGUMENTS: Readonly<Record<string, string>> = {
+  kid: 'name of the key: `mintmark keys list` shows it',
   entitlementId: 'id of the entitlement: `mintmark entitlement list` shows it',
   licenseId: 'id of the licence: `mintmark license list` shows it',
 };

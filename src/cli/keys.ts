@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { JsonObject } from '../verify/index.ts';
 import { addDataKeys } from './data-keys.ts';
 import { CliError, EXIT } from './exit-code.ts';
+import { addKeyLife, addStandby } from './key-life.ts';
 import { column, type WithClient } from './resource.ts';
 import { writeNewFile } from './secret-file.ts';
 import { globalFlags } from './settings.ts';
@@ -62,6 +63,7 @@ export function addKeys(program: Command, withClient: WithClient): void {
     }),
   );
   addExportPublic(keys, withKeys);
+  addKeyLife(keys, withClient);
   addSlotCommands(keys, withClient);
   addDataKeys(keys, withClient);
   addTrust(program, { withClient, withKeys });
@@ -122,6 +124,7 @@ function addTrust(
     }),
   );
   addFingerprint(trust, given.withKeys);
+  addStandby(trust, given.withClient);
 }
 
 const ROOT_COLUMNS = [

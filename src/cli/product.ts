@@ -52,6 +52,22 @@ export const productResource: Resource = {
       options: [NAME, ...OTHERS],
     },
     {
+      name: 'set-key',
+      help: 'have its files signed by another licence key; applications with the old one compiled in refuse them (local operator only)',
+      args: ['id', 'kid'],
+      method: 'POST',
+      path: '/products/{id}/set-key',
+      options: [
+        {
+          flags: '--i-have-shipped-the-new-key',
+          field: 'iHaveShippedTheNewKey',
+          help: 'that applications in use know the new key',
+          kind: 'boolean',
+          required: true,
+        },
+      ],
+    },
+    {
       name: 'delete',
       help: 'delete a product without policies and licences',
       args: ['id'],

@@ -5,9 +5,6 @@ import type { Reader, Tx } from '../storage/tx.ts';
 /** Stands for the number of a realm that has none yet, where none will be read. */
 export const UNNUMBERED: RealmId = SYSTEM_REALM;
 
-/** Where events are told that concern no realm: operators read them. */
-export const APPLIANCE_EVENTS: RealmId = SYSTEM_REALM;
-
 /** A tenant as the publishing of its bundle sees it. */
 export interface BundledTenant {
   readonly id: string;

@@ -13,10 +13,11 @@ import { append } from '../../ledger/append.ts';
 import type { EpochMs } from '../../lib/clock.ts';
 import { notFound, type Outcome, settle, STALE } from '../../licensing/index.ts';
 import type { Authority } from '../../storage/entry.ts';
+import type { RealmId } from '../../storage/realm-scope.ts';
 import type { Tx } from '../../storage/tx.ts';
 import type { UnitOfWork } from '../../storage/unit-of-work.ts';
 import { signTrustBundle, storeBundle, versionsIn } from '../publish-trust-bundle.ts';
-import { APPLIANCE_EVENTS, findTenantById } from '../trust-bundle-store.ts';
+import { findTenantById } from '../trust-bundle-store.ts';
 
 /** What changing keys needs. */
 export interface KeyDeps {
@@ -176,24 +177,22 @@ const TOLD: Readonly<Record<SigningKeyState, Told>> = {
 };
 
 function tell(
-  { outbox }: KeyDeps,
+  deps: KeyDeps,
   tx: Tx,
   of: Told & { readonly key: SigningKey; readonly was: SigningKey | undefined },
 ): void {
   const { key, was, action, event } = of;
-  const { kid, realm, purpose, algorithm, state } = key;
+  const { kid, purpose, algorithm, state } = key;
   const before = was === undefined ? {} : { before: signingKeyColumns(was) };
-  append(tx, {
-    realm,
-    action,
-    target: { kind: 'signing-key', id: kid },
-    ...before,
-    after: signingKeyColumns(key),
-  });
-  if (event === null) return;
-  outbox.emit(tx, {
-    type: event,
-    realm: realm ?? APPLIANCE_EVENTS,
-    data: { kid, purpose, algorithm, status: state },
-  });
+  const target = { kind: 'signing-key', id: kid };
+  append(tx, { realm: key.realm, action, target, ...before, after: signingKeyColumns(key) });
+  const realm = eventRealm(deps, key);
+  if (event === null || realm === null) return;
+  deps.outbox.emit(tx, { type: event, realm, data: { kid, purpose, algorithm, status: state } });
+}
+
+/** What concerns a whole tenant is told in its live realm; of the appliance's own keys nobody reads events. */
+function eventRealm({ keyring }: KeyDeps, { realm, tenantId }: SigningKey): RealmId | null {
+  if (realm !== null || tenantId === null) return realm;
+  return keyring.ofTenant(tenantId).find(({ environment }) => environment === 'live')?.realm ?? null;
 }

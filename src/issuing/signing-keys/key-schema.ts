@@ -17,6 +17,9 @@ export const keyAnswer = z.strictObject({
   algorithm: z.enum(['EdDSA', 'ES256']),
   state: z.enum(STATES),
   custodian: z.string(),
+  copy: z
+    .string()
+    .meta({ description: 'Where else it is: URI of the second token, `in backups`, or `none`' }),
   notBefore: time.meta({ description: 'From when on it signs' }),
   notAfter: time.nullable().meta({ description: 'What it signed later is refused; null: no end' }),
   activatesAt: time.nullable().meta({ description: 'When a pending key takes over by itself' }),

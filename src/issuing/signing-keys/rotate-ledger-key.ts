@@ -41,7 +41,7 @@ export async function rotateLedgerKey(
       append(tx, {
         realm: null,
         action: LEDGER_KEY_CHANGED,
-        target: { kind: 'signing-key', id: done.key.kid },
+        target: { kind: 'ledger-key', id: done.key.kid },
         facts: keyChangeFacts(present(from, 'the old key'), present(to, 'the new key')),
       });
       return { ...done, replaces: old.kid, products: [] };

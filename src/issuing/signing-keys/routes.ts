@@ -1,10 +1,8 @@
 import { z } from 'zod';
 import type { Demand, Permit } from '../../access/index.ts';
-import type { SigningKey } from '../../custody/index.ts';
 import { etagOf, versionsMatching } from '../../http/etag.ts';
 import { decodeSequence, encodeCursor, listAnswer, oneAnswer, PAGE_QUERY } from '../../http/list.ts';
 import { type Answer, type Call, type Route, routeOf } from '../../http/route.ts';
-import { isoTime, type EpochMs } from '../../lib/clock.ts';
 import { activateKey } from './activate-key.ts';
 import type { ChangedKey, RotatedKey } from './changed-keys.ts';
 import { type CompromisedKey, compromiseKey } from './compromise-key.ts';
@@ -24,16 +22,15 @@ import {
   rotatedAnswer,
   rotateInput,
 } from './key-schema.ts';
+import { keyView, type KeyViewDeps, timeOrNull } from './key-view.ts';
 import { retireKey, type RetireKeyDeps } from './retire-key.ts';
 import { rotateKey, type RotateKeyDeps } from './rotate-key.ts';
 import { verifyKeys } from './verify-keys.ts';
 
 /** What the routes of signing keys need. */
-export interface SigningKeyRoutesDeps extends RotateKeyDeps, RetireKeyDeps, ListAffectedDeps {
+export interface SigningKeyRoutesDeps extends RotateKeyDeps, RetireKeyDeps, ListAffectedDeps, KeyViewDeps {
   /** The appliance's branch, for entity tags. */
   readonly branch: () => string;
-  /** Code of a tenant by its id; null when it is erased. */
-  readonly tenantCode: (tenantId: string) => string | null;
 }
 
 const route = routeOf<Permit, Demand>();
@@ -212,22 +209,6 @@ function changed(deps: SigningKeyRoutesDeps, { key, bundleSeq }: ChangedKey, sta
   return { status, body: { data: { key: keyView(deps, key), bundleSeq } }, headers: tagOf(deps, key) };
 }
 
-function tagOf({ branch }: SigningKeyRoutesDeps, { version }: SigningKey): Record<string, string> {
+function tagOf({ branch }: SigningKeyRoutesDeps, { version }: ChangedKey['key']): Record<string, string> {
   return { etag: etagOf(branch(), version) };
 }
-
-function keyView(deps: SigningKeyRoutesDeps, key: SigningKey): z.infer<typeof keyAnswer> {
-  const { kid, purpose, tenantId, environment, algorithm, state, custodian } = key;
-  return {
-    ...{ kid, purpose, tenantId, tenant: tenantId === null ? null : deps.tenantCode(tenantId) },
-    ...{ environment, algorithm, state, custodian },
-    notBefore: isoTime(key.notBefore),
-    notAfter: timeOrNull(key.notAfter),
-    activatesAt: timeOrNull(key.activatesAt),
-    compromisedSince: timeOrNull(key.compromisedSince),
-    publicKey: key.publicKey.toString('base64'),
-    jwk: { ...key.jwk },
-  };
-}
-
-const timeOrNull = (at: EpochMs | null): string | null => (at === null ? null : isoTime(at));
