@@ -7,7 +7,7 @@ import type { keyAnswer } from './key-schema.ts';
 export interface KeyViewDeps {
   /** Code of a tenant by its id; null when it is erased. */
   readonly tenantCode: (tenantId: string) => string | null;
-  readonly keyring: Pick<Keyring, 'lacksCopy'>;
+  readonly keyring: Keyring;
 }
 
 /** A signing key as the API shows it. */
