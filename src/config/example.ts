@@ -28,7 +28,6 @@ const EXAMPLES: Readonly<Record<string, unknown>> = {
   'http.socket': '/run/mintmark/api.sock',
   'apiKeys.maxAgeDays': 365,
   'signingKeys.rotateDays': 730,
-  'pkcs11.parameters': "configdir='sql:/etc/mintmark/nss'",
   'pkcs11.module': '/usr/lib/softhsm/libsofthsm2.so',
   'pkcs11.parameters': "configdir='sql:/var/lib/mintmark-token'",
   'pkcs11.token': 'pkcs11:token=mintmark;serial=0123456789abcdef',

@@ -223,6 +223,7 @@ export class Pkcs11Custodian implements KeyCustodian, TokenKeys {
   }
 
   prove(handle: KeyHandle): Promise<void> {
+    this.#openKek();
     return this.#explained(() => this.#challenge(this.#given.own(handle).kid));
   }
 
@@ -325,7 +326,6 @@ export class Pkcs11Custodian implements KeyCustodian, TokenKeys {
   }
 
   async #challenge(kid: string): Promise<void> {
-    this.#openKek();
     await this.#sign(kid, proofChallenge(this.#config.random));
   }
 
