@@ -223,7 +223,6 @@ export class Pkcs11Custodian implements KeyCustodian, TokenKeys {
   }
 
   prove(handle: KeyHandle): Promise<void> {
-    this.#openKek();
     return this.#explained(() => this.#challenge(this.#given.own(handle).kid));
   }
 
