@@ -35,6 +35,7 @@ const BODIES: Readonly<Record<string, (ids: Ids) => unknown>> = {
   'POST /api-keys/{id}/rotate': () => ({}),
   'POST /api-keys/{id}/revoke': () => ({}),
   'POST /system/sweeps/{job}/release': () => ({}),
+  'POST /system/slots/{name}/test': () => ({ secret: { kind: 'recovery', code: 'none' } }),
   'PATCH /tenants/{id}': () => ({ name: 'Taken over' }),
 };
 
