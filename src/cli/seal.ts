@@ -1,11 +1,12 @@
 import type { Command } from 'commander';
 import type { SlotInfo, Unsealing } from '../custody/index.ts';
+import type { SealStatus } from '../daemon/seal-routes.ts';
 import type { ApiClient } from './api-client.ts';
 import { CliError, EXIT } from './exit-code.ts';
 import type { WithClient } from './resource.ts';
 import { globalFlags } from './settings.ts';
 import { askFor, secretText, type SlotFlags, unsealingIn, withSlotFlags } from './slot-flags.ts';
-import type { Output } from './terminal.ts';
+import { type Output, readSecret } from './terminal.ts';
 
 /** Adds `seal` and `unseal`. */
 export function addSeal(program: Command, withClient: WithClient): void {
@@ -20,7 +21,8 @@ The secret is asked for when no file is named. What somebody sealed by hand open
 
 Examples:
   mintmark unseal
-  mintmark unseal --recovery-file recovery.txt`,
+  mintmark unseal --recovery-file recovery.txt
+  mintmark unseal --share-file share.1 --share-file share.3`,
   );
   unseal.action((flags: SlotFlags) =>
     withClient(unseal, async ({ client, out }) => {
@@ -30,8 +32,8 @@ Examples:
       }
       const unsealing = await unsealingOf(unseal, { client, flags, out });
       const body = { secret: await secretText(unsealing) };
-      const data = await client.data({ method: 'POST', path: '/unseal', body });
-      out.result({ data }, () => 'unsealed');
+      const data = (await client.data({ method: 'POST', path: '/unseal', body })) as SealStatus; // the route's answer
+      out.result({ data }, () => toldOf(data));
     }),
   );
 }
@@ -59,6 +61,11 @@ async function stateOf(client: ApiClient): Promise<string> {
   return state;
 }
 
+function toldOf({ state, shares }: SealStatus): string {
+  if (shares === undefined) return state;
+  return `${String(shares.given)} of ${String(shares.needed)} shares are given; the others within ten minutes`;
+}
+
 /** Asked for is what there is a slot of; from elsewhere nobody is told which there are. */
 async function unsealingOf(
   command: Command,
@@ -68,13 +75,20 @@ async function unsealingOf(
   const named = await unsealingIn(flags, out);
   if (named !== null) return named;
   const kinds = globalFlags(command).url === undefined ? await kindsOf(client) : ['passphrase'];
-  const asked = await askFor(kinds.includes('passphrase') ? 'passphrase' : 'recovery', out);
+  const kind = (['passphrase', 'shares', 'recovery'] as const).find((one) => kinds.includes(one));
+  const asked = kind === 'shares' ? await askForOne(out) : await askFor(kind ?? 'recovery', out);
   if (asked !== null) return asked;
   throw new CliError(
     EXIT.usage,
     'nothing opens the keys',
-    'Give --passphrase-file, --recovery-file or --credential-file.',
+    'Give --passphrase-file, --recovery-file, --credential-file or --share-file.',
   );
+}
+
+/** Whoever has a share types his own; the appliance keeps it for the others. */
+async function askForOne(out: Output): Promise<Unsealing | null> {
+  const share = await readSecret({ file: undefined, prompt: 'share' }, out);
+  return share && { with: 'shares', shares: [share] };
 }
 
 async function kindsOf(client: ApiClient): Promise<string[]> {

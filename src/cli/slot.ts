@@ -14,7 +14,7 @@ import { handOver, typedBack } from './shown-once.ts';
 import { askFor, secretText, type SlotFlags, unsealingIn, withSlotFlags } from './slot-flags.ts';
 import { type Output, table } from './terminal.ts';
 
-const KINDS = ['passphrase', 'credential', 'recovery'] as const;
+const KINDS = ['passphrase', 'credential', 'recovery', 'shares'] as const;
 type Kind = (typeof KINDS)[number];
 
 interface AddFlags {
@@ -23,6 +23,7 @@ interface AddFlags {
   readonly generate?: boolean;
   readonly credential?: string;
   readonly secretOut?: string;
+  readonly of?: string;
 }
 
 /** A secret to be sent, and what to take back when it is refused. */
@@ -71,6 +72,7 @@ function addAdd(group: Command, withClient: WithClient): void {
       'passphrase: read it from here; - reads standard input (default: ask)',
     )
     .option('--generate', 'passphrase: make one of seven words')
+    .option('--of <k/n>', 'shares: how many of how many open it, e.g. 2/3')
     .option('--credential <file>', 'credential: write the key to this new file, outside the data directory')
     .addOption(
       new Option('--secret-out <file>', 'write what is made to this new file (0600) instead of showing it'),
@@ -78,11 +80,13 @@ function addAdd(group: Command, withClient: WithClient): void {
     .addHelpText(
       'after',
       `
-A recovery code is shown once and has to be typed back before the slot is made.
+A recovery code is shown once and has to be typed back before the slot is made; so is each share. With --secret-out shares go into
+files of their own: <file>.1, <file>.2 and so on.
 
 Examples:
   mintmark keys slot add passphrase
   mintmark keys slot add recovery --name recovery-safe
+  mintmark keys slot add shares --of 2/3
   mintmark keys slot add credential --credential /etc/mintmark/credentials/kek`,
     );
   add.action((kind: string, flags: AddFlags) =>
@@ -184,6 +188,7 @@ function makeSecret(
   { kind, flags, out }: { readonly kind: Kind; readonly flags: AddFlags; readonly out: Output },
 ): Promise<Made> {
   if (kind === 'credential') return newCredential(command, flags, out);
+  if (kind === 'shares') return newShares(flags, out);
   return kind === 'recovery' ? newRecoveryCode(flags, out) : makePassphrase(flags, out);
 }
 
@@ -213,6 +218,34 @@ async function newRecoveryCode(flags: AddFlags, out: Output): Promise<Made> {
   return { secret: { kind: 'recovery', code: code.expose() }, ...removing(flags.secretOut) };
 }
 
+/** Each for somebody else: one after the other. */
+async function newShares(flags: AddFlags, out: Output): Promise<Made> {
+  const [, threshold, count] = /^(\d{1,2})\/(\d{1,2})$/.exec(flags.of ?? '') ?? [];
+  if (threshold === undefined || count === undefined) {
+    throw new CliError(
+      EXIT.usage,
+      'how many shares there are is not said',
+      'Give --of <k/n>, e.g. --of 2/3.',
+    );
+  }
+  const { makeShares } = await import('../custody/index.ts');
+  const shares = await makeShares(systemRandom, { threshold: Number(threshold), count: Number(count) });
+  const files = shares.map((_, at) =>
+    flags.secretOut === undefined ? undefined : `${flags.secretOut}.${String(at + 1)}`,
+  );
+  for (const file of files) if (file !== undefined) demandPlaceFor(file);
+  for (const [at, share] of shares.entries()) {
+    const what = `share ${String(at + 1)} of ${count}`;
+    await show(share, { what, flags: { secretOut: files[at] }, out });
+  }
+  return {
+    secret: { kind: 'shares', shares: shares.map((share) => share.expose()) },
+    takeBack: () => {
+      for (const file of files) if (file !== undefined) rmSync(file, { force: true });
+    },
+  };
+}
+
 async function makePassphrase(flags: AddFlags, out: Output): Promise<Made> {
   if (flags.generate !== true) {
     const chosen = await newPassphrase(flags.passphraseFile, out);
@@ -227,7 +260,15 @@ async function makePassphrase(flags: AddFlags, out: Output): Promise<Made> {
 /** What opens everything goes onto a terminal, where it is typed back, or into a file; never into a pipe. */
 async function show(
   secret: Secret,
-  { what, flags, out }: { readonly what: string; readonly flags: AddFlags; readonly out: Output },
+  {
+    what,
+    flags,
+    out,
+  }: {
+    readonly what: string;
+    readonly flags: { readonly secretOut?: string | undefined };
+    readonly out: Output;
+  },
 ): Promise<void> {
   const { secretOut } = flags;
   if (secretOut !== undefined) demandPlaceFor(secretOut);

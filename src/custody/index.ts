@@ -52,6 +52,7 @@ export {
 export { generatePassphrase } from './slots/passphrase.ts';
 export { requireStrongPassphrase } from './slots/passphrase-strength.ts';
 export { generateRecoveryCode } from './slots/recovery-code.ts';
+export { makeShares, parseShare, type Share, sharesSecret } from './slots/shares.ts';
 export {
   credentialSecret,
   passphraseSecret,
@@ -59,7 +60,7 @@ export {
   type SlotKind,
   type SlotSecret,
 } from './slots/slot-secret.ts';
-export { listSlots, type SlotInfo } from './slots/slots.ts';
+export { listSlots, type SlotInfo, slotOfShare } from './slots/slots.ts';
 export {
   describeTenantKeys,
   generateLedgerKey,

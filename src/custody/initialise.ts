@@ -6,6 +6,7 @@ import { Kek } from './kek.ts';
 import { credentialPlace, readCredential, writeCredential } from './slots/credential.ts';
 import { requireStrongPassphrase } from './slots/passphrase-strength.ts';
 import { generateRecoveryCode } from './slots/recovery-code.ts';
+import { sharesSecret } from './slots/shares.ts';
 import { credentialSecret, passphraseSecret, recoverySecret, type SlotSecret } from './slots/slot-secret.ts';
 import { listSlots } from './slots/slots.ts';
 
@@ -33,7 +34,8 @@ export type Unsealing =
       readonly credentialsDirectory?: string | undefined;
     }
   | { readonly with: 'passphrase'; readonly passphrase: Secret }
-  | { readonly with: 'recovery'; readonly code: Secret };
+  | { readonly with: 'recovery'; readonly code: Secret }
+  | { readonly with: 'shares'; readonly shares: readonly Secret[] };
 
 /**
  * Makes the key-encryption key of a new appliance and its slots, named by their kinds.
@@ -83,6 +85,8 @@ export function slotSecret(unsealing: Unsealing, dataDirectory: string | null): 
       return passphraseSecret(unsealing.passphrase);
     case 'recovery':
       return recoverySecret(unsealing.code);
+    case 'shares':
+      return sharesSecret(unsealing.shares);
     case 'credential': {
       const place = credentialPlace(unsealing);
       return credentialSecret(readCredential(place, dataDirectory), place.path);

@@ -2,11 +2,14 @@ import { z } from 'zod';
 import type { Demand, Permit } from '../access/index.ts';
 import { type Route, routeOf } from '../http/route.ts';
 import type { Authority } from '../storage/entry.ts';
+import type { SharesGiven } from './share-set.ts';
 import { SLOT_SECRET, type SlotSecretText } from './slot-wire.ts';
 
 /** Whether the keys are open. */
 export interface SealStatus {
   readonly state: 'sealed' | 'unsealed';
+  /** Shares that were given, while more are needed. */
+  readonly shares?: SharesGiven | undefined;
 }
 
 /** Somebody who wants the keys opened. */
@@ -29,7 +32,10 @@ export interface SealControl {
 export const ANYBODY: Demand = { scope: null, also: ['anonymous', 'license', 'publishable-key'] };
 
 const route = routeOf<Permit, Demand>();
-const status = z.strictObject({ data: z.strictObject({ state: z.enum(['sealed', 'unsealed']) }) });
+const shares = z.strictObject({ given: z.int(), needed: z.int() });
+const status = z.strictObject({
+  data: z.strictObject({ state: z.enum(['sealed', 'unsealed']), shares: shares.optional() }),
+});
 const SECRET_BYTES = 16 * 1024;
 
 /** Whether the keys are open, opening them, and wiping them: the same routes, sealed or not. */

@@ -13,7 +13,8 @@ import { markSealed, sealedByHandSince, unmarkSealed } from './seal-mark.ts';
 import type { SealControl, SealStatus, UnsealAttempt } from './seal-routes.ts';
 import { sealedFront } from './sealed-front.ts';
 import type { ApplianceDoors } from './server.ts';
-import { secretOf } from './slot-wire.ts';
+import { ShareSet } from './share-set.ts';
+import { secretOf, type SlotSecretText } from './slot-wire.ts';
 import { UnsealAttempts } from './unseal-attempts.ts';
 
 /** What the switch needs besides surroundings. */
@@ -42,6 +43,7 @@ export class SealSwitch implements SealControl {
   readonly #given: SwitchGiven;
   readonly #around: Surroundings;
   readonly #attempts: UnsealAttempts;
+  readonly #shares: ShareSet;
   #doors: ApplianceDoors | undefined;
   #opened: Opened | undefined;
   #sealed: Sealed = { reason: 'it has just been started', since: 0 };
@@ -51,6 +53,7 @@ export class SealSwitch implements SealControl {
     this.#given = given;
     this.#around = around;
     this.#attempts = new UnsealAttempts(around.clock);
+    this.#shares = new ShareSet(given.directory.paths.root, around.clock);
   }
 
   /** The doors; there are some from {@link begin} on. Nothing listens yet. */
@@ -82,7 +85,9 @@ export class SealSwitch implements SealControl {
   }
 
   status(): SealStatus {
-    return { state: this.#opened === undefined ? 'sealed' : 'unsealed' };
+    if (this.#opened !== undefined) return { state: 'unsealed' };
+    const { progress: shares } = this.#shares;
+    return { state: 'sealed', ...(shares === undefined ? {} : { shares }) };
   }
 
   /**
@@ -117,11 +122,16 @@ export class SealSwitch implements SealControl {
     if (!local) this.#demandRemote();
     return this.#alone(async () => {
       if (this.#opened !== undefined) return this.status();
-      const custody = await this.#attempts.count(local, () => this.#custodyFor(secretOf(secret)));
+      const custody = await this.#attempts.count(local, async () => {
+        const whole = this.#wholeSecret(secret);
+        return whole && (await this.#custodyFor(secretOf(whole)));
+      });
+      if (custody === undefined) return this.status();
       const { name: slot, kind } = custody.openedWith ?? { name: '', kind: '' };
       const opened = await openAppliance({ ...this.#given, custody }, this.#around, this.#how());
       await this.#recordUnsealing(opened, { local, slot, kind });
       this.#attempts.forget();
+      this.#shares.forget();
       this.#opened = opened;
       this.doors.serve(opened.answers);
       opened.start();
@@ -153,6 +163,13 @@ export class SealSwitch implements SealControl {
       if (!staysSealed) throw error;
       return { reason: error.message };
     }
+  }
+
+  /** Undefined: more shares are needed. */
+  #wholeSecret(secret: SlotSecretText): SlotSecretText | undefined {
+    if (secret.kind !== 'shares') return secret;
+    const shares = this.#shares.add(secret.shares);
+    return shares && { kind: 'shares', shares: [...shares] };
   }
 
   #custodyFor(secret: SlotSecret): ReturnType<typeof unsealCustody> {

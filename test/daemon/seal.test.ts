@@ -3,6 +3,8 @@ import { request as httpRequest } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Daemon } from '../../src/daemon.ts';
+import { makeShares } from '../../src/custody/index.ts';
+import { systemRandom } from '../../src/lib/random.ts';
 import { Secret } from '../../src/lib/secret.ts';
 import { auditDatabase } from '../campaigns/audit-database.ts';
 import { type Answered, send, temporaryDirectory } from '../support/daemon.ts';
@@ -192,6 +194,31 @@ describe('sealing while requests run', () => {
     slow.end('"code":"slow"}');
     expect([await answered, (await sealing).status]).toEqual([201, 200]);
     await unseal();
+  });
+});
+
+describe('shares', () => {
+  it('unseal together, each given by itself; a wrong one is named', async () => {
+    const shares = (await makeShares(systemRandom, { threshold: 2, count: 3 })).map((share) =>
+      share.expose(),
+    );
+    const [first = '', second = '', third = ''] = shares;
+    const added = await operator('POST', '/system/slots', { secret: { kind: 'shares', shares } });
+    expect(added.body['data']).toMatchObject({ name: 'shares', kind: 'shares' });
+    await seal();
+    const give = (share: string): Promise<Answered> =>
+      unseal({ secret: { kind: 'shares', shares: [share] } });
+    expect((await give(third)).body['data']).toEqual({ state: 'sealed', shares: { given: 1, needed: 2 } });
+    const wrong = await give(first.replace(/^.{5}/, '00000'));
+    expect(codeOf(wrong)).toEqual([422, 'SLOT_SECRET_WRONG']);
+    expect(await stateOf()).toEqual({ state: 'sealed', shares: { given: 1, needed: 2 } });
+    expect((await give(second)).body['data']).toEqual({ state: 'unsealed' });
+    expect((await operator('DELETE', '/system/slots/recovery')).status).toBe(200);
+    const last = await operator('DELETE', '/system/slots/shares');
+    expect(codeOf(last)).toEqual([409, 'CONFLICT']);
+    const code = appliance.recoveryCode.expose();
+    const back = await operator('POST', '/system/slots', { secret: { kind: 'recovery', code } });
+    expect(back.status).toBe(201);
   });
 });
 

@@ -12,7 +12,6 @@ import { KEY_BYTES } from '../key-wrap.ts';
  * The check finds every single wrong character, nearly every swap of neighbours, and groups in the wrong place; the
  * last character of the code carries one bit, the rest of it zeros.
  */
-const GROUPS = 13;
 const GROUP_CHARACTERS = 4;
 const CHECKED_CHARACTERS = GROUP_CHARACTERS + 1;
 
@@ -26,8 +25,13 @@ export function generateRecoveryCode(random: Random): Secret {
 
 /** The code of 32 bytes. */
 export function formatRecoveryCode(key: Buffer): string {
-  const text = encodeBase32(key);
-  const groups = Array.from({ length: GROUPS }, (_, at) => {
+  return formatGroups(key);
+}
+
+/** Bytes in groups of four characters, with a check character behind each. */
+export function formatGroups(bytes: Buffer): string {
+  const text = encodeBase32(bytes);
+  const groups = Array.from({ length: groupsOf(bytes.length) }, (_, at) => {
     const group = text.slice(at * GROUP_CHARACTERS, (at + 1) * GROUP_CHARACTERS);
     return group + checkCharacter(group, at);
   });
@@ -39,31 +43,41 @@ export function formatRecoveryCode(key: Buffer): string {
  * @throws Fault SLOT_SECRET_WRONG naming the first group with a mistake
  */
 export function parseRecoveryCode(code: Secret): Buffer {
+  return parseGroups(code, { bytes: KEY_BYTES, what: 'recovery code' });
+}
+
+/** As {@link parseRecoveryCode}, of other lengths. @param of.what in a sentence: `recovery code` */
+export function parseGroups(code: Secret, of: { readonly bytes: number; readonly what: string }): Buffer {
+  const groups = groupsOf(of.bytes);
   const typed = code
     .expose()
     .toUpperCase()
     .replaceAll(/[\s-]/g, '')
     .replaceAll(/[IL]/g, '1')
     .replaceAll('O', '0');
-  if (typed.length !== GROUPS * CHECKED_CHARACTERS) {
+  if (typed.length !== groups * CHECKED_CHARACTERS) {
     throw new Fault(
       'SLOT_SECRET_WRONG',
-      `a recovery code has ${GROUPS * CHECKED_CHARACTERS} characters, not ${typed.length}`,
+      `a ${of.what} has ${groups * CHECKED_CHARACTERS} characters, not ${typed.length}`,
     );
   }
   let text = '';
-  for (let at = 0; at < GROUPS; at++) {
+  for (let at = 0; at < groups; at++) {
     const group = typed.slice(at * CHECKED_CHARACTERS, (at + 1) * CHECKED_CHARACTERS);
-    text += checkedGroup(group, at);
+    text += checkedGroup(group, at, of.what);
   }
-  return decode(text);
+  return decode(text, of);
 }
 
-function checkedGroup(group: string, at: number): string {
+function groupsOf(bytes: number): number {
+  return Math.ceil((bytes * 8) / 5 / GROUP_CHARACTERS);
+}
+
+function checkedGroup(group: string, at: number, what: string): string {
   const characters = group.slice(0, GROUP_CHARACTERS);
   const known = Array.from(group).every((character) => CROCKFORD.includes(character));
   if (known && checkCharacter(characters, at) === group.slice(GROUP_CHARACTERS)) return characters;
-  throw new Fault('SLOT_SECRET_WRONG', `group ${at + 1} of the recovery code has a typing mistake in it`);
+  throw new Fault('SLOT_SECRET_WRONG', `group ${at + 1} of the ${what} has a typing mistake in it`);
 }
 
 /** Luhn's sum to base 32, begun with the number of the group. */
@@ -77,8 +91,8 @@ function checkCharacter(group: string, at: number): string {
   return CROCKFORD.charAt((32 - (sum % 32)) % 32);
 }
 
-function decode(text: string): Buffer {
-  const bytes = Buffer.alloc(KEY_BYTES);
+function decode(text: string, of: { readonly bytes: number; readonly what: string }): Buffer {
+  const bytes = Buffer.alloc(of.bytes);
   let buffer = 0;
   let bits = 0;
   let at = 0;
@@ -91,5 +105,5 @@ function decode(text: string): Buffer {
     buffer &= (1 << bits) - 1;
   }
   if (buffer === 0) return bytes;
-  throw new Fault('SLOT_SECRET_WRONG', 'the last group of the recovery code has a typing mistake in it');
+  throw new Fault('SLOT_SECRET_WRONG', `the last group of the ${of.what} has a typing mistake in it`);
 }

@@ -12,6 +12,7 @@ import type { SlotKind, SlotSecret } from './slot-secret.ts';
  * A slot file: JSON with two spaces of indent, members in this order, LF at the end. No other spelling is read.
  *
  *     v, name, kind, createdAt, salt(32)
+ *     shares        slots of shares alone: of each share, by its index, 16 bytes of an HMAC under the salt (shares.ts)
  *     check(16)     HMAC-SHA-256 under the check key: tells a wrong secret from a damaged file
  *     wrapped(40)   the key-encryption key under the wrap key, RFC 3394
  *     mac(32)       HMAC-SHA-256 under the MAC key over all members before it
@@ -26,6 +27,7 @@ export interface SlotRecord {
   readonly kind: SlotKind;
   readonly createdAt: string;
   readonly salt: string;
+  readonly shares?: string[] | undefined;
   readonly check: string;
   readonly wrapped: string;
   readonly mac: string;
@@ -43,6 +45,8 @@ export interface NewSlot {
 const SALT_BYTES = 32;
 const CHECK_BYTES = 16;
 const DIGEST_BYTES = 32;
+/** More people than anybody brings together. */
+const MAX_SHARES = 16;
 const CHECKED_TEXT = 'mintmark slot';
 
 /** Names of slots: also names of files. */
@@ -57,9 +61,10 @@ const base64 = (bytes: number) =>
 const RECORD = z.strictObject({
   v: z.literal(1),
   name: z.string().regex(SLOT_NAME),
-  kind: z.enum(['passphrase', 'credential', 'recovery']),
+  kind: z.enum(['passphrase', 'credential', 'recovery', 'shares']),
   createdAt: z.iso.datetime({ precision: 3 }),
   salt: base64(SALT_BYTES),
+  shares: z.array(base64(CHECK_BYTES)).min(2).max(MAX_SHARES).optional(),
   check: base64(CHECK_BYTES),
   wrapped: base64(WRAPPED_BYTES),
   mac: base64(DIGEST_BYTES),
@@ -75,7 +80,9 @@ export async function makeSlotFile(slot: NewSlot, random: Random): Promise<Buffe
   const keys = await SlotKeys.derive(slot.secret, { name: slot.name, salt });
   try {
     const wrapped = slot.kek.wrapSelf(keys.of('wrap')).toString('base64');
-    const body = { ...head, salt: salt.toString('base64'), check: keys.check(), wrapped };
+    const shares = slot.secret.checks?.(salt);
+    const told = shares === undefined ? {} : { shares };
+    const body = { ...head, salt: salt.toString('base64'), ...told, check: keys.check(), wrapped };
     const authentic = { ...body, mac: keys.mac(body) };
     return encode({ ...authentic, digest: digestOf(authentic) });
   } finally {
@@ -111,9 +118,8 @@ export async function openSlotFile(name: string, bytes: Buffer, secret: SlotSecr
  * @throws as {@link openSlotFile}
  */
 export function rewrapSlotFile(file: SlotToOpen, kek: Kek): Promise<Buffer> {
-  return withOpened(file, ({ v, name, kind, createdAt, salt, check }, keys) => {
-    const wrapped = kek.wrapSelf(keys.of('wrap')).toString('base64');
-    const body = { v, name, kind, createdAt, salt, check, wrapped };
+  return withOpened(file, ({ mac: _mac, digest: _digest, ...before }, keys) => {
+    const body = { ...before, wrapped: kek.wrapSelf(keys.of('wrap')).toString('base64') };
     const authentic = { ...body, mac: keys.mac(body) };
     return encode({ ...authentic, digest: digestOf(authentic) });
   });
@@ -132,12 +138,12 @@ async function withOpened<T>(
 ): Promise<T> {
   const record = readSlotFile(name, bytes);
   if (record.kind !== secret.kind) throw wrongSecret(name, secret);
-  const keys = await SlotKeys.derive(secret, { name, salt: Buffer.from(record.salt, 'base64') });
+  const salt = Buffer.from(record.salt, 'base64');
+  const keys = await SlotKeys.derive(secret, { name, salt, checks: record.shares ?? [] });
   try {
     if (!sameText(keys.check(), record.check)) throw wrongSecret(name, secret);
-    const { v, kind, createdAt, salt, check, wrapped } = record;
-    if (!sameText(keys.mac({ v, name, kind, createdAt, salt, check, wrapped }), record.mac))
-      throw damaged(name);
+    const { mac, digest: _digest, ...body } = record;
+    if (!sameText(keys.mac(body), mac)) throw damaged(name);
     return use(record, keys);
   } finally {
     keys.wipe();
@@ -157,8 +163,11 @@ class SlotKeys {
     this.#place = place;
   }
 
-  static async derive(secret: SlotSecret, of: { name: string; salt: Buffer }): Promise<SlotKeys> {
-    return new SlotKeys(await secret.derive(of.salt), of.salt, `${secret.kind}/${of.name}`);
+  static async derive(
+    secret: SlotSecret,
+    of: { name: string; salt: Buffer; checks?: readonly string[] },
+  ): Promise<SlotKeys> {
+    return new SlotKeys(await secret.derive(of.salt, of.checks), of.salt, `${secret.kind}/${of.name}`);
   }
 
   of(use: Use): Buffer {

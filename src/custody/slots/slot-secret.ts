@@ -3,7 +3,7 @@ import { passphraseBytes, stretch } from './passphrase.ts';
 import { parseRecoveryCode } from './recovery-code.ts';
 
 /** What a slot is opened with. */
-export type SlotKind = 'passphrase' | 'credential' | 'recovery';
+export type SlotKind = 'passphrase' | 'credential' | 'recovery' | 'shares';
 
 /** What is known of a kind of slot. */
 interface SlotKindRow {
@@ -16,6 +16,7 @@ export const SLOT_KINDS: Readonly<Record<SlotKind, SlotKindRow>> = {
   passphrase: { recovers: false },
   credential: { recovers: false },
   recovery: { recovers: true },
+  shares: { recovers: true },
 };
 
 /** A secret that opens the slots of one kind; it knows how to become a key. */
@@ -25,9 +26,12 @@ export interface SlotSecret {
   readonly called: string;
   /**
    * 32 bytes from the secret and the salt of the slot; the caller wipes them.
+   * @param checks what the slot has to tell its shares by
    * @throws Fault SLOT_SECRET_WRONG when the secret cannot be one of its kind
    */
-  derive(salt: Buffer): Promise<Buffer>;
+  derive(salt: Buffer, checks?: readonly string[]): Promise<Buffer>;
+  /** Of every share, what a slot will tell it by; absent: the secret has no shares. */
+  checks?(salt: Buffer): string[];
 }
 
 /** A passphrase somebody types: scrypt (RFC 7914) with N=2^17, r=8, p=1; about half a second and 128 MB. */

@@ -3,8 +3,10 @@ import { join } from 'node:path';
 import { Fault } from '../../faults.ts';
 import { invariant } from '../../lib/invariant.ts';
 import type { Random } from '../../lib/random.ts';
+import type { Secret } from '../../lib/secret.ts';
 import { readSmallFile, removeDurably, writeDurably } from '../durable-file.ts';
 import type { Kek } from '../kek.ts';
+import { parseShare, type Share, shareCheck } from './shares.ts';
 import { makeSlotFile, type NewSlot, openSlotFile, readSlotFile, SLOT_NAME } from './slot-file.ts';
 import { SLOT_KINDS, type SlotKind, type SlotSecret } from './slot-secret.ts';
 
@@ -138,6 +140,31 @@ export function demandRemovable(directory: string, name: string): void {
   const others = listSlots(directory).filter((slot) => slot.name !== name);
   if (others.some((slot) => !slot.damaged && SLOT_KINDS[slot.kind].recovers)) return;
   throw new Fault('CONFLICT', `slot ${name} is the last way to recover; add another recovery slot first`);
+}
+
+/**
+ * The slot that a share is of.
+ * @throws Fault SLOT_SECRET_WRONG when it is of none, or not a share; KEY_STORAGE when there is no slot of shares
+ */
+export function slotOfShare(
+  directory: string,
+  text: Secret,
+): { readonly slot: string; readonly share: Share } {
+  const share = parseShare(text);
+  let reason = new Fault('KEY_STORAGE', 'there is no shares slot; open a slot of another kind');
+  for (const { name, bytes } of readSlotFiles(directory)) {
+    try {
+      const { shares, salt } = readSlotFile(name, bytes);
+      if (shares === undefined) continue;
+      if (shares[share.index - 1] === shareCheck(share, Buffer.from(salt, 'base64')))
+        return { slot: name, share };
+      reason = new Fault('SLOT_SECRET_WRONG', `share ${share.index} is not one of this appliance`);
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      reason = error;
+    }
+  }
+  throw reason;
 }
 
 /** The slot files as they are, for a backup. */
