@@ -12,7 +12,12 @@ import { type DataDirectory, openDataDirectory } from './storage/data-directory.
 import { checkIntegrity } from './storage/integrity.ts';
 
 export type { Tier } from './access/index.ts';
-export { initialise, type InitialisedTenant, type NewTenantChoices } from './daemon/first-tenant.ts';
+export {
+  initialise,
+  type InitialisedTenant,
+  initialiseWithoutTenant,
+  type NewTenantChoices,
+} from './daemon/first-tenant.ts';
 
 /** What a daemon is started with. */
 export interface DaemonGiven {

@@ -1,9 +1,12 @@
+import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import type { Probe, ProbedToken } from '../custody/index.ts';
 import { present } from '../lib/invariant.ts';
+import type { CeremonyResult } from '../daemon/ceremony.ts';
 import type { CopySeen } from '../daemon/token-copies.ts';
 import { CliError, EXIT } from './exit-code.ts';
 import { column, type WithClient } from './resource.ts';
+import { demandPlaceFor, writeNewFile } from './secret-file.ts';
 import { loadFor } from './settings.ts';
 import { details, type Output, table } from './terminal.ts';
 
@@ -13,7 +16,7 @@ interface ProbeFlags {
   readonly pinSource?: string;
 }
 
-/** Adds `hsm probe|copies|replace`. */
+/** Adds `hsm probe|copies|replace|ceremony`. */
 export function addHsm(
   program: Command,
   {
@@ -25,6 +28,7 @@ export function addHsm(
   addProbe(hsm, outputOf);
   addCopies(hsm, withClient);
   addReplace(hsm, withClient);
+  addCeremony(hsm, withClient);
 }
 
 function addProbe(hsm: Command, outputOf: (command: Command) => Output): void {
@@ -102,6 +106,87 @@ token pkcs11.token in the configuration, and get another second one.`,
     }),
   );
 }
+
+interface CeremonyFlags {
+  readonly ceremony: string;
+  readonly dryRun?: boolean;
+  readonly recordOut?: string;
+}
+
+/** `--config` names the configuration of the program, everywhere. */
+function addCeremony(hsm: Command, withClient: WithClient): void {
+  const command = hsm
+    .command('ceremony')
+    .description('make the keys of a new tenant in the token, as a reviewed file says (docs/hsm/ceremony.md)')
+    .argument('<file>', 'the ceremony, in TOML')
+    .option('--dry-run', 'print what would be done and the digest of the file, and do nothing')
+    .option('--record-out <file>', 'write the signed record to this new file')
+    .addHelpText(
+      'after',
+      `
+A run that is ended leaves keys in the token that nothing names; the next run of the same file goes on with them. Without a
+copy of each key on the second token it makes the keys and waits: copy them, and run it again.
+
+Examples:
+  mintmark hsm ceremony ceremony.toml --dry-run
+  mintmark hsm ceremony ceremony.toml --record-out ceremony.jws`,
+    );
+  command.action((path: string, flags: Omit<CeremonyFlags, 'ceremony'>) =>
+    holdAs(command, withClient, { ...flags, ceremony: path }),
+  );
+}
+
+async function holdAs(command: Command, withClient: WithClient, flags: CeremonyFlags): Promise<void> {
+  const { ceremony, dryRun = false, recordOut } = flags;
+  if (recordOut !== undefined) demandPlaceFor(recordOut);
+  const file = readFileSync(ceremony, 'utf8');
+  await withClient(command, async ({ client, out }) => {
+    const body = { file, dryRun };
+    const data = await client.data({ method: 'POST', path: '/system/hsm/ceremonies', body });
+    const result = data as CeremonyResult; // the route's answer
+    if (result.record !== null && recordOut !== undefined)
+      writeNewFile(recordOut, `${result.record}\n`, PUBLIC);
+    out.result({ data: result }, () => ceremonyText(result));
+    if (result.state !== 'waiting') return;
+    throw new CliError(
+      EXIT.refused,
+      'no key was taken into use: the second token does not hold all of them',
+      'Copy them with the tool of the vendor, then run the same file again.',
+    );
+  });
+}
+
+/** The record names people; it is for everybody who checks the keys all the same. */
+const PUBLIC = 0o644;
+
+function ceremonyText({ state, digest, token, steps, keys, record }: CeremonyResult): string {
+  const head = details({
+    state,
+    'digest of the file (SHA-256)': digest,
+    module: token.module,
+    'module (SHA-256)': token.moduleSha256,
+  });
+  const does = state === 'planned' ? 'would' : 'did';
+  const numbered = steps.map((step, index) => `${String(index + 1)}. ${step}`);
+  const plan = state === 'waiting' ? [] : [`It ${does}:`, ...numbered];
+  const rows = keys.map(({ purpose, environment, kid, madeNow, attributes, copy }) => {
+    const said = Object.entries(attributes).map(
+      ([name, value]) => `${name}=${value === null ? '?' : String(value)}`,
+    );
+    return { purpose, environment, kid, made: madeNow ? 'now' : 'before', copy, attributes: said.join(' ') };
+  });
+  const made = rows.length === 0 ? [] : [table(CEREMONY_COLUMNS, rows)];
+  return [head, ...plan, ...made, ...(record === null ? [] : ['The signed record:', record])].join('\n');
+}
+
+const CEREMONY_COLUMNS = [
+  column('KID', 'kid'),
+  column('PURPOSE', 'purpose'),
+  column('ENVIRONMENT', 'environment'),
+  column('MADE', 'made'),
+  column('COPY', 'copy'),
+  column('THE TOKEN SAYS', 'attributes'),
+];
 
 const COPY_COLUMNS = [
   column('KID', 'kid'),

@@ -17,6 +17,8 @@ const TIERS: readonly Tier[] = ['free', 'standard', 'premium', 'unlimited'];
 interface InitFlags {
   readonly unattended?: boolean;
   readonly attended?: boolean;
+  /** `--without-tenant`. */
+  readonly withoutTenant?: boolean;
   readonly tenantName?: string;
   readonly tenantCode?: string;
   readonly tier: Tier;
@@ -39,6 +41,10 @@ export function addInit(program: Command, outputOf: (command: Command) => Output
     .description('make a new appliance: data directory, keys, first tenant, first API key')
     .option('--unattended', 'ask nothing; everything comes from flags and defaults')
     .option('--attended', 'no credential: after every start a person has to unseal it with a passphrase')
+    .option(
+      '--without-tenant',
+      'make no tenant and no API key: the keys of the first one are made in a ceremony',
+    )
     .option('--tenant-name <name>', 'name of the first tenant (default: Default)')
     .option('--tenant-code <code>', 'its short code, in URLs and files, for good (default: from the name)')
     .addOption(
@@ -93,31 +99,25 @@ async function runInit(command: Command, flags: InitFlags, out: Output): Promise
   await demandRoom(config.data.directory);
   if (credentialPath !== undefined) await demandNewCredential(credentialPath, config.data.directory);
   out.note(`making an appliance in ${config.data.directory} (${configurationText(configuration)})`);
-  const tenant = await tenantOf(flags);
+  const tenant = flags.withoutTenant === true ? null : await tenantOf(flags);
   const passphrase = await passphraseOf(flags, out);
-  const { initialise } = await import('../daemon.ts');
-  const made = await initialise(
-    {
-      config,
-      tenant,
-      tier: flags.tier,
-      passphrase,
-      credentialPath,
-      dev: false,
-      withoutCopy: await withoutCopy(flags),
-    },
-    surroundings(commandLog),
-  );
+  const { initialise, initialiseWithoutTenant } = await import('../daemon.ts');
+  const given = { config, passphrase, credentialPath, dev: false, withoutCopy: await withoutCopy(flags) };
+  const around = surroundings(commandLog);
+  const made =
+    tenant === null
+      ? { ...(await initialiseWithoutTenant(given, around)), rootFingerprint: null, secretKey: null }
+      : await initialise({ ...given, tenant, tier: flags.tier }, around);
   handOver(made.recoveryCode, { what: 'recovery code', file: flags.recoveryOut, out });
-  handOver(made.secretKey, { what: 'first API key (live, all scopes)', file: flags.secretOut, out });
+  if (made.secretKey !== null)
+    handOver(made.secretKey, { what: 'first API key (live, all scopes)', file: flags.secretOut, out });
   // Last: whoever ends the program here has seen everything that is shown once.
   if (flags.unattended !== true && flags.recoveryOut === undefined && process.stdin.isTTY)
     await confirmRecovery(made.recoveryCode, out);
   const facts = {
     appliance: made.applianceId,
     directory: config.data.directory,
-    tenant: tenant.code,
-    'root fingerprint': made.rootFingerprint,
+    ...(tenant === null ? {} : { tenant: tenant.code, 'root fingerprint': made.rootFingerprint }),
     'ledger key': made.ledgerKey,
     credential: credentialPath ?? 'none: after every start it waits for `mintmark unseal`',
   };

@@ -4,10 +4,13 @@
 export type {
   CustodianHealth,
   KeyAlgorithm,
+  KeyEvidence,
   KeyCustodian,
   KeyHandle,
   KeyPurpose,
   KeySpec,
+  TokenIdentity,
+  TokenKeys,
 } from './custodian.ts';
 export { type BackupKey, openBackupKey, type OpenedBackupKey } from './backup-key.ts';
 export { Custody, type CustodyDeps, type SlotToAdd, type SlotUsed } from './custody.ts';
@@ -65,9 +68,11 @@ export {
   describeTenantKeys,
   generateLedgerKey,
   generateTenantKeys,
+  type KeySource,
   type NewTenantKeys,
   registerLedgerKey,
   registerTenantKeys,
+  TENANT_KEYS,
   type TenantPlace,
   trustBundleContents,
   type TrustBundleContents,

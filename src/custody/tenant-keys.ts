@@ -1,5 +1,6 @@
 import type { EpochMs } from '../lib/clock.ts';
 import type { RealmId } from '../storage/realm-scope.ts';
+import { present } from '../lib/invariant.ts';
 import type { Tx } from '../storage/tx.ts';
 import type { KeyPurpose } from './custodian.ts';
 import type { JoseAlgorithm, KeyJwk } from './key-id.ts';
@@ -10,6 +11,27 @@ import { APPLIANCE_SCOPE, type SigningKeyState } from './signing-key.ts';
 const REALM_PURPOSES = ['license', 'response', 'token'] as const satisfies KeyPurpose[];
 /** The purposes a trust bundle certifies: what somebody outside verifies. */
 const CERTIFIED: readonly KeyPurpose[] = ['revocation', ...REALM_PURPOSES];
+
+/** Every key that a new tenant has: its own two, and those of each realm. */
+export const TENANT_KEYS: readonly TenantKeyPlace[] = [
+  { purpose: 'root', environment: null },
+  { purpose: 'revocation', environment: null },
+  ...(['live', 'test'] as const).flatMap((environment) =>
+    REALM_PURPOSES.map((purpose) => ({ purpose, environment })),
+  ),
+];
+
+/** What a key of a tenant is for. */
+export interface TenantKeyPlace {
+  readonly purpose: KeyPurpose;
+  readonly environment: 'live' | 'test' | null;
+}
+
+/** Keys that were made already, to be taken instead of new ones; undefined: there is none of this kind. */
+export type KeySource = (
+  purpose: KeyPurpose,
+  environment: TenantKeyPlace['environment'],
+) => NewKey | undefined;
 
 interface Slot {
   readonly made: NewKey;
@@ -50,19 +72,13 @@ export interface TrustBundleContents {
  * Makes the keys of a new tenant, before its unit: root and revocation key of the tenant; licence, response and token
  * key of each realm.
  */
-export async function generateTenantKeys(keyring: Keyring): Promise<NewTenantKeys> {
-  const root = await make(keyring, 'root');
-  const revocation = await make(keyring, 'revocation');
-  const slots: Slot[] = [
-    { made: root, environment: null },
-    { made: revocation, environment: null },
-  ];
-  for (const environment of ['live', 'test'] as const) {
-    for (const purpose of REALM_PURPOSES) {
-      slots.push({ made: await make(keyring, purpose), environment });
-    }
+export async function generateTenantKeys(keyring: Keyring, source?: KeySource): Promise<NewTenantKeys> {
+  const slots: Slot[] = [];
+  for (const { purpose, environment } of TENANT_KEYS) {
+    const made = source?.(purpose, environment) ?? (await make(keyring, purpose));
+    slots.push({ made, environment });
   }
-  return { root, slots };
+  return { root: present(slots[0], 'the first key of a tenant is its root').made, slots };
 }
 
 /** Makes the ledger key of a new appliance, before its unit. */

@@ -17,7 +17,7 @@ import type { Authority } from '../storage/entry.ts';
 import type { RealmId } from '../storage/realm-scope.ts';
 import { NO_LIMITS } from '../storage/realms.ts';
 import { featureDeps } from './features.ts';
-import { initialiseAppliance } from './initialise.ts';
+import { initialiseAppliance, type Initialised } from './initialise.ts';
 import { custodiansOf, openParts, type Parts, type Surroundings } from './parts.ts';
 
 /** The first tenant's name and code. */
@@ -58,17 +58,11 @@ export interface InitialisedTenant {
  * @throws Fault DATA_DIRECTORY_INVALID, KEY_STORAGE, VALIDATION_FAILED
  */
 export async function initialise(given: InitialiseGiven, around: Surroundings): Promise<InitialisedTenant> {
-  const { config, credentialPath, passphrase, dev } = given;
-  const root = config.data.directory;
-  const issuer = config.issuing.issuer;
-  const custodians = custodiansOf(config, around.clock);
-  demandCopiesPossible(given, custodians);
-  const made = await initialiseAppliance(
-    { root, credentialPath, passphrase, issuer, dev, custodians, withoutCopy: given.withoutCopy === true },
-    around,
-  );
+  const { config } = given;
+  demandCopiesPossible(given, custodiansOf(config, around.clock));
+  const made = await initialiseWithoutTenant(given, around);
   const unsealing: Unsealing = { with: 'recovery', code: made.recoveryCode };
-  const directory = await openDataDirectory(root, { dev });
+  const directory = await openDataDirectory(config.data.directory, { dev: given.dev });
   try {
     const parts = await openParts({ config, directory, unsealing }, around);
     const tenant = await makeFirstTenant(parts, given.tenant, given.tier);
@@ -85,13 +79,29 @@ export async function initialise(given: InitialiseGiven, around: Surroundings): 
 
 /** Said before anything is made, and before a token is asked. @throws Fault KEY_NOT_COPIED */
 function demandCopiesPossible(
-  { withoutCopy }: InitialiseGiven,
+  { withoutCopy }: Pick<InitialiseGiven, 'withoutCopy'>,
   { pkcs11, makesIn }: ReturnType<typeof custodiansOf>,
 ): void {
   if (makesIn !== 'pkcs11' || withoutCopy === true || pkcs11?.copy !== undefined) return;
   throw new Fault(
     'KEY_NOT_COPIED',
     'the keys would be in one token and nowhere else: name a second token (pkcs11.copyToken), or give --no-backup with its sentence',
+  );
+}
+
+/** Makes an appliance that serves and has no tenant: the keys of the first one are made in a ceremony. @throws as {@link initialise} */
+export async function initialiseWithoutTenant(
+  given: Omit<InitialiseGiven, 'tenant' | 'tier'>,
+  around: Surroundings,
+): Promise<Initialised> {
+  const { config, credentialPath, passphrase, dev } = given;
+  const root = config.data.directory;
+  const issuer = config.issuing.issuer;
+  const custodians = custodiansOf(config, around.clock);
+  if (!custodians.inFiles?.includes('ledger')) demandCopiesPossible(given, custodians);
+  return initialiseAppliance(
+    { root, credentialPath, passphrase, issuer, dev, custodians, withoutCopy: given.withoutCopy === true },
+    around,
   );
 }
 

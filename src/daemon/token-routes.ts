@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Demand, Permit } from '../access/index.ts';
 import { type Route, routeOf } from '../http/route.ts';
+import { holdCeremony } from './ceremony.ts';
 import type { Parts } from './parts.ts';
 import { checkCopies, replaceToken } from './token-copies.ts';
 
@@ -28,6 +29,18 @@ export function tokenRoutes(parts: Parts): Route<Permit, Demand>[] {
       handle: async ({ permit, body }) => ({
         status: 200,
         body: { data: await checkCopies(parts, permit, body.withoutCopy) },
+      }),
+    }),
+    route({
+      ...common,
+      method: 'POST',
+      path: '/api/v1/system/hsm/ceremonies',
+      summary: 'Make the keys of a new tenant in the token, as a reviewed file says',
+      body: z.strictObject({ file: z.string().min(1).max(65_536), dryRun: z.boolean().default(false) }),
+      answers: { 200: z.strictObject({ data: z.looseObject({ state: z.string(), digest: z.string() }) }) },
+      handle: async ({ permit, body }) => ({
+        status: 200,
+        body: { data: { ...(await holdCeremony(parts, permit, body)) } },
       }),
     }),
     route({

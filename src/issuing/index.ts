@@ -19,3 +19,4 @@ export { signingKeyJobs } from './signing-keys/jobs.ts';
 export { licenseKeysDue } from './signing-keys/key-times.ts';
 export { signingKeyRoutes } from './signing-keys/routes.ts';
 export { issuingRoutes, type IssuingRoutesDeps } from './routes.ts';
+export { prepareJws } from './jws.ts';

@@ -3,6 +3,7 @@ import type { Keyring, NewKey, SigningKey } from '../custody/keyring.ts';
 import {
   describeTenantKeys,
   generateTenantKeys,
+  type KeySource,
   type NewTenantKeys,
   registerTenantKeys,
   signingKeyColumns,
@@ -31,6 +32,8 @@ export interface TrustDeps {
   readonly keyring: Keyring;
   /** Makes the data and index key of a realm, inside the unit that makes it. */
   readonly createRealmKeys: (tx: Tx, realm: RealmId) => void;
+  /** Keys of the tenant that were made before, in a ceremony. */
+  readonly source?: KeySource;
 }
 
 /** The keys of a tenant that does not exist yet, with its first trust bundle signed by its root. */
@@ -60,7 +63,7 @@ export async function prepareTenantTrust(
   tenant: { readonly id: string; readonly code: string; readonly at: EpochMs },
 ): Promise<PreparedTrust> {
   const { keyring } = deps;
-  const keys = await generateTenantKeys(keyring);
+  const keys = await generateTenantKeys(keyring, deps.source);
   // The realms have no numbers yet, and a bundle does not name them.
   const place = { tenantId: tenant.id, live: UNNUMBERED, test: UNNUMBERED, notBefore: tenant.at };
   const described = describeTenantKeys(keys, place);

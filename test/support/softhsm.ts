@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { generateKeyPairSync } from 'node:crypto';
 import {
   cpSync,
   existsSync,
@@ -97,6 +98,15 @@ export class SoftHsm {
     const bytes = readFileSync(file);
     bytes.write(newSerial, bytes.indexOf(serial), 'ascii');
     writeFileSync(file, bytes);
+  }
+
+  /** Brings a key pair from outside, as whoever has the PIN can. */
+  importP256(serial: string, { label, id }: { readonly label: string; readonly id: string }): void {
+    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const path = join(this.root, 'imported.pem');
+    writeFileSync(path, privateKey.export({ type: 'pkcs8', format: 'pem' }));
+    const to = ['--serial', serial, '--label', label, '--id', id, '--pin', SOFTHSM_PIN];
+    this.#run('softhsm2-util', ['--import', path, ...to]);
   }
 
   /** Takes one token away. */
