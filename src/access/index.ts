@@ -1,5 +1,5 @@
 export { type AnswerRooms, Answers, type AnswersDeps } from './answer-store.ts';
-export { apiKeyDecides, DEFAULT_ISSUE_LIMIT, type Tier } from './api-keys/api-key.ts';
+export { apiKeyDecides, DEFAULT_ISSUE_LIMIT, type Tier, TIERS } from './api-keys/api-key.ts';
 export { findByPublicId } from './api-keys/api-key-store.ts';
 export { countIssue } from './api-keys/count-issue.ts';
 export {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { parse as parseToml } from 'smol-toml';
 import { z } from 'zod';
-import { TIERS } from '../access/api-keys/api-key.ts';
+import { TIERS } from '../access/index.ts';
+import { readToml } from '../config/index.ts';
 import type { KeyPurpose } from '../custody/index.ts';
 import { Fault } from '../faults.ts';
 
@@ -68,12 +68,4 @@ export function plannedKey(
   const named = ['mintmark/ceremony/1', digest, purpose, environment ?? ''].join('\n');
   const id = createHash('sha256').update(named, 'utf8').digest().subarray(0, ID_BYTES);
   return { purpose, environment, id };
-}
-
-function readToml(file: string): unknown {
-  try {
-    return parseToml(file);
-  } catch (cause) {
-    throw new Fault('CONFIG_INVALID', 'the ceremony is not written in TOML', { cause });
-  }
 }
