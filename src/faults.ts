@@ -34,6 +34,11 @@ export const FAULTS = {
     'Clock is suspect',
     'Set the clock right, then run `mintmark clock set-trusted --reason …` on the appliance.',
   ),
+  CLONE_SUSPECT: row(
+    503,
+    'Appliance may be a copy',
+    'Find out whether another one runs; stop this one and run `mintmark instance accept --reason …` on the one that goes on.',
+  ),
   CONFIG_INVALID: row(
     500,
     'Configuration is not valid',
@@ -193,7 +198,7 @@ export const FAULTS = {
   ROLLED_BACK: row(
     503,
     'Appliance was rolled back',
-    'Put the newest database back, or restore the newest backup with `mintmark backup restore`.',
+    'Put the newest database back; or stop the appliance, and take this one with `mintmark restore accept --reason …`.',
   ),
   ROWS_DIFFER: row(
     500,

@@ -58,6 +58,16 @@ export const STATES = {
     jobs: 'no',
     retention: 'no',
   }),
+  'clone-suspect': state({
+    read: 'yes',
+    validate: 'yes',
+    heartbeat: 'yes',
+    revoke: 'yes',
+    create: 'CLONE_SUSPECT',
+    issue: 'CLONE_SUSPECT',
+    jobs: 'no',
+    retention: 'no',
+  }),
   'disk-full': state({
     read: 'yes',
     validate: 'yes',

@@ -1,4 +1,5 @@
 import type { AddCommands } from './program.ts';
+import { addAcceptances } from './accept.ts';
 import { addAudit } from './audit.ts';
 import { addBackup } from './backup.ts';
 import { addDoctor } from './doctor.ts';
@@ -26,4 +27,5 @@ export const addApplianceCommands: AddCommands = (program, outputOf, withClient)
   addHsm(program, { outputOf, withClient });
   addAudit(program, outputOf, withClient);
   addBackup(program, outputOf, withClient);
+  addAcceptances(program, outputOf);
 };

@@ -256,6 +256,11 @@ export const SETTINGS = {
       1000,
       'Entries after which a checkpoint is signed earlier.',
     ),
+    anchors: setting(
+      z.array(z.string().max(4096).startsWith('/', 'must be an absolute path')).max(8),
+      [],
+      'Further files that the newest signed head is written to: on a stick, on another machine. A database that was put back is noticed by them.',
+    ),
   },
   clock: {
     maxDowntimeDays: setting(

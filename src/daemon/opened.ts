@@ -2,6 +2,8 @@ import { Schedule } from '../jobs/schedule.ts';
 import { append, recordRefusals } from '../ledger/index.ts';
 import { newId } from '../lib/ulid.ts';
 import type { Authority } from '../storage/entry.ts';
+import { settingColumns, writeSetting } from '../storage/settings-store.ts';
+import type { Tx } from '../storage/tx.ts';
 import { featureDeps, type FeatureDeps } from './features.ts';
 import { allJobs } from './jobs.ts';
 import { registerMetrics } from './metrics.ts';
@@ -10,6 +12,8 @@ import { finishRekey } from './rekey.ts';
 import type { SealControl } from './seal-routes.ts';
 import { type Answering, answering } from './server.ts';
 import { demandRecordedRows } from './doctor/accept-row.ts';
+import { readBinding } from './machine-binding.ts';
+import { bindingText, storedBinding } from './standing.ts';
 import { recordSlotUse } from './slot-entries.ts';
 
 /** What an appliance is opened with, by hand or at a start. */
@@ -79,8 +83,24 @@ async function recordStart(parts: Parts, changed: readonly string[]): Promise<vo
   if (parts.work.diskFull || parts.states().length > 0) return;
   await parts.work.run(starter(parts), (tx) => {
     const target = { kind: 'appliance', id: parts.identity.applianceId };
-    append(tx, { action: 'daemon.started', target, facts: { changed: changed.join(' ') || 'none' } });
+    const bound = bindFirst(parts, tx);
+    append(tx, {
+      action: 'daemon.started',
+      target,
+      ...bound,
+      facts: { changed: changed.join(' ') || 'none' },
+    });
   });
+}
+
+/** An appliance is bound to the machine that it first serves on. */
+function bindFirst(
+  { identity, directory }: Parts,
+  tx: Tx,
+): { readonly after?: ReturnType<typeof settingColumns> } {
+  if (identity.dev || storedBinding(tx) !== null) return {};
+  writeSetting(tx, 'instance', bindingText(readBinding(identity.applianceId, directory.paths.root)));
+  return { after: settingColumns(tx) };
 }
 
 /** The start itself, as the ledger names it. */

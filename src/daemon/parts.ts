@@ -13,18 +13,7 @@ import { createOutbox, type Outbox } from '../delivery/index.ts';
 import { Fault } from '../faults.ts';
 import type { Log } from '../http/log.ts';
 import { Metrics } from '../http/metrics.ts';
-import {
-  type Anchor,
-  type AnchorFinding,
-  anchorFile,
-  checkAnchor,
-  Checkpointer,
-  Ledger,
-  ledgerPublicKeys,
-  ledgerVerifierKey,
-  Refusals,
-  type TreeHead,
-} from '../ledger/index.ts';
+import { type Anchor, Checkpointer, Ledger, Refusals, type TreeHead } from '../ledger/index.ts';
 import { type Clock, DAY, type EpochMs } from '../lib/clock.ts';
 import type { Random } from '../lib/random.ts';
 import { type HeldState, refusalIn } from '../states.ts';
@@ -38,6 +27,7 @@ import { readerOf } from '../storage/tx.ts';
 import { UnitOfWork } from '../storage/unit-of-work.ts';
 import { type Identity, readIdentity } from './identity.ts';
 import { ledgerSigners } from './ledger-signers.ts';
+import { anchorsOf, standingStates } from './standing.ts';
 import { RealmDirectory } from '../access/index.ts';
 
 /** What the process gives the appliance. */
@@ -71,6 +61,8 @@ export interface Parts extends Surroundings {
   /** Puts values under the newest data key of their realm. */
   readonly resealing: Resealing;
   readonly identity: Identity;
+  /** States found at the start that hold until an operator ends them; whoever does takes them out of here. */
+  readonly standing: HeldState[];
   /** Every state that limits what is done now; empty: ready. */
   readonly states: () => readonly HeldState[];
   /** Monotonic milliseconds at which the parts were open. */
@@ -124,9 +116,11 @@ async function assemble(opening: Opening, core: Core, around: Surroundings): Pro
   const { config, directory } = opening;
   const { work, ledger, custody, identity } = core;
   const disk = diskGuardOf(opening, work);
-  const anchor = anchorFile(directory.paths.anchor);
-  const found = await compareAnchor({ work, identity, anchor });
-  const states = statesOf({ ...core, found, openedAt: around.clock.wall(), diskState: () => disk.state });
+  const anchor = anchorsOf({ config, paths: directory.paths }, around.log);
+  const place = { config, paths: directory.paths, reader: work.read, identity };
+  const openedAt = around.clock.wall();
+  const standing = await standingStates({ ...place, now: openedAt });
+  const states = statesOf({ ...core, standing, openedAt, diskState: () => disk.state });
   const checkpointer = new Checkpointer({
     ledger,
     work,
@@ -152,6 +146,7 @@ async function assemble(opening: Opening, core: Core, around: Surroundings): Pro
     checkpointer,
     realms,
     resealing,
+    standing,
     states,
     custody,
     metrics: new Metrics(),
@@ -226,16 +221,6 @@ function diskGuardOf({ config, directory }: Opening, work: UnitOfWork<TreeHead>)
   });
 }
 
-async function compareAnchor(given: {
-  readonly work: UnitOfWork<TreeHead>;
-  readonly identity: Identity;
-  readonly anchor: Anchor;
-}): Promise<AnchorFinding> {
-  const { work, identity, anchor } = given;
-  const keys = ledgerPublicKeys(work.read).map((spki) => ledgerVerifierKey(identity.origin, spki));
-  return checkAnchor(work.read, await anchor.read(), keys);
-}
-
 /** A token that is away stops checkpoints only if the ledger key is the one in it. */
 function mayCheckpoint({ custody, keyring }: Core, held: readonly HeldState[]): boolean {
   const others = held.filter(({ state }) => state !== 'signer-away');
@@ -262,22 +247,11 @@ function statesOf(given: {
   readonly work: UnitOfWork<TreeHead>;
   readonly custody: Custody;
   readonly keyring: Keyring;
-  readonly found: AnchorFinding;
+  readonly standing: readonly HeldState[];
   readonly openedAt: EpochMs;
   readonly diskState: () => DiskStatus['state'];
 }): () => readonly HeldState[] {
-  const { time, work, found, openedAt, diskState, custody, keyring } = given;
-  const standing: HeldState[] =
-    found.state === 'rolled-back'
-      ? [
-          {
-            state: 'rolled-back',
-            reason: found.reason,
-            since: openedAt,
-            leftBy: 'restore the newest database, or accept this one',
-          },
-        ]
-      : [];
+  const { time, work, standing, openedAt, diskState, custody, keyring } = given;
   return () => {
     const clock = time.check();
     const held = [...standing];

@@ -4,18 +4,19 @@ import { join } from 'node:path';
 import type { Config } from '../config/index.ts';
 import { credentialSecret, type Unsealing, writeCredential } from '../custody/index.ts';
 import { Fault } from '../faults.ts';
-import { holdEpochs } from '../issuing/index.ts';
 import { append } from '../ledger/index.ts';
 import { newId } from '../lib/ulid.ts';
 import { openDataDirectory } from '../storage/data-directory.ts';
 import { dataPaths } from '../storage/data-paths.ts';
 import type { Authority } from '../storage/entry.ts';
 import { demandEmpty } from '../storage/directory-checks.ts';
-import { settingColumns, writeSetting } from '../storage/settings-store.ts';
 import { slotSecret } from '../custody/index.ts';
 import { type BackupReport, unpackBackup } from './backup.ts';
+import { beginBranch } from './branch.ts';
 import { close } from './first-tenant.ts';
+import { readBinding } from './machine-binding.ts';
 import { openParts, type Parts, type Surroundings } from './parts.ts';
+import { bindingText, type Restored, restoredText } from './standing.ts';
 import { recordSlotUse } from './slot-entries.ts';
 
 /** What is restored, and where to. */
@@ -32,8 +33,6 @@ export interface RestoreGiven {
 export interface RestoreReport extends BackupReport {
   readonly branch: string;
 }
-
-const BRANCH_BYTES = 8;
 
 /**
  * Restores a backup into an empty data directory and begins a new branch, so that no file number is given twice.
@@ -64,7 +63,10 @@ async function restoreInto(root: string, given: RestoreGiven, around: Surroundin
   const directory = await openDataDirectory(root, { dev: false, restoring: true });
   try {
     const parts = await openParts({ config, directory, unsealing }, around);
-    const branch = await makeWhole(parts, given.credentialPath);
+    const branch = await makeWhole(parts, given.credentialPath, {
+      madeAt: String(about['madeAt']),
+      entries: Number(about['entries']),
+    });
     rmSync(directory.paths.restoring);
     await syncDirectory(root);
     const bytes = files.reduce((sum, { size }) => sum + size, 0);
@@ -75,9 +77,16 @@ async function restoreInto(root: string, given: RestoreGiven, around: Surroundin
 }
 
 /** Closes the parts in any case: one left open would write to a database that is gone. @returns the new branch */
-async function makeWhole(parts: Parts, credentialPath: string | undefined): Promise<string> {
+async function makeWhole(
+  parts: Parts,
+  credentialPath: string | undefined,
+  restored: Restored,
+): Promise<string> {
+  const { identity, directory } = parts;
+  const instance = bindingText(readBinding(identity.applianceId, directory.paths.root));
+  const settings = { instance, restored: restoredText(restored) };
   try {
-    const branch = await beginBranch(parts);
+    const branch = await beginBranch(parts, restorer(parts), { action: 'restore.completed', settings });
     await recordSlotUse(parts, restorer(parts));
     if (credentialPath !== undefined) await replaceCredential(parts, credentialPath);
     return branch;
@@ -89,23 +98,6 @@ async function makeWhole(parts: Parts, credentialPath: string | undefined): Prom
 async function syncDirectory(path: string): Promise<void> {
   await using directory = await open(path, 'r');
   await directory.sync();
-}
-
-async function beginBranch(parts: Parts): Promise<string> {
-  const { work, random, identity, ledger, realms } = parts;
-  const branch = random.bytes(BRANCH_BYTES).toString('hex');
-  const parent = ledger.anchor();
-  await work.run(restorer(parts), (tx) => {
-    writeSetting(tx, 'branch', branch);
-    for (const realm of realms.all()) holdEpochs(tx.in(realm), tx.now);
-    append(tx, {
-      action: 'restore.completed',
-      target: { kind: 'appliance', id: identity.applianceId },
-      after: settingColumns(tx),
-      facts: { branch, parent: identity.branch, size: parent.size, root: parent.root.toString('hex') },
-    });
-  });
-  return branch;
 }
 
 /** Whoever runs the restore, as the ledger names him. */

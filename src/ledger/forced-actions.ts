@@ -20,6 +20,7 @@ const FORCING_NOUNS: ReadonlySet<string> = new Set([
   // restore
   'appliance',
   'restore',
+  'instance',
   // clock
   'clock',
 ]);

@@ -17,6 +17,10 @@ export const SETTINGS = {
   keysWithoutCopy: 'custody.keys-without-copy',
   /** SHA-256 of the PKCS#11 module that was last loaded, in hex. */
   moduleDigest: 'custody.module-digest',
+  /** What it was bound to last (daemon/machine-binding.ts); empty or absent: nothing yet. */
+  instance: 'appliance.instance',
+  /** The backup it was restored from, until somebody has accepted that; empty or absent: none. */
+  restored: 'appliance.restored',
   /** Version of the program that made the appliance. */
   createdBy: 'appliance.created-by',
 } as const;

@@ -354,7 +354,7 @@ describe('mintmark backup restore', () => {
     const serving = await serve([], NEW);
     using story = storyOn(at('restored'));
     expect((await story.rows(['product', 'list'])).map(({ code }) => code)).toEqual(['editor']);
-    expect(await story.data(['status'])).toMatchObject({ state: 'ready' });
+    expect(await story.data(['status'])).toMatchObject({ state: 'rolled-back' });
     expect(await serving.stop()).toBe(EXIT.ok);
   });
 });

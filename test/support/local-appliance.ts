@@ -4,7 +4,7 @@ import { type Daemon, initialise, type InitialisedTenant, startDaemon } from '..
 import type { Unsealing } from '../../src/custody/index.ts';
 import type { Surroundings } from '../../src/daemon/parts.ts';
 import { silentLog } from '../../src/http/log.ts';
-import { systemClock } from '../../src/lib/clock.ts';
+import { type Clock, systemClock } from '../../src/lib/clock.ts';
 import { systemRandom } from '../../src/lib/random.ts';
 import { Secret } from '../../src/lib/secret.ts';
 
@@ -65,12 +65,17 @@ export async function makeLocalAppliance(
 /** Starts it, as `mintmark serve` would. */
 export async function startLocal(
   { root, credential }: LocalAppliance,
-  given: { readonly unsealing?: Unsealing; readonly sets?: Readonly<Record<string, unknown>> } = {},
+  given: {
+    readonly unsealing?: Unsealing;
+    readonly sets?: Readonly<Record<string, unknown>>;
+    readonly clock?: Clock;
+  } = {},
 ): Promise<Daemon> {
   const {
     unsealing = credential === undefined ? null : { with: 'credential', path: credential },
     sets = {},
   } = given;
   const config = configOf(root, sets);
-  return startDaemon({ config, unsealing, dev: false, changed: [] }, around);
+  const { clock = systemClock } = given;
+  return startDaemon({ config, unsealing, dev: false, changed: [] }, { ...around, clock });
 }

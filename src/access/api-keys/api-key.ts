@@ -85,7 +85,10 @@ type Undecided = 'name' | 'lastFour' | 'indexVersion' | 'rotatedAt' | 'version' 
 
 /** What the ledger's digests of a key cover: whoever could change one of these in the file could let himself in. */
 export function apiKeyDecides(
-  key: Omit<ApiKey, 'scopes' | 'tier' | Undecided> & { readonly scopes: readonly string[]; readonly tier: string },
+  key: Omit<ApiKey, 'scopes' | 'tier' | Undecided> & {
+    readonly scopes: readonly string[];
+    readonly tier: string;
+  },
 ): DecidingColumns {
   const { id, kind, tier, publicId, issueLimitPerDay, expiresAt, revokedAt, previousValidUntil } = key;
   return {

@@ -1,13 +1,8 @@
 import { Custody } from '../../custody/index.ts';
-import {
-  checkAnchor,
-  anchorFile,
-  type LedgerReport,
-  ledgerPublicKeys,
-  ledgerVerifierKey,
-} from '../../ledger/index.ts';
+import type { AnchorFinding, LedgerReport } from '../../ledger/index.ts';
 import { checkContents, checkIntegrity, type IntegrityReport } from '../../storage/integrity.ts';
 import { readIdentity } from '../identity.ts';
+import { readAnchors } from '../standing.ts';
 import { compareSmallTables, type Mismatch } from './compare-rows.ts';
 import type { Examined } from './examined.ts';
 import { failed, first, ok, type Outcome, unchecked, warning } from './finding.ts';
@@ -46,22 +41,28 @@ function ledgerOutcome({ ok: sound, problems, size, signedSize }: LedgerReport):
   return warning(unsigned, 'A running appliance signs them within a minute; of a stopped one, start it.');
 }
 
-/** Whether the ledger contains the head that was written beside the database. */
-export async function lookAtAnchor({ reader, paths }: Examined): Promise<Outcome[]> {
-  const { origin } = readIdentity(reader);
-  const keys = ledgerPublicKeys(reader).map((spki) => ledgerVerifierKey(origin, spki));
-  const found = checkAnchor(reader, await anchorFile(paths.anchor).read(), keys);
-  switch (found.state) {
+/** Whether the ledger contains the heads that were written beside the database and elsewhere. */
+export async function lookAtAnchors({ config, paths, reader }: Examined): Promise<Outcome[]> {
+  const seen = await readAnchors({ config, paths, reader, identity: readIdentity(reader) });
+  return seen.map(({ path, finding }) => anchorOutcome(path, finding));
+}
+
+function anchorOutcome(path: string, finding: AnchorFinding): Outcome {
+  switch (finding.state) {
     case 'contained':
-      return [ok(`the ledger contains the anchor of ${String(found.size)} entries`)];
+      return ok(`${path}: the ledger contains its ${String(finding.size)} entries`);
     case 'absent':
-      return [warning('there is no anchor', 'It is written with the next checkpoint.')];
+      return warning(`${path} is not there`, 'It is written with the next checkpoint, if it can be.');
     case 'unreadable':
-      return [
-        warning(`the anchor says nothing: ${found.reason}`, 'It is written anew with the next checkpoint.'),
-      ];
+      return warning(
+        `${path} says nothing: ${finding.reason}`,
+        'It is written anew with the next checkpoint.',
+      );
     case 'rolled-back':
-      return [failed(found.reason, 'Put the newest database back.')];
+      return failed(
+        `${path}: ${finding.reason}`,
+        'Put the newest database back, or run `mintmark restore accept`.',
+      );
   }
 }
 

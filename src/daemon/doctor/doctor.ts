@@ -21,7 +21,7 @@ const CHECKS: readonly Check[] = [
   { name: 'database', look: database.lookAtPages },
   // The deep look walks over the ledger as well.
   { name: 'ledger', deep: false, look: database.lookAtLedger },
-  { name: 'anchor', look: database.lookAtAnchor },
+  { name: 'anchors', look: database.lookAtAnchors },
   { name: 'small tables', look: database.lookAtSmallTables },
   { name: 'signing keys', look: files.lookAtKeys },
   { name: 'data keys', look: files.lookAtKeyUse },
