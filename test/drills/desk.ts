@@ -21,6 +21,7 @@ export interface Desk {
   [Symbol.dispose](): void;
 }
 
+/** The machine of the customer, as every drill activates it. */
 export const MACHINE = { fingerprint: 'the-machine-of-the-customer' };
 
 /** Makes an appliance that has served a while, and has stopped. @param disk where its data lies (default: beside the rest) */

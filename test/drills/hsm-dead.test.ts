@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 import { mintmark } from '../cli/run-cli.ts';
 import { initFlags, serveAppliance } from '../support/appliance-process.ts';
 import { dataOf, temporaryDirectory } from '../support/daemon.ts';
-import { missingForTokens, SoftHsm, tokenSets } from '../support/softhsm.ts';
+import { missingForTokens, NO_BACKUP, SoftHsm, tokenSets } from '../support/softhsm.ts';
 import { stockUp, reach } from '../support/stock.ts';
 import { MACHINE } from './desk.ts';
 
@@ -18,7 +18,15 @@ it.skipIf(missing !== null)(
     using hsm = new SoftHsm();
     const at = (name: string): string => join(directory.path, name);
     const conf = ['--set', `pkcs11.environment=SOFTHSM2_CONF=${hsm.environment['SOFTHSM2_CONF'] ?? ''}`];
-    const token = ['--custodian', 'pkcs11', '--module', hsm.settings.module, '--token', 'mintmark'];
+    const token = [
+      '--custodian',
+      'pkcs11',
+      '--module',
+      hsm.settings.module,
+      '--token',
+      'mintmark',
+      ...NO_BACKUP,
+    ];
     const inFiles = ['--set', 'custody.inFiles=response'];
     const made = await mintmark([
       ...initFlags(directory.path),
