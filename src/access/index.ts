@@ -30,6 +30,7 @@ export {
   storeTenant,
 } from './tenants/create-tenant.ts';
 export { tenantDecides } from './tenants/tenant.ts';
+export { findTenant } from './tenants/tenant-store.ts';
 export { RateLimits, type RateLimitsDeps } from './rate-limits/rate-limits.ts';
 export type { LimitTable } from './rate-limits/tier-limits.ts';
 export { RealmDirectory } from './tenants/realm-directory.ts';

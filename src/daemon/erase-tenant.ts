@@ -1,9 +1,10 @@
-import type { Permit } from '../access/index.ts';
+import { findTenant, type Permit, tenantDecides } from '../access/index.ts';
 import type { Custody } from '../custody/index.ts';
 import { Fault } from '../faults.ts';
 import type { Job } from '../jobs/schedule.ts';
 import { append } from '../ledger/index.ts';
 import { type EpochMs, SECOND } from '../lib/clock.ts';
+import { present } from '../lib/invariant.ts';
 import {
   blankTenant,
   ERASED_TABLES,
@@ -67,7 +68,9 @@ export async function eraseTenant(
   await work.run({ actor, requestId, realm: null }, (tx) => {
     blankTenant(tx, asked.id);
     noteErasure(tx, asked.id);
-    append(tx, { realm: null, action: 'tenant.erasing', target: { kind: 'tenant', id: asked.id } });
+    const left = present(findTenant(tx, asked.id), 'what is left of a tenant stays');
+    const target = { kind: 'tenant', id: asked.id };
+    append(tx, { realm: null, action: 'tenant.erasing', target, after: tenantDecides(left) });
   });
   realmsChanged();
 }

@@ -189,7 +189,8 @@ const CONSISTENCY_RULES: readonly ConsistencyRule[] = [
     what: 'a count of records that is not the number of rows that are kept',
     sql: `SELECT r.realm_id, coalesce(c.records, 0) AS records FROM realms r
           LEFT JOIN realm_counters c ON c.realm_id = r.realm_id
-          WHERE coalesce(c.records, 0) <> (SELECT count(*) FROM ledger_entries e WHERE e.realm_id = r.realm_id)
+          WHERE NOT EXISTS (SELECT 1 FROM tenants g WHERE g.id = r.tenant_id AND g.status = 'erased')
+            AND coalesce(c.records, 0) <> (SELECT count(*) FROM ledger_entries e WHERE e.realm_id = r.realm_id)
             ${[...KEPT_TABLES].map((table) => `+ (SELECT count(*) FROM ${table} t WHERE t.realm_id = r.realm_id)`).join(' ')}`,
   },
   {

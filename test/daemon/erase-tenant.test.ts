@@ -110,6 +110,14 @@ describe('an erased tenant', () => {
     expect((await asOperator('/system/backups', { path: backup })).status).toBe(200);
     expect((await neighbour.get(`/licenses/${kept.id}`)).body['data']).toMatchObject({ name: 'A neighbour' });
     expect((await asOperator(path, { confirm: 'acme' })).status).toBe(404);
+    // What is left is what the ledger says: the next start is not refused.
+    const looked = (await asOperator('/system/doctor', { deep: true })).body['data'] as {
+      check: string;
+      result: string;
+      detail: string;
+    }[]; // the findings
+    const wrong = looked.filter(({ check, result }) => check !== 'disk' && result === 'failed');
+    expect(wrong).toEqual([]);
     expect(await daemon.stop()).toBe(0);
     const bytes = readFileSync(database);
     expect(bytes.includes('A neighbour')).toBe(false);

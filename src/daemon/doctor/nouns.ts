@@ -145,6 +145,10 @@ const API_KEYS: Noun = {
   })),
 };
 
+function isErased(reader: Reader, tenantId: string): boolean {
+  return allTenants(reader).some(({ id, status }) => id === tenantId && status === 'erased');
+}
+
 /** Lists are told of by the appliance, under the name of their realm. */
 function listOf(reader: Reader, realm: ReturnType<typeof allRealms>[number]): ComparedRow[] {
   const columns = listColumns(reader.in(realmIdOf(realm.realm)));
@@ -171,9 +175,12 @@ export const NOUNS: readonly Noun[] = [
       .map((key) => ({ id: key.kid, columns: signingKeyColumns(key) })),
   ),
   API_KEYS,
-  few({ kind: 'revocation-list', tables: ['revocation_lists'] }, (reader, place) =>
-    place.realm === SYSTEM_REALM ? allRealms(reader).flatMap((one) => listOf(reader, one)) : [],
-  ),
+  {
+    ...few({ kind: 'revocation-list', tables: ['revocation_lists'] }, (reader, place) =>
+      place.realm === SYSTEM_REALM ? allRealms(reader).flatMap((one) => listOf(reader, one)) : [],
+    ),
+    mayBeGone: ({ reader }, id) => isErased(reader, id.slice(0, id.indexOf('/'))),
+  },
   deletable(
     { kind: 'product', tables: ['products'] },
     waysTo(ROWS.products, (row) => ({ id: row.id, columns: productDecides(row, row.deletedAt) })),
