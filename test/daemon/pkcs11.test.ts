@@ -104,6 +104,28 @@ describe.skipIf(missing !== null)(
       expect(jsonOf(verdict)).toMatchObject({ valid: true });
     });
 
+    it('rotates keys in the token, and has each of them prove itself', async () => {
+      const sentence = 'verifiers without the newest trust bundle refuse what this key signs';
+      const rotated = await operate([
+        'keys',
+        'rotate',
+        '--purpose',
+        'license',
+        '--now',
+        '--confirm',
+        sentence,
+      ]);
+      expect(rotated.stdout, rotated.stderr).toMatch(/^license key \S{16} of \S+ live: active; replaces/);
+      const lost = /replaces (\S{16})/.exec(rotated.stdout)?.[1] ?? '';
+      const compromised = await operate(['keys', 'compromise', lost, '--since', '2026-01-01T00:00:00Z']);
+      expect(compromised.stdout, compromised.stderr).toContain('1 products were moved');
+      expect((await checkout()).status).toBe(200);
+      const proofs = await operate(['keys', 'verify', '--json']);
+      expect(proofs.code).toBe(EXIT.ok);
+      const outcomes = (jsonOf(proofs)['data'] as { outcome: string }[]).map(({ outcome }) => outcome);
+      expect(new Set(outcomes)).toEqual(new Set(['proven']));
+    });
+
     it('goes on validating while the token is away, says so, and issues again when it is back', async () => {
       hsm.unplug();
       const refused = await checkout();

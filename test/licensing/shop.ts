@@ -136,6 +136,8 @@ export async function openShop(choices: TestStorageChoices = {}) {
 
   return {
     ...{ storage, deps, state, acme, globex, clock, operator, keyring },
+    /** Where the sealed private keys are. */
+    keyDirectory: join(keys, 'keys'),
     secretKey: (scopes: readonly Scope[], realm: RealmId = acme.live): Permit =>
       permit({
         kind: 'secret-key',

@@ -1,4 +1,4 @@
-import { inState, type NewKey, type SigningKey } from '../../custody/index.ts';
+import { inState, type NewKey, NO_COPY, type SigningKey } from '../../custody/index.ts';
 import { Fault } from '../../faults.ts';
 import { type EpochMs, isoTime } from '../../lib/clock.ts';
 import { present } from '../../lib/invariant.ts';
@@ -87,7 +87,9 @@ async function successorOf(deps: CompromiseKeyDeps, key: SigningKey): Promise<Ne
       'there is no standby root that could say so; make one first: `mintmark trust standby`',
     );
   }
-  return makeKey(deps, key);
+  const made = await makeKey(deps, key);
+  // It has to sign at once: whoever has a second token copies it there afterwards, and is reminded until then.
+  return { ...made, copy: made.copy ?? NO_COPY };
 }
 
 interface Planned extends CompromiseKey {

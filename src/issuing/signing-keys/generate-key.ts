@@ -1,4 +1,4 @@
-import type { NewKey } from '../../custody/index.ts';
+import { type NewKey, NO_COPY, type SigningKey } from '../../custody/index.ts';
 import { Fault } from '../../faults.ts';
 import type { RealmId } from '../../storage/realm-scope.ts';
 import { changeKeys, type KeyCaller, type KeyDeps, keysOf } from './change-keys.ts';
@@ -49,6 +49,12 @@ export async function generateKey(
 /** Has a key made by its custodian: durable when this resolves, and named by nothing. */
 export async function makeKey({ keyring }: Pick<KeyDeps, 'keyring'>, { purpose }: KeyPlace): Promise<NewKey> {
   return keyring.generate({ purpose, algorithm: await keyring.algorithmFor(purpose) });
+}
+
+/** As {@link makeKey}, for the place of a key: whoever let that one sign without a copy on a second token lets this one, too. */
+export async function makeSuccessor(deps: Pick<KeyDeps, 'keyring'>, old: SigningKey): Promise<NewKey> {
+  const made = await makeKey(deps, old);
+  return { ...made, copy: made.copy ?? (old.copy === NO_COPY ? NO_COPY : null) };
 }
 
 function placeFor(deps: MakeKeyDeps, purpose: ManagedPurpose, realm: RealmId | null): KeyPlace {

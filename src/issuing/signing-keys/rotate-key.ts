@@ -6,7 +6,7 @@ import { productsOfKey } from '../../licensing/index.ts';
 import type { Tx } from '../../storage/tx.ts';
 import { type Changed, changeKeys, type KeyCaller, type KeyChange, keysOf } from './change-keys.ts';
 import { changedKey, type RotatedKey } from './changed-keys.ts';
-import { makeKey, type MakeKeyDeps } from './generate-key.ts';
+import { makeSuccessor, type MakeKeyDeps } from './generate-key.ts';
 import {
   activated,
   announced,
@@ -59,7 +59,7 @@ async function makeIfNeeded(deps: RotateKeyDeps, old: SigningKey): Promise<NewKe
   if (old.purpose !== 'root') requireNoneWaiting(keys, old);
   else requireOneRootLeaving(keys, old);
   const standby = old.purpose === 'root' ? inPlace(keys, old, 'pending') : undefined;
-  return standby === undefined ? makeKey(deps, old) : null;
+  return standby === undefined ? makeSuccessor(deps, old) : null;
 }
 
 interface Planned extends NamedKey {

@@ -4,7 +4,7 @@ import { append } from '../../ledger/append.ts';
 import { present } from '../../lib/invariant.ts';
 import { changeKeys, type KeyCaller, type KeyDeps } from './change-keys.ts';
 import { changedKey, type RotatedKey } from './changed-keys.ts';
-import { makeKey } from './generate-key.ts';
+import { makeSuccessor } from './generate-key.ts';
 import { type NamedKey, replaced, requireKey } from './key-plans.ts';
 
 /** What rotating the ledger key needs. */
@@ -28,7 +28,7 @@ export async function rotateLedgerKey(
 ): Promise<RotatedKey> {
   requireHandedOver(deps);
   const old = requireKey(deps.keyring.list(), request, ['active']);
-  const made = await makeKey(deps, old);
+  const made = await makeSuccessor(deps, old);
   return changeKeys(deps, caller, {
     tenantId: null,
     plan: (keys, at) => {
