@@ -1,6 +1,6 @@
 import type { RealmId } from './realm-scope.ts';
 import { statement } from './statement.ts';
-import type { Reader, RealmReader, RealmTx } from './tx.ts';
+import type { Reader, RealmReader, RealmTx, Tx } from './tx.ts';
 
 /** A keyed digest under the appliance's index key, with the version of the key that made it. */
 export interface DirectoryDigest {
@@ -91,6 +91,34 @@ const DELETE_API_KEY = statement<{ digest: Buffer; apiKeyId: string }>()((db, p)
     .where('api_key_id', '=', p.apiKeyId),
 );
 
+const LICENSE_KEYS = statement<{ after: Buffer; afterOwner: RealmId; limit: number }>()((db, p) =>
+  db
+    .selectFrom('license_directory')
+    .select(['key_hash as key', 'realm_id as owner'])
+    .where('key_hash', '>=', p.after)
+    .where((eb) => eb.or([eb('key_hash', '>', p.after), eb('realm_id', '>', p.afterOwner)]))
+    .orderBy('key_hash')
+    .orderBy('realm_id')
+    .limit(p.limit),
+);
+
+const REMOVE_LICENSE_KEY = statement<{ hash: Buffer; owner: RealmId }>()((db, p) =>
+  db.deleteFrom('license_directory').where('key_hash', '=', p.hash).where('realm_id', '=', p.owner),
+);
+
+const API_KEYS = statement<{ after: Buffer; limit: number }>()((db, p) =>
+  db
+    .selectFrom('api_key_directory')
+    .select(['public_id_hash as key', 'realm_id as owner'])
+    .where('public_id_hash', '>', p.after)
+    .orderBy('public_id_hash')
+    .limit(p.limit),
+);
+
+const REMOVE_API_KEY = statement<{ hash: Buffer }>()((db, p) =>
+  db.deleteFrom('api_key_directory').where('public_id_hash', '=', p.hash),
+);
+
 /**
  * Where a licence key leads, by its digests under every live index key: one row per realm that holds the key, ordered
  * by realm. Several realms may have imported the same key; choosing among them is the caller's.
@@ -145,6 +173,32 @@ export function insertApiKey(tx: RealmTx, digest: DirectoryDigest, apiKeyId: str
 /** Forgets where a public id leads. Returns whether there was such a row. */
 export function deleteApiKey(tx: RealmTx, digest: Buffer, apiKeyId: string): boolean {
   return tx.run(DELETE_API_KEY, { digest, apiKeyId }).changes > 0;
+}
+
+/** A row of a directory, whatever realm has it. */
+export interface DirectoryRow {
+  readonly key: Buffer;
+  readonly owner: RealmId;
+}
+
+/** Licence keys of all realms behind `after`, in the order of their digests and realms. */
+export function licenseKeysAfter(reader: Reader, after: DirectoryRow, limit: number): DirectoryRow[] {
+  return reader.all(LICENSE_KEYS, { after: after.key, afterOwner: after.owner, limit });
+}
+
+/** Forgets where a key leads in a realm that is erased. */
+export function eraseLicenseKey(tx: Tx, hash: Buffer, owner: RealmId): void {
+  tx.run(REMOVE_LICENSE_KEY, { hash, owner });
+}
+
+/** API keys of all realms behind `after`, in the order of their digests. */
+export function apiKeysAfter(reader: Reader, after: Buffer, limit: number): DirectoryRow[] {
+  return reader.all(API_KEYS, { after, limit });
+}
+
+/** Forgets where the API key of an erased realm leads. */
+export function eraseApiKey(tx: Tx, hash: Buffer): void {
+  tx.run(REMOVE_API_KEY, { hash });
 }
 
 /** While an index key is being changed, one licence may be found under two versions. */

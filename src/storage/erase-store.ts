@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely';
 import type { EpochMs } from '../lib/clock.ts';
+import { apiKeysAfter, eraseApiKey, eraseLicenseKey, licenseKeysAfter } from './directory.ts';
 import { writeJobState } from './job-state-store.ts';
 import { type RealmId, SYSTEM_REALM } from './realm-scope.ts';
 import type { Schema } from './schema.ts';
@@ -131,34 +132,6 @@ const REMOVE_PRIVATE = statement<{ position: number }>()((db, p) =>
   db.deleteFrom('ledger_private').where('position', '=', p.position),
 );
 
-const LICENSE_KEYS = statement<{ after: Buffer; afterOwner: RealmId; limit: number }>()((db, p) =>
-  db
-    .selectFrom('license_directory')
-    .select(['key_hash as key', 'realm_id as owner'])
-    .where('key_hash', '>=', p.after)
-    .where((eb) => eb.or([eb('key_hash', '>', p.after), eb('realm_id', '>', p.afterOwner)]))
-    .orderBy('key_hash')
-    .orderBy('realm_id')
-    .limit(p.limit),
-);
-
-const REMOVE_LICENSE_KEY = statement<{ hash: Buffer; owner: RealmId }>()((db, p) =>
-  db.deleteFrom('license_directory').where('key_hash', '=', p.hash).where('realm_id', '=', p.owner),
-);
-
-const API_KEYS = statement<{ after: Buffer; limit: number }>()((db, p) =>
-  db
-    .selectFrom('api_key_directory')
-    .select(['public_id_hash as key', 'realm_id as owner'])
-    .where('public_id_hash', '>', p.after)
-    .orderBy('public_id_hash')
-    .limit(p.limit),
-);
-
-const REMOVE_API_KEY = statement<{ hash: Buffer }>()((db, p) =>
-  db.deleteFrom('api_key_directory').where('public_id_hash', '=', p.hash),
-);
-
 const NOTHING = Buffer.alloc(0);
 const bytesAt = (place: ErasePlace): Buffer => (Buffer.isBuffer(place?.[0]) ? place[0] : NOTHING);
 const hashOf = (key: Buffer | number): Buffer => (Buffer.isBuffer(key) ? key : NOTHING);
@@ -168,21 +141,20 @@ export const WALKED_TABLES: readonly WalkedTable[] = [
   {
     table: 'license_directory',
     erase: (tx, realm, { place, limit }) => {
-      const rows = tx.all(LICENSE_KEYS, {
-        after: bytesAt(place),
-        afterOwner: place?.[1] ?? SYSTEM_REALM,
-        limit,
+      const after = { key: bytesAt(place), owner: place?.[1] ?? SYSTEM_REALM };
+      const rows = licenseKeysAfter(tx, after, limit);
+      return walked({ rows, limit }, realm, (key) => {
+        eraseLicenseKey(tx, hashOf(key), realm);
       });
-      return walked({ rows, limit }, realm, (key) =>
-        tx.run(REMOVE_LICENSE_KEY, { hash: hashOf(key), owner: realm }),
-      );
     },
   },
   {
     table: 'api_key_directory',
     erase: (tx, realm, { place, limit }) => {
-      const rows = tx.all(API_KEYS, { after: bytesAt(place), limit });
-      return walked({ rows, limit }, realm, (key) => tx.run(REMOVE_API_KEY, { hash: hashOf(key) }));
+      const rows = apiKeysAfter(tx, bytesAt(place), limit);
+      return walked({ rows, limit }, realm, (key) => {
+        eraseApiKey(tx, hashOf(key));
+      });
     },
   },
   {
