@@ -21,7 +21,7 @@ export interface VerifyStoredDeps {
 }
 
 /** Some milliseconds of reading and hashing: between two slices others have their turn. */
-const SLICE = 250;
+const SLICE = 100;
 
 /**
  * Verifies the whole ledger where it is stored, as after an unclean stop: bytes against hashes, hashes against

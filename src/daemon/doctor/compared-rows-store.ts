@@ -4,11 +4,11 @@ import type { Reader, RealmReader } from '../../storage/tx.ts';
 
 /**
  * Every row of the tables whose rows decide something, deleted ones too, with the columns that the digests of the ledger
- * cover; page by page in the order in which they were stored.
+ * cover; page by page in the order of their ids, by which every table has an index.
  */
 
 interface Part {
-  after: number;
+  after: string;
   limit: number;
 }
 interface Holes {
@@ -18,27 +18,27 @@ interface Holes {
 const products = (db: QueryBuilder, p: Holes) =>
   db
     .selectFrom('products')
-    .select(['seq', 'id', 'code', 'key_prefix as keyPrefix', 'signing_kid as signingKid'])
+    .select(['id', 'code', 'key_prefix as keyPrefix', 'signing_kid as signingKid'])
     .select(['indexed_metadata as indexedMetadata', 'deleted_at as deletedAt'])
     .where('realm_id', '=', p.realm);
 
 const policies = (db: QueryBuilder, p: Holes) =>
   db
     .selectFrom('policies')
-    .select(['seq', 'id', 'product_id as productId', 'code', 'template', 'settings'])
+    .select(['id', 'product_id as productId', 'code', 'template', 'settings'])
     .select(['template_version as templateVersion', 'deleted_at as deletedAt'])
     .where('realm_id', '=', p.realm);
 
 const entitlements = (db: QueryBuilder, p: Holes) =>
   db
     .selectFrom('entitlements')
-    .select(['seq', 'id', 'code', 'deleted_at as deletedAt'])
+    .select(['id', 'code', 'deleted_at as deletedAt'])
     .where('realm_id', '=', p.realm);
 
 const licenses = (db: QueryBuilder, p: Holes) =>
   db
     .selectFrom('licenses')
-    .select(['seq', 'id', 'product_id as productId', 'policy_id as policyId', 'status'])
+    .select(['id', 'product_id as productId', 'policy_id as policyId', 'status'])
     .select(['expires_at as expiresAt', 'starts_on as startsOn', 'key_origin as keyOrigin'])
     .select(['max_machines_override as maxMachinesOverride', 'max_uses_override as maxUsesOverride'])
     .select(['weak_key as weakKey', 'deleted_at as deletedAt', 'kept_until as keptUntil'])
@@ -48,7 +48,7 @@ const licenses = (db: QueryBuilder, p: Holes) =>
 const machines = (db: QueryBuilder, p: Holes) =>
   db
     .selectFrom('machines')
-    .select(['seq', 'id', 'license_id as licenseId', 'alive', 'public_key as publicKey'])
+    .select(['id', 'license_id as licenseId', 'alive', 'public_key as publicKey'])
     .select(['user_index as userIndex', 'created_at as createdAt', 'deleted_at as deletedAt'])
     .select(['seat_held_until as seatHeldUntil', 'purged_at as purgedAt'])
     .select(['fingerprint_hash as fingerprintHash', 'fingerprint_sealed as fingerprintSealed'])
@@ -57,7 +57,7 @@ const machines = (db: QueryBuilder, p: Holes) =>
 const files = (db: QueryBuilder, p: Holes) =>
   db
     .selectFrom('issued_files')
-    .select(['seq', 'id', 'kind', 'branch', 'branch_seq as branchSeq', 'license_id as licenseId'])
+    .select(['id', 'kind', 'branch', 'branch_seq as branchSeq', 'license_id as licenseId'])
     .select(['machine_id as machineId', 'fingerprint_hash as fingerprintHash', 'kid', 'digest'])
     .select(['issued_at as issuedAt', 'expires_at as expiresAt'])
     .where('realm_id', '=', p.realm);
@@ -65,7 +65,7 @@ const files = (db: QueryBuilder, p: Holes) =>
 const apiKeys = (db: QueryBuilder, p: Holes) =>
   db
     .selectFrom('api_keys')
-    .select(['seq', 'id', 'kind', 'tier', 'public_id as publicId', 'scopes', 'cascade'])
+    .select(['id', 'kind', 'tier', 'public_id as publicId', 'scopes', 'cascade'])
     .select(['allowed_cidrs as allowedCidrs', 'allowed_products as allowedProducts'])
     .select(['issue_limit_per_day as issueLimitPerDay', 'issue_limit_total as issueLimitTotal'])
     .select(['secret_hash as secretHash', 'previous_secret_hash as previousSecretHash'])
@@ -77,42 +77,40 @@ const apiKeys = (db: QueryBuilder, p: Holes) =>
 export const ROWS = {
   products: {
     page: statement<Part>()((db, p) =>
-      products(db, p).where('seq', '>', p.after).orderBy('seq').limit(p.limit),
+      products(db, p).where('id', '>', p.after).orderBy('id').limit(p.limit),
     ),
     one: statement<{ id: string }>()((db, p) => products(db, p).where('id', '=', p.id)),
   },
   policies: {
     page: statement<Part>()((db, p) =>
-      policies(db, p).where('seq', '>', p.after).orderBy('seq').limit(p.limit),
+      policies(db, p).where('id', '>', p.after).orderBy('id').limit(p.limit),
     ),
     one: statement<{ id: string }>()((db, p) => policies(db, p).where('id', '=', p.id)),
   },
   entitlements: {
     page: statement<Part>()((db, p) =>
-      entitlements(db, p).where('seq', '>', p.after).orderBy('seq').limit(p.limit),
+      entitlements(db, p).where('id', '>', p.after).orderBy('id').limit(p.limit),
     ),
     one: statement<{ id: string }>()((db, p) => entitlements(db, p).where('id', '=', p.id)),
   },
   licenses: {
     page: statement<Part>()((db, p) =>
-      licenses(db, p).where('seq', '>', p.after).orderBy('seq').limit(p.limit),
+      licenses(db, p).where('id', '>', p.after).orderBy('id').limit(p.limit),
     ),
     one: statement<{ id: string }>()((db, p) => licenses(db, p).where('id', '=', p.id)),
   },
   machines: {
     page: statement<Part>()((db, p) =>
-      machines(db, p).where('seq', '>', p.after).orderBy('seq').limit(p.limit),
+      machines(db, p).where('id', '>', p.after).orderBy('id').limit(p.limit),
     ),
     one: statement<{ id: string }>()((db, p) => machines(db, p).where('id', '=', p.id)),
   },
   files: {
-    page: statement<Part>()((db, p) => files(db, p).where('seq', '>', p.after).orderBy('seq').limit(p.limit)),
+    page: statement<Part>()((db, p) => files(db, p).where('id', '>', p.after).orderBy('id').limit(p.limit)),
     one: statement<{ id: string }>()((db, p) => files(db, p).where('id', '=', p.id)),
   },
   apiKeys: {
-    page: statement<Part>()((db, p) =>
-      apiKeys(db, p).where('seq', '>', p.after).orderBy('seq').limit(p.limit),
-    ),
+    page: statement<Part>()((db, p) => apiKeys(db, p).where('id', '>', p.after).orderBy('id').limit(p.limit)),
     one: statement<{ id: string }>()((db, p) => apiKeys(db, p).where('id', '=', p.id)),
   },
 } as const;

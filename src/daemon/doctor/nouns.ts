@@ -26,31 +26,31 @@ import { allRealms, allTenants, linksOfLicense, linksOfPolicy, ROWS } from './co
 import type { ComparedRow, Noun, OpenKeys, Place } from './noun.ts';
 
 /** Rows read at a time: a few milliseconds of comparing. */
-const PAGE = 100;
+const PAGE = 25;
 const NONE: ReadonlySet<string> = new Set();
 const never = (): boolean => false;
 
 interface Rows<Row> {
-  readonly page: Statement<{ after: number; limit: number }, Row>;
+  readonly page: Statement<{ after: string; limit: number }, Row>;
   readonly one: Statement<{ id: string }, Row>;
 }
 
 type Ways = Pick<Noun, 'pages' | 'find'>;
 
 /** The pages of a table, and one row of it. */
-function waysTo<Row extends { readonly seq: number }>(
+function waysTo<Row extends { readonly id: string }>(
   rows: Rows<Row>,
   compared: (row: Row, place: Place) => ComparedRow,
 ): Ways {
   return {
     *pages(place) {
       const { reader, realm } = place;
-      for (let after = 0; ;) {
+      for (let after = ''; ;) {
         const page = reader.in(realm).all(rows.page, { after, limit: PAGE });
         const last = page.at(-1);
         if (last === undefined) return;
         yield page.map((row) => compared(row, place));
-        after = last.seq;
+        after = last.id;
       }
     },
     find: (place, id) => {
@@ -62,13 +62,13 @@ function waysTo<Row extends { readonly seq: number }>(
 
 /** Rows that hang on those of another table, and are read with each of them. */
 function hanging(
-  parents: Rows<{ readonly seq: number; readonly id: string }>,
+  parents: Rows<{ readonly id: string }>,
   below: (place: Place, parent: string) => ComparedRow[],
 ): Ways {
   return {
     *pages(place) {
       for (const page of waysTo(parents, ({ id }) => ({ id, columns: {} })).pages(place)) {
-        for (const { id } of page) yield below(place, id);
+        yield page.flatMap(({ id }) => below(place, id));
       }
     },
     find: (place, id) => below(place, id.slice(0, id.indexOf('/'))).find((row) => row.id === id),
