@@ -17,12 +17,16 @@ import { type CustodianName, CUSTODIANS } from './registry.ts';
 import {
   bothKeks,
   installSlots,
+  noteRekeyDone,
+  openingSlots,
   type PreparedRekey,
   prepareRekey,
   readRekey,
+  type RekeyJournal,
   type RekeyPlan,
   removeRekey,
   rewrapKeys,
+  wasRekeyDone,
   writeRekey,
 } from './rekey.ts';
 import type { Indexer, Sealer } from './sealer.ts';
@@ -31,7 +35,7 @@ import {
   demandRemovable,
   freeSlotName,
   listSlots,
-  openAnySlot,
+  openFirst,
   prepareSlot,
   readSlotFiles,
   removeSlot,
@@ -119,8 +123,8 @@ export class Custody implements AsyncDisposable {
    */
   async unseal(secret: SlotSecret): Promise<string> {
     const { directory } = this.#deps;
-    const { slot, kek } = await openAnySlot(directory, secret);
     const rekey = readRekey(directory);
+    const { slot, kek } = await openFirst(openingSlots(directory), secret);
     this.adopt(rekey === undefined ? kek : bothKeks(rekey, kek));
     const { kind } = secret;
     this.#openedWith = { name: slot, kind, recovers: SLOT_KINDS[kind].recovers };
@@ -135,6 +139,8 @@ export class Custody implements AsyncDisposable {
 
   /** Unwraps the data and index keys of every realm. @throws Fault SEALED; KEY_STORAGE when one cannot be opened */
   loadRealmKeys(reader: Reader): void {
+    const rekey = readRekey(this.#deps.directory);
+    if (rekey !== undefined && wasRekeyDone(reader, rekey)) this.#take(this.#open().alone());
     const kek = this.#open();
     this.#dataKeys.unlock(kek, reader);
     this.#indexKeys.unlock(kek, reader);
@@ -282,8 +288,8 @@ export class Custody implements AsyncDisposable {
   }
 
   /**
-   * From here on the new key wraps, and both open. Durable when this returns: whatever happens, any slot, old or new, leads
-   * to both, until {@link finishRekey} has done everything.
+   * From here on the new key wraps, and both open. Durable when this returns: whatever happens, the slots that there will be
+   * lead to both, until {@link finishRekey} has done everything.
    */
   beginRekey({ journal, kek }: PreparedRekey): void {
     writeRekey(this.#deps.directory, journal);
@@ -302,18 +308,27 @@ export class Custody implements AsyncDisposable {
     const { directory } = this.#deps;
     const rekey = readRekey(directory);
     if (rekey === undefined) return;
+    if (!wasRekeyDone(work.read, rekey)) await this.#replaceEverywhere(rekey, { work, authority }, step);
+    this.#take(this.#open().alone());
+    removeRekey(directory);
+    await step();
+  }
+
+  async #replaceEverywhere(
+    rekey: RekeyJournal,
+    { work, authority }: { readonly work: KeyWork; readonly authority: Authority },
+    step: () => Promise<void>,
+  ): Promise<void> {
+    const { directory } = this.#deps;
     await installSlots(directory, rekey, step);
     for (const custodian of this.#custodians) await custodian.reseal?.(step);
     const kek = this.#open();
     await work.run(authority, (tx) => {
       const rewrapped = rewrapKeys(tx, kek);
-      if (rewrapped === 0) return;
+      noteRekeyDone(tx, rekey);
       const target = { kind: 'kek', id: rekey.id };
       tx.record({ realm: null, action: 'kek.replaced', target, outcome: 'done', facts: { keys: rewrapped } });
     });
-    await step();
-    this.#take(this.#open().alone());
-    removeRekey(directory);
     await step();
   }
 

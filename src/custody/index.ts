@@ -63,6 +63,7 @@ export {
   type SlotKind,
   type SlotSecret,
 } from './slots/slot-secret.ts';
+export { openingSlots } from './rekey.ts';
 export { listSlots, type SlotInfo, slotOfShare } from './slots/slots.ts';
 export {
   describeTenantKeys,

@@ -5,7 +5,8 @@ import { Fault } from '../faults.ts';
 import type { EpochMs } from '../lib/clock.ts';
 import type { Random } from '../lib/random.ts';
 import { equalBytes } from '../lib/secret.ts';
-import type { Tx } from '../storage/tx.ts';
+import { readJobState, writeJobState } from '../storage/job-state-store.ts';
+import type { Reader, Tx } from '../storage/tx.ts';
 import { listDataKeys, listIndexKeys, rewriteDataKey, rewriteIndexKey } from './data-key-store.ts';
 import { dataKeyPlace } from './data-keys.ts';
 import { readSmallFile, removeDurably, writeDurably } from './durable-file.ts';
@@ -13,7 +14,7 @@ import { indexKeyPlace } from './index-keys.ts';
 import { Kek } from './kek.ts';
 import { makeSlotFile, rewrapSlotFile, SLOT_NAME } from './slots/slot-file.ts';
 import { SLOT_KINDS, type SlotSecret } from './slots/slot-secret.ts';
-import { discardSlot, readSlotFiles, replaceSlot, type SlotFile } from './slots/slots.ts';
+import { discardSlot, MAX_SLOTS, readSlotFiles, replaceSlot, type SlotFile } from './slots/slots.ts';
 
 /** What becomes of the slots when the key-encryption key is replaced: each stays, with its secret, or goes. */
 export interface RekeyPlan {
@@ -41,9 +42,9 @@ export interface PreparedRekey {
 
 /**
  * `rekey.json`: JSON, LF at the end; there while a key-encryption key is being replaced. Written in one go, it is the moment
- * from which the new key counts: whatever any slot gives, the old key or the new one, leads to both.
+ * from which the new key counts: only the slots in it open, and give the new key, which leads to the old one. Nothing in it
+ * helps whoever has the old key: against that one the key is replaced.
  *
- *     next      the new key, wrapped by the old one at the place rekey-next/<id>
  *     previous  the old key, wrapped by the new one at the place rekey-previous/<id>
  *     slots     the slot files that there will be
  *     mac       HMAC-SHA-256 under the new key's key for rekey-mac/<id>, over the JSON of all members before it
@@ -51,7 +52,6 @@ export interface PreparedRekey {
 const JOURNAL = z.strictObject({
   v: z.literal(1),
   id: z.string().regex(/^[0-9a-f]{32}$/),
-  next: z.base64(),
   previous: z.base64(),
   slots: z.array(z.strictObject({ name: z.string().regex(SLOT_NAME), file: z.base64() })),
   mac: z.base64(),
@@ -103,6 +103,7 @@ function demandWhole(files: readonly SlotFile[], { keep, drop, add }: RekeyPlan)
       'each slot is named once, with up to 32 small letters, digits and dashes',
     );
   }
+  if (after.length > MAX_SLOTS) throw new Fault('CONFLICT', `there would be more than ${MAX_SLOTS} slots`);
   if ([...keep, ...add].some(({ secret }) => SLOT_KINDS[secret.kind].recovers)) return;
   throw new Fault('CONFLICT', 'no slot that recovers would be left; keep one, or add one');
 }
@@ -117,7 +118,6 @@ function journalOf(given: {
   const body = {
     v: 1 as const,
     id,
-    next: old.wrapKek(`rekey-next/${id}`, kek).toString('base64'),
     previous: kek.wrapKek(`rekey-previous/${id}`, old).toString('base64'),
     slots: slots.map(({ name, bytes }) => ({ name, file: bytes.toString('base64') })),
   };
@@ -151,24 +151,33 @@ export function removeRekey(directory: string): void {
   removeDurably(pathOf(directory));
 }
 
-/** Both keys, from whichever a slot gave. @throws Fault KEY_STORAGE when the file is not of this appliance, or was changed */
+/** The slot files that open: those on disk, or while the key-encryption key is being replaced, those that there will be. */
+export function openingSlots(directory: string): readonly SlotFile[] {
+  const rekey = readRekey(directory);
+  return rekey === undefined ? readSlotFiles(directory) : slotsOf(rekey);
+}
+
+function slotsOf({ slots }: RekeyJournal): SlotFile[] {
+  return slots.map(({ name, file }) => ({ name, bytes: Buffer.from(file, 'base64') }));
+}
+
+/** Both keys, from the new one. @throws Fault KEY_STORAGE when the file is not of this appliance, or was changed */
 export function bothKeks({ mac, ...body }: RekeyJournal, opened: Kek): Kek {
-  const { id, next, previous } = body;
-  const old = opened.unwrapKek(`rekey-previous/${id}`, Buffer.from(previous, 'base64'));
-  const kek = old === undefined ? opened.unwrapKek(`rekey-next/${id}`, Buffer.from(next, 'base64')) : opened;
-  const given = Buffer.from(mac, 'base64');
-  if (kek === undefined || !equalBytes(Buffer.from(macOf(kek, body), 'base64'), given)) throw damaged();
-  return kek.replacing(old ?? opened);
+  const old = opened.unwrapKek(`rekey-previous/${body.id}`, Buffer.from(body.previous, 'base64'));
+  const authentic = equalBytes(Buffer.from(macOf(opened, body), 'base64'), Buffer.from(mac, 'base64'));
+  if (old === undefined || !authentic) throw damaged();
+  return opened.replacing(old);
 }
 
 /** Exchanges the slots on disk, one after the other. */
 export async function installSlots(
   directory: string,
-  { slots }: RekeyJournal,
+  rekey: RekeyJournal,
   step: () => Promise<void>,
 ): Promise<void> {
-  for (const { name, file } of slots) {
-    replaceSlot(directory, { name, bytes: Buffer.from(file, 'base64') });
+  const slots = slotsOf(rekey);
+  for (const slot of slots) {
+    replaceSlot(directory, slot);
     await step();
   }
   const stay = new Set(slots.map(({ name }) => name));
@@ -177,6 +186,18 @@ export async function installSlots(
     discardSlot(directory, name);
     await step();
   }
+}
+
+const DONE = 'rekey';
+
+/** Notes, in the unit that wraps the keys, that a replacement is done but for removing its file. */
+export function noteRekeyDone(tx: Tx, { id }: RekeyJournal): void {
+  writeJobState(tx, DONE, id);
+}
+
+/** Whether a replacement was done before: its file was left by a stop just then, or was put back, and counts no more. */
+export function wasRekeyDone(reader: Reader, { id }: RekeyJournal): boolean {
+  return readJobState(reader, DONE) === id;
 }
 
 /** Wraps every data and index key by the new key that is not yet. @returns how many */

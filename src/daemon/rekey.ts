@@ -35,8 +35,8 @@ type RekeyParts = Pick<Parts, 'custody' | 'directory' | 'log' | 'random' | 'time
 /**
  * Replaces the key-encryption key while requests are served.
  * 1. The new key and its slots, in memory: whatever is wrong is said here. 2. The entry. 3. One file that holds the new slots,
- * and each key wrapped by the other: from here on the new one counts. 4. Slots, key files, data and index keys, one after
- * the other. Stop anywhere after 3: the rest is done by the next start, or by calling this again.
+ * and the old key wrapped by the new one: from here on the new one counts. 4. Slots, key files, data and index keys, one after
+ * the other. Stop anywhere after 3: the rest is done by the next start.
  * @throws Fault VALIDATION_FAILED, NOT_FOUND, CONFLICT, SLOT_SECRET_WRONG, KEY_STORAGE, DISK_FULL
  */
 export function rekey(parts: RekeyParts, authority: Authority, request: RekeyRequest): Promise<RekeyReport> {

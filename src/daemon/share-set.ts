@@ -1,4 +1,4 @@
-import { slotOfShare } from '../custody/index.ts';
+import { openingSlots, slotOfShare } from '../custody/index.ts';
 import type { Clock } from '../lib/clock.ts';
 import { MINUTE } from '../lib/clock.ts';
 import { Secret } from '../lib/secret.ts';
@@ -43,7 +43,7 @@ export class ShareSet {
   add(texts: readonly string[]): readonly string[] | undefined {
     this.#dropOld();
     for (const text of texts) {
-      const { slot, share } = slotOfShare(this.#directory, new Secret(text));
+      const { slot, share } = slotOfShare(openingSlots(this.#directory), new Secret(text));
       if (slot !== this.#slot) this.forget();
       if (this.#shares.size === 0) this.#until = this.#clock.monotonic() + KEPT_MS;
       this.#slot = slot;

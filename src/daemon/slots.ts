@@ -24,6 +24,7 @@ type SlotParts = Pick<Parts, 'custody' | 'directory' | 'work' | 'time'>;
 export function addSlot(parts: SlotParts, authority: Authority, { name, secret }: SlotRequest) {
   return alone(parts, async () => {
     const { custody, time } = parts;
+    demandSettled(parts);
     if (secret.kind === 'passphrase') requireStrongPassphrase(new Secret(secret.passphrase));
     const chosen = name ?? custody.freeSlotName(secret.kind);
     const file = await custody.prepareSlot({ name: chosen, secret: secretOf(secret), now: time.now() });
@@ -41,6 +42,7 @@ export function addSlot(parts: SlotParts, authority: Authority, { name, secret }
 export function removeSlot(parts: SlotParts, authority: Authority, name: string) {
   return alone(parts, async () => {
     const { custody } = parts;
+    demandSettled(parts);
     custody.demandRemovable(name);
     const slot = slotNamed(parts, name);
     const kind = slot.damaged ? undefined : slot.kind;
@@ -69,6 +71,15 @@ export function testSlot(
 /** Stretching a passphrase takes 128 MB, and a backup must not be made of slots that change. */
 function alone<T>(parts: SlotParts, body: () => Promise<T>): Promise<T> {
   return oneAtATime(parts, 'another slot is being worked on', body);
+}
+
+/** What is left of a replacement puts its own slots in the place of whatever there is. @throws Fault CONFLICT */
+function demandSettled({ custody }: SlotParts): void {
+  if (!custody.rekeying) return;
+  throw new Fault(
+    'CONFLICT',
+    'the key-encryption key is being replaced: restart the appliance to finish that',
+  );
 }
 
 async function record(

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import BetterSqlite3 from 'better-sqlite3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   APPLIANCE_SCOPE,
@@ -171,12 +172,12 @@ describe('replacing the key-encryption key', () => {
       ],
       ...{ drop: [], add: [], now: NOW },
     });
-    const whole = JSON.parse(journal.toString('utf8')) as { slots: unknown[]; id: string; next: string };
+    const whole = JSON.parse(journal.toString('utf8')) as { slots: unknown[]; id: string };
     const [first] = whole.slots;
     for (const changed of [
       { ...whole, slots: [first] },
       { ...whole, id: 'a'.repeat(32) },
-      { ...whole, next: '', previous: '' },
+      { ...whole, previous: '' },
     ]) {
       writeFileSync(join(other, 'rekey.json'), JSON.stringify(changed));
       await expect(custody.unseal(secret)).rejects.toThrow('rekey.json is damaged');
@@ -184,7 +185,66 @@ describe('replacing the key-encryption key', () => {
     writeFileSync(join(other, 'rekey.json'), journal);
     expect(await custody.unseal(secret)).toBe('recovery');
   });
+
+  it('gives the new key to nobody who has the old one: what is to go opens nothing once it is begun', async () => {
+    const begun = temporaryDirectory();
+    cpSync(made.directory, begun, { recursive: true });
+    const custody = new Custody({ directory: begun, random });
+    const { stays, leaked } = made.codes;
+    const keep = [{ name: 'recovery', secret: recoverySecret(new Secret(stays)) }];
+    await custody.unseal(recoverySecret(new Secret(stays)));
+    const prepared = await custody.prepareRekey({ keep, drop: ['leaked'], add: [], now: NOW });
+    expect(Object.keys(JSON.parse(prepared.journal.toString('utf8')) as object)).toEqual([
+      ...['v', 'id', 'previous', 'slots', 'mac'],
+    ]);
+    custody.beginRekey(prepared);
+    expect(existsSync(join(begun, 'slots', 'leaked.json'))).toBe(true);
+    await expect(custody.unseal(recoverySecret(new Secret(leaked)))).rejects.toThrow('does not open slot');
+    expect(await custody.unseal(recoverySecret(new Secret(stays)))).toBe('recovery');
+  });
+
+  it('is not begun again by its file that is put back: later slots stay, and the old key opens nothing', async () => {
+    const directory = temporaryDirectory();
+    cpSync(made.directory, directory, { recursive: true });
+    const secret = recoverySecret(new Secret(made.codes.stays));
+    const before = await openKeyStore(directory);
+    const first = new Custody({ directory, random });
+    await first.unseal(secret);
+    first.loadRealmKeys(before.work.read);
+    const keep = [{ name: 'recovery', secret }];
+    const prepared = await first.prepareRekey({ keep, drop: ['leaked'], add: [], now: NOW });
+    first.beginRekey(prepared);
+    await first.finishRekey({ work: before.work, authority: TEST_AUTHORITY });
+    await first.addSlot({ name: 'later', secret: recoverySecret(generateRecoveryCode(random)), now: NOW });
+    await closeKeyStore(before);
+
+    writeFileSync(join(directory, 'rekey.json'), prepared.journal);
+    const store = await openKeyStore(directory);
+    const custody = await opens(store, made, made.codes.stays);
+    await custody?.finishRekey({ work: store.work, authority: TEST_AUTHORITY });
+    expect(custody?.listSlots().map(({ name }) => name)).toEqual(['later', 'recovery']);
+    expect(existsSync(join(directory, 'rekey.json'))).toBe(false);
+    await closeKeyStore(store);
+
+    writeFileSync(join(directory, 'rekey.json'), prepared.journal);
+    wrapAsBefore(join(made.directory, 'mintmark.db'), join(directory, 'mintmark.db'));
+    const changed = await openKeyStore(directory);
+    const last = new Custody({ directory, random });
+    await last.unseal(secret);
+    expect(() => last.loadRealmKeys(changed.work.read)).toThrow('wrapped under another key');
+  });
 });
+
+/** Puts the data keys of another database, wrapped as they are there, into one. */
+function wrapAsBefore(from: string, into: string): void {
+  const source = new BetterSqlite3(from, { readonly: true });
+  const rows = source.prepare('SELECT wrapped, realm_id, version FROM data_keys').raw().all() as unknown[][];
+  source.close();
+  const db = new BetterSqlite3(into);
+  const put = db.prepare('UPDATE data_keys SET wrapped = ? WHERE realm_id = ? AND version = ?');
+  for (const row of rows) put.run(...row);
+  db.close();
+}
 
 describe('a plan', () => {
   async function planned(plan: {
@@ -220,6 +280,14 @@ describe('a plan', () => {
       'no slot that recovers would be left',
     ],
     ['of a slot that is not there', { keep: ['recovery', 'leaked', 'x'] }, 'there is no slot x'],
+    [
+      'of more slots than there can be',
+      {
+        keep: ['recovery', 'leaked'],
+        add: Array.from({ length: 31 }, (_, number) => `slot-${String(number)}`),
+      },
+      'there would be more than 32 slots',
+    ],
     ['that names a slot twice', { keep: ['recovery', 'leaked'], add: ['leaked'] }, 'each slot is named once'],
     [
       'with a secret that does not open its slot',

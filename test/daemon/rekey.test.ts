@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Daemon } from '../../src/daemon.ts';
@@ -98,8 +98,28 @@ describe('mintmark rekey', () => {
   });
 });
 
+describe('a replacement that could not be finished', () => {
+  it('lets nobody change slots, which it would undo', async () => {
+    const custody = new Custody({ directory: appliance.data, random: systemRandom });
+    const fresh = recovery(readFileSync(at('new.txt'), 'utf8').trim());
+    await custody.unseal(fresh);
+    const keep = [{ name: 'recovery', secret: fresh }];
+    const { journal } = await custody.prepareRekey({ keep, drop: ['credential'], add: [], now: 0 });
+    writeFileSync(join(appliance.data, 'rekey.json'), journal);
+    const code = generateRecoveryCode(systemRandom).expose();
+    const added = await operator('POST', '/system/slots', { secret: { kind: 'recovery', code } });
+    expect(codeOf(added)).toEqual([409, 'CONFLICT']);
+    expect(codeOf(await operator('DELETE', '/system/slots/credential'))).toEqual([409, 'CONFLICT']);
+    rmSync(join(appliance.data, 'rekey.json'));
+    expect((await operator('GET', '/system/slots')).body['data']).toMatchObject([
+      { name: 'credential' },
+      { name: 'recovery' },
+    ]);
+  });
+});
+
 describe('a start after a replacement was interrupted', () => {
-  it('finishes it before anything is served, and records it', async () => {
+  it('waits for a slot that there will be, finishes it before anything is served, and records it', async () => {
     await daemon.stop();
     const custody = new Custody({ directory: appliance.data, random: systemRandom });
     const code = readFileSync(at('new.txt'), 'utf8').trim();
@@ -113,6 +133,9 @@ describe('a start after a replacement was interrupted', () => {
     custody.beginRekey(await custody.prepareRekey({ ...plan, now: 0 }));
     await custody[Symbol.asyncDispose]();
     daemon = await startLocal(appliance);
+    expect([daemon.sealed, existsSync(join(appliance.data, 'rekey.json'))]).toEqual([true, true]);
+    await daemon.stop();
+    daemon = await startLocal(appliance, { unsealing: { with: 'recovery', code: third } });
     expect([daemon.sealed, existsSync(join(appliance.data, 'rekey.json'))]).toEqual([false, false]);
     expect((await operator('GET', '/system/slots')).body['data']).toMatchObject([{ name: 'third' }]);
     expect((await product('third')).status).toBe(201);

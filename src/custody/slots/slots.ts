@@ -28,8 +28,8 @@ export interface OpenedSlot {
 }
 
 const SUFFIX = '.json';
-/** More slots than anybody has reasons for. */
-const MAX_SLOTS = 32;
+/** More slots than anybody has reasons for; `rekey.json` holds them all. */
+export const MAX_SLOTS = 32;
 
 /**
  * Adds a slot: durable when this resolves.
@@ -94,14 +94,9 @@ export function listSlots(directory: string): SlotInfo[] {
 }
 
 /**
- * Opens the first slot that the secret opens.
+ * Opens the first slot that the secret opens, of slot files wherever they are: on disk, or in a backup's header.
  * @throws Fault SLOT_SECRET_WRONG when it opens none; KEY_STORAGE when there is none of its kind, or only damaged ones
  */
-export function openAnySlot(directory: string, secret: SlotSecret): Promise<OpenedSlot> {
-  return openFirst(readSlotFiles(directory), secret);
-}
-
-/** As {@link openAnySlot}, from slot files wherever they are: those in a backup's header. */
 export async function openFirst(files: readonly SlotFile[], secret: SlotSecret): Promise<OpenedSlot> {
   let reason = new Fault('KEY_STORAGE', `there is no ${secret.kind} slot; open a slot of another kind`);
   for (const { name, bytes } of files) {
@@ -147,12 +142,12 @@ export function demandRemovable(directory: string, name: string): void {
  * @throws Fault SLOT_SECRET_WRONG when it is of none, or not a share; KEY_STORAGE when there is no slot of shares
  */
 export function slotOfShare(
-  directory: string,
+  files: readonly SlotFile[],
   text: Secret,
 ): { readonly slot: string; readonly share: Share } {
   const share = parseShare(text);
   let reason = new Fault('KEY_STORAGE', 'there is no shares slot; open a slot of another kind');
-  for (const { name, bytes } of readSlotFiles(directory)) {
+  for (const { name, bytes } of files) {
     try {
       const { shares, salt } = readSlotFile(name, bytes);
       if (shares === undefined) continue;

@@ -13,7 +13,7 @@ import {
 import {
   addSlot,
   listSlots,
-  openAnySlot,
+  openFirst,
   readSlotFiles,
   removeSlot,
   testSlot,
@@ -27,6 +27,7 @@ const NOW = 1_700_000_000_000;
 const credential = (fill: number): SlotSecret => credentialSecret(new Secret(Buffer.alloc(32, fill)));
 const recovery = (fill: number): SlotSecret =>
   recoverySecret(new Secret(formatRecoveryCode(Buffer.alloc(32, fill))));
+const openAnySlot = (directory: string, secret: SlotSecret) => openFirst(readSlotFiles(directory), secret);
 const passphrase = (text: string): SlotSecret => passphraseSecret(new Secret(text));
 
 /** What a key-encryption key is known by: what it wraps, it unwraps. */
