@@ -45,6 +45,8 @@ export interface CustodianHealth {
   readonly detail: string;
   /** Since when it is `unavailable`, if that is known. */
   readonly since?: EpochMs;
+  /** Processes that speak to tokens, started since the start of ours, and calls that wait for them. */
+  readonly agents?: { readonly started: number; readonly waiting: number };
 }
 
 /** A key as the keyring has it stored. */

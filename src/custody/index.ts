@@ -16,6 +16,7 @@ export { type BackupKey, openBackupKey, type OpenedBackupKey } from './backup-ke
 export { Custody, type CustodyDeps, type SlotToAdd, type SlotUsed } from './custody.ts';
 export type { DataKeyStatus, KeyWork } from './data-keys.ts';
 export { type Probe, probe, type ProbedToken } from './pkcs11/probe.ts';
+export { moduleDigest } from './pkcs11/module-file.ts';
 export { tokenSettings } from './pkcs11/token-settings.ts';
 export {
   initialiseCustody,

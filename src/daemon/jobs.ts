@@ -69,14 +69,15 @@ function resealJob({ resealing }: Parts, { mayRunJobs }: FeatureDeps): Job {
 /** Between two runs of it, which last up to a second. */
 const RESEAL_EVERY_MS = 100;
 
+const SIGNER_JOB = 'watch-signers';
 /** How soon an HSM that came back is noticed. */
 const SIGNER_EVERY_MS = 5 * SECOND;
 
 /** Looks after the custodians, and says once that one went away or came back. */
-function signerJob({ custody, log }: Parts): Job {
+function signerJob({ custody, log, keyring, work, outbox }: Parts): Job {
   const said = new Map<string, string>();
   return {
-    name: 'watch-signers',
+    name: SIGNER_JOB,
     everyMs: SIGNER_EVERY_MS,
     run: async () => {
       await custody.check();
@@ -87,9 +88,25 @@ function signerJob({ custody, log }: Parts): Job {
         const line = { custodian, state: health.state, detail: health.detail };
         if (health.state === 'ready') log.info('the signer is back', line);
         else log.warn('the signer is not well', line);
+        if (health.state === 'unavailable') await tellOfSigner({ keyring, work, outbox }, custodian);
       }
     },
   };
+}
+
+/** Tells each realm whose licence key is held by a custodian that does not sign. */
+async function tellOfSigner(
+  { keyring, work, outbox }: Pick<Parts, 'keyring' | 'work' | 'outbox'>,
+  custodian: string,
+): Promise<void> {
+  const keys = keyring.list().filter((key) => key.state === 'active' && key.purpose === 'license');
+  const silent = keys.filter((key) => key.custodian === custodian);
+  if (silent.length === 0 || work.diskFull) return;
+  await work.keep(SIGNER_JOB, (tx) => {
+    for (const { kid, realm } of silent) {
+      if (realm !== null) outbox.emit(tx, { type: 'system.signer_unavailable', realm, data: { kid } });
+    }
+  });
 }
 
 /** How often the load is looked at. */

@@ -14,6 +14,17 @@ export function registerMetrics(parts: Parts, deps: Pick<FeatureDeps, 'usageLog'
     return Object.keys(STATES).map((state) => ({ labels: { state }, value: held.has(state) ? 1 : 0 }));
   });
   metrics.gauge('mintmark_sealed', 'Whether the keys are closed: 1, or 0.', () => [{ value: 0 }]);
+  metrics.gauge('mintmark_custodian_up', 'Whether keys can be signed with: 1, or 0.', () =>
+    parts.custody.health().map(({ custodian, health }) => {
+      return { labels: { custodian }, value: health.state === 'unavailable' ? 0 : 1 };
+    }),
+  );
+  metrics.gauge('mintmark_signer_agents_started', 'Processes that speak to tokens, since the start.', () => [
+    { value: agents(parts).started },
+  ]);
+  metrics.gauge('mintmark_signatures_waiting', 'Calls that wait for their turn at a token.', () => [
+    { value: agents(parts).waiting },
+  ]);
   metrics.gauge('mintmark_writes_waiting', 'Units of work that wait for their commit.', () => [
     { value: work.waiting },
   ]);
@@ -58,4 +69,9 @@ export function registerMetrics(parts: Parts, deps: Pick<FeatureDeps, 'usageLog'
     { value: (clock.monotonic() - openedAt) / 1000 },
   ]);
   return loopDelay;
+}
+
+function agents({ custody }: Parts): { readonly started: number; readonly waiting: number } {
+  const told = custody.health().map(({ health }) => health.agents);
+  return told.find((one) => one !== undefined) ?? { started: 0, waiting: 0 };
 }

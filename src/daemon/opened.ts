@@ -14,6 +14,7 @@ import { type Answering, answering } from './server.ts';
 import { demandRecordedRows } from './doctor/accept-row.ts';
 import { readBinding } from './machine-binding.ts';
 import { bindingText, storedBinding } from './standing.ts';
+import { recordModule } from './module-entry.ts';
 import { recordSlotUse } from './slot-entries.ts';
 
 /** What an appliance is opened with, by hand or at a start. */
@@ -50,6 +51,7 @@ export async function openAppliance(opening: Opening, around: Surroundings, how:
     await parts.disk.check();
     demandRecordedRows(parts.work.read);
     await recordSlotUse(parts, starter(parts));
+    await recordModule(parts, starter(parts));
     await recordStart(parts, how.changed);
     const { clock, log } = parts;
     const schedule = new Schedule({

@@ -93,8 +93,8 @@ export async function openParts(
 }
 
 /** What the custody of an appliance stands on. @throws Fault CONFIG_INVALID */
-export function custodyDeps({ config, directory }: Site, { clock, random }: Surroundings): CustodyDeps {
-  return { directory: directory.paths.root, random, ...custodiansOf(config, clock) };
+export function custodyDeps({ config, directory }: Site, { clock, random, log }: Surroundings): CustodyDeps {
+  return { directory: directory.paths.root, random, ...custodiansOf(config, clock, log) };
 }
 
 /**
@@ -233,13 +233,17 @@ function mayCheckpoint({ custody, keyring }: Core, held: readonly HeldState[]): 
 export function custodiansOf(
   config: Config,
   clock: Clock,
+  log?: Log,
 ): Pick<CustodyDeps, 'pkcs11' | 'makesIn' | 'inFiles'> {
   const token = tokenSettings(config.pkcs11);
   const { custodian: makesIn, inFiles } = config.custody;
   if (makesIn === 'pkcs11' && token === undefined) {
     throw new Fault('CONFIG_INVALID', 'custody.custodian is pkcs11, and [pkcs11] names no token');
   }
-  return { pkcs11: token && { ...token, clock }, makesIn, inFiles };
+  const heard = (line: string): void => {
+    log?.warn('the module of the token wrote something', { line });
+  };
+  return { pkcs11: token && { ...token, clock, heard: log && heard }, makesIn, inFiles };
 }
 
 function statesOf(given: {

@@ -126,7 +126,10 @@ export const EVENTS = {
     'The clock cannot be trusted; nothing is signed until it is set right.',
     '`reason`',
   ),
-  'system.signer_unavailable': later('The custodian of a signing key does not answer.', '`kid`'),
+  'system.signer_unavailable': emitted(
+    'The token that holds the licence key does not sign; told once each time it goes away.',
+    '`kid`',
+  ),
   'system.disk_low': later('Space on the disk is short.', '`freeBytes`'),
   'system.sweep_held': emitted(
     'A sweep would have ended too many machines or licences at once and waits for an operator.',

@@ -124,6 +124,7 @@ describe.skipIf(missing !== null)(missing === null ? title : `${title}: NOT TRIE
     const listed = jsonOf(await operate(['keys', 'list', '--json']))['data'] as {
       kid: string;
       purpose: string;
+      custodian: string;
       jwk: JWK;
     }[];
     const ledger = listed.find(({ purpose }) => purpose === 'ledger');
@@ -148,6 +149,8 @@ describe.skipIf(missing !== null)(missing === null ? title : `${title}: NOT TRIE
     expect(listed.map(({ kid }) => kid)).toEqual(expect.arrayContaining(keys.map(({ kid }) => kid)));
     // Those of custody.inFiles are made as always.
     expect(listed).toHaveLength(1 + 6 + 2);
+    const inFiles = listed.filter(({ custodian }) => custodian === 'file').map(({ purpose }) => purpose);
+    expect(inFiles.sort()).toEqual(['ledger', 'response', 'response']);
   });
 
   it('is held once', async () => {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -138,6 +139,35 @@ describe.skipIf(missing !== null)(
       while ((await checkout()).status === 503) await sleep(200);
       expect((await checkout()).status).toBe(200);
       expect(jsonOf(await operate(['status', '--json']))['data']).toMatchObject({ state: 'ready' });
+    });
+
+    it('tells by event and in its metrics that the token was away, and records which module it has loaded', async () => {
+      const told = async (): Promise<unknown[]> =>
+        (await stock.get('/events?type=system.signer_unavailable')).body['data'] as unknown[]; // the route's answer
+      const before = (await told()).length;
+      hsm.unplug();
+      expect((await checkout()).status).toBe(503);
+      while ((await told()).length === before) await sleep(200);
+      const kids = (jsonOf(await operate(['keys', 'list', '--json']))['data'] as Record<string, string>[])
+        .filter(({ purpose, environment }) => purpose === 'license' && environment === 'live')
+        .map(({ kid }) => kid);
+      expect((await told())[0]).toMatchObject({ data: { kid: kids[0] } });
+      const metricsAt = (): string => /"metrics":"([^"]+)"/.exec(daemon.stdout())?.[1] ?? '';
+      const metrics = async (): Promise<string> => (await fetch(`${metricsAt()}/metrics`)).text();
+      expect(await metrics()).toContain('mintmark_custodian_up{custodian="pkcs11"} 0');
+      expect(await metrics()).toMatch(/^mintmark_signer_agents_started [1-9]/m);
+      hsm.plugIn();
+      while ((await checkout()).status === 503) await sleep(200);
+      expect(await metrics()).toContain('mintmark_custodian_up{custodian="pkcs11"} 1');
+      expect((await operate(['audit', 'export', at('ledger')])).code).toBe(0);
+      const sha256 = createHash('sha256').update(readFileSync(hsm.settings.module)).digest('hex');
+      const text = readdirSync(at('ledger'), { recursive: true, withFileTypes: true })
+        .filter((entry) => entry.isFile())
+        .map((entry) => readFileSync(join(entry.parentPath, entry.name), 'utf8'))
+        .join('');
+      const entry = text.split('\n').filter((line) => line.includes('module.changed'));
+      expect(entry).toHaveLength(1);
+      expect(entry[0]).toContain(sha256);
     });
 
     it('starts without its token, validates, and issues when it comes', async () => {

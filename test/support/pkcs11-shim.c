@@ -5,6 +5,7 @@
  *   hang     C_Sign never returns            slow 50   C_Sign takes that many milliseconds longer
  *   wrong    C_Sign flips a bit              crash     C_Sign ends the process
  *   fail 5   C_Sign returns that CKR number  once 5    the same, once
+ *   noise    C_Sign writes a lot on standard error
  *   login 160 C_Login returns that CKR number
  *
  * With SHIM_NO_EDDSA in its environment it knows no Ed25519, as most modules do not.
@@ -51,6 +52,8 @@ static int ordered(const char *word, long *number) {
 static CK_RV shim_sign(CK_ULONG session, unsigned char *data, CK_ULONG length, unsigned char *signature, CK_ULONG *size) {
   long number = 0;
   if (ordered("hang", NULL)) for (;;) pause();
+  if (ordered("noise", NULL))
+    for (int line = 0; line < 1000; line++) fprintf(stderr, "\033[2J line %d %0400d\n", line, line);
   if (ordered("crash", NULL)) abort();
   if (ordered("once", &number)) {
     unlink(getenv("SHIM_ORDERS"));

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { invariant } from '../../lib/invariant.ts';
 import {
@@ -38,13 +38,18 @@ export class AgentProcess {
   #waiting: Waiting | null = null;
   #lost: AgentLost | null = null;
 
-  /** Starts an agent. @param environment what the module needs, and nothing of ours */
-  constructor(environment: Readonly<Record<string, string>>) {
+  /**
+   * Starts an agent.
+   * @param environment what the module needs, and nothing of ours
+   * @param heard takes what it writes on standard error, a line at a time: words of a vendor, not to be believed
+   */
+  constructor(environment: Readonly<Record<string, string>>, heard?: (line: string) => void) {
     const flags = ['--disable-proto=throw', '--disable-warning=ExperimentalWarning'];
     this.#child = spawn(process.execPath, [...flags, AGENT], {
-      stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
+      stdio: ['ignore', 'ignore', heard === undefined ? 'ignore' : 'pipe', 'pipe'],
       env: { ...environment },
     });
+    if (heard !== undefined) listenTo(this.#child, heard);
     // A pipe of ours is a socket pair: both directions in one stream.
     this.#channel = this.#child.stdio[3] as Socket;
     // Who waits for an answer has a deadline; an agent at rest keeps nobody from ending.
@@ -152,4 +157,25 @@ export class AgentProcess {
     waiting?.lose(this.#lost);
     return this.#lost;
   }
+}
+
+/** A module that complains on every call would fill any log. */
+const MAX_LINES = 20;
+const MAX_LINE = 300;
+
+function listenTo({ stderr }: ChildProcess, heard: (line: string) => void): void {
+  if (stderr === null) return;
+  // What is still unsaid keeps nobody from ending: a pipe of ours is a socket.
+  if (stderr instanceof Socket) stderr.unref();
+  let lines = 0;
+  let rest = '';
+  stderr.setEncoding('utf8');
+  stderr.on('data', (text: string) => {
+    const whole = `${rest}${text}`.split('\n');
+    rest = (whole.pop() ?? '').slice(0, MAX_LINE);
+    for (const line of whole) {
+      lines += 1;
+      if (lines <= MAX_LINES) heard(line.replaceAll(/\p{Cc}/gu, ' ').slice(0, MAX_LINE));
+    }
+  });
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync, realpathSync, statSync } from 'node:fs';
 import { dirname, isAbsolute } from 'node:path';
+import { Fault } from '../../faults.ts';
 import { TokenError } from './cryptoki.ts';
 
 const OTHERS_WRITE = 0o022;
@@ -20,11 +21,18 @@ export function modulePath(configured: string): string {
   return path;
 }
 
-/** SHA-256 of a module's file, in hex: whether it is the one that somebody looked at. @throws TokenError setup */
+/**
+ * SHA-256 of a module's file, in hex: whether it is the one that somebody looked at.
+ * @throws Fault CONFIG_INVALID when it cannot be loaded as it lies there
+ */
 export function moduleDigest(configured: string): string {
-  return createHash('sha256')
-    .update(readFileSync(modulePath(configured)))
-    .digest('hex');
+  try {
+    const bytes = readFileSync(modulePath(configured));
+    return createHash('sha256').update(bytes).digest('hex');
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : '';
+    throw new Fault('CONFIG_INVALID', `the module cannot be read: ${why}`, { cause });
+  }
 }
 
 function resolved(path: string): string {

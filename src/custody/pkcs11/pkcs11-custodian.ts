@@ -20,18 +20,21 @@ import { type Kek, sealed } from '../kek.ts';
 import { GivenHandles, keyHandle } from '../key-handle.ts';
 import { proofChallenge } from '../signed-messages.ts';
 import { AgentLost } from './agent-process.ts';
-import { type ErrorClass, TokenError } from './cryptoki.ts';
+import { TokenError } from './cryptoki.ts';
+import { away, explained, isOfKey, isRefusal, notCopied, refused } from './key-faults.ts';
 import { algorithmsOf } from './token-algorithms.ts';
 import { evidenceOf, nativeKey, signBy } from './key-on-token.ts';
 import { ID_BYTES, type KeyPlace, keyStorage, labelOf, placeOf, referenceOf } from './key-place.ts';
 import { moduleDigest, modulePath } from './module-file.ts';
 import { parsePkcs11Uri, pkcs11Uri } from './pkcs11-uri.ts';
-import { type OpenedToken, Signer } from './signer.ts';
+import { loadOf, type OpenedToken, Signer } from './signer.ts';
 import type { TokensSettings } from './token-settings.ts';
 
 /** A token and the clock by which it is waited for. */
 export interface Pkcs11Given extends TokensSettings {
   readonly clock: Clock;
+  /** Takes what modules write on standard error. */
+  readonly heard?: ((line: string) => void) | undefined;
 }
 
 /** What the custodian of a token stands on. */
@@ -80,7 +83,7 @@ export class Pkcs11Custodian implements KeyCustodian, TokenKeys {
   readonly #config: Pkcs11CustodianConfig;
   readonly #signer: Signer;
   /** The second token, with its serial. */
-  readonly #second: { readonly signer: Signer; readonly uri: string; readonly serial: string } | null;
+  readonly #second: { readonly signer: Signer; readonly serial: string } | null;
   readonly #given = new GivenHandles();
   /** By kid. */
   readonly #known = new Map<string, Known>();
@@ -101,7 +104,6 @@ export class Pkcs11Custodian implements KeyCustodian, TokenKeys {
         ? null
         : {
             signer: new Signer({ ...deps, ...copy, pinRecord: 'pin-tried-copy' }),
-            uri: copy.token,
             serial: present(parsePkcs11Uri(copy.token).serial, 'a second token is named by its serial'),
           };
   }
@@ -109,7 +111,7 @@ export class Pkcs11Custodian implements KeyCustodian, TokenKeys {
   /** Opens the token, for whoever wants to know before the first key is asked for. @throws Fault as {@link generate} */
   async start(): Promise<OpenedToken> {
     this.#openKek();
-    return this.#explained(() => this.#signer.start());
+    return explained(() => this.#signer.start());
   }
 
   async algorithms(): Promise<readonly KeyAlgorithm[]> {
@@ -127,12 +129,12 @@ export class Pkcs11Custodian implements KeyCustodian, TokenKeys {
    */
   async generate(spec: KeySpec): Promise<KeyHandle> {
     this.#openKek();
-    return this.#explained(() => this.#generate(spec, this.#config.random.bytes(ID_BYTES)));
+    return explained(() => this.#generate(spec, this.#config.random.bytes(ID_BYTES)));
   }
 
   async make(spec: KeySpec, id: Buffer): Promise<{ readonly handle: KeyHandle; readonly found: boolean }> {
     this.#openKek();
-    return this.#explained(async () => {
+    return explained(async () => {
       const asked = { label: text(labelOf(spec.purpose, id)), id };
       const there = await this.#signer.ask('find', asked).catch((error: unknown) => {
         if (error instanceof TokenError && error.of === 'absent') return undefined;
@@ -145,7 +147,7 @@ export class Pkcs11Custodian implements KeyCustodian, TokenKeys {
 
   async identity(): Promise<TokenIdentity> {
     const { label: token, serial, model, manufacturer } = await this.start();
-    return this.#explained(() => {
+    return explained(() => {
       const { module } = this.#config.pkcs11;
       const file = { module: modulePath(module), moduleSha256: moduleDigest(module) };
       return Promise.resolve({ ...file, token, serial, model, manufacturer });
@@ -154,7 +156,7 @@ export class Pkcs11Custodian implements KeyCustodian, TokenKeys {
 
   async evidence({ reference, purpose, kid }: KeyHandle): Promise<KeyEvidence> {
     const { label, id } = placeOf({ reference, purpose }, kid);
-    return this.#explained(async () => {
+    return explained(async () => {
       const { evidence } = await this.#signer.ask('attributes', { label: text(label), id });
       return evidenceOf(evidence.toString('utf8'));
     });
@@ -192,7 +194,7 @@ export class Pkcs11Custodian implements KeyCustodian, TokenKeys {
     this.#openKek();
     const handle = keyHandle(stored.purpose, stored.publicKey, stored.reference);
     const place = placeOf(stored, handle.kid);
-    return this.#explained(async () => {
+    return explained(async () => {
       const signer = this.#signerOf(place);
       const token = await signer.start();
       if (token.serial !== place.serial || token.label !== place.on) {
@@ -217,17 +219,21 @@ export class Pkcs11Custodian implements KeyCustodian, TokenKeys {
       return await this.#sign(handle.kid, message, options?.deadlineMs);
     } catch (error) {
       // Details are for the operator, in `health`; whoever asks for a licence file need not know our token.
-      if (error instanceof TokenError && REFUSALS.has(error.of)) throw refused(handle, error);
+      if (isRefusal(error)) throw refused(handle, error);
       throw error instanceof TokenError || error instanceof AgentLost ? away(handle, error) : error;
     }
   }
 
   prove(handle: KeyHandle): Promise<void> {
-    return this.#explained(() => this.#challenge(this.#given.own(handle).kid));
+    return explained(() => this.#challenge(this.#given.own(handle).kid));
   }
 
   /** Whether signing works, from what was last seen of the token. */
   health(): CustodianHealth {
+    return { ...this.#health(), agents: loadOf(this.#signers()) };
+  }
+
+  #health(): CustodianHealth {
     if (this.#config.kek() === null) return { state: 'unavailable', detail: 'sealed' };
     const used = this.#used();
     const trouble = used.map((signer) => signer.trouble).find((one) => one !== null) ?? null;
@@ -344,20 +350,6 @@ export class Pkcs11Custodian implements KeyCustodian, TokenKeys {
     this.#known.set(handle.kid, { handle, place, publicKey: nativeKey(handle.publicKey) });
   }
 
-  /** For whoever runs the appliance: what the token said, in words. */
-  async #explained<T>(body: () => Promise<T>): Promise<T> {
-    try {
-      return await body();
-    } catch (error) {
-      if (!(error instanceof TokenError || error instanceof AgentLost)) throw error;
-      const { message } = error;
-      if (error instanceof AgentLost) throw new Fault('SIGNER_UNAVAILABLE', message, { cause: error });
-      if (KEY_IS_ANOTHER.has(error.of)) throw new Fault('KEY_STORAGE', message, { cause: error });
-      const code = REFUSALS.has(error.of) ? 'SIGNER_REFUSED' : 'SIGNER_UNAVAILABLE';
-      throw new Fault(code, message, { cause: error });
-    }
-  }
-
   #openKek(): Kek {
     const kek = this.#config.kek();
     if (kek === null) throw sealed();
@@ -369,31 +361,8 @@ export class Pkcs11Custodian implements KeyCustodian, TokenKeys {
   }
 }
 
-/** Classes of errors that no waiting mends. */
-const REFUSALS: ReadonlySet<ErrorClass> = new Set<ErrorClass>(['caller', 'policy']);
-/** Classes of errors that say of a key that it is not the one that was stored. */
-const KEY_IS_ANOTHER: ReadonlySet<ErrorClass> = new Set<ErrorClass>(['absent', 'wrong']);
 /** Keys of which `health` says what is wrong. */
 const MAX_SHOWN = 3;
-const RETRY_AFTER_MS = 5000;
-
-function notCopied(kid: string, why: string, cause?: Error): Fault {
-  return new Fault('KEY_NOT_COPIED', `signing key ${kid}: ${why}`, { cause });
-}
-
-function refused({ kid }: KeyHandle, cause: Error): Fault {
-  return new Fault('SIGNER_REFUSED', `the token refuses to sign with key ${kid}`, { cause });
-}
-
-function away({ kid }: KeyHandle, cause?: Error): Fault {
-  const message = `the token does not sign with key ${kid} at present`;
-  return new Fault('SIGNER_UNAVAILABLE', message, { cause, retryAfterMs: RETRY_AFTER_MS });
-}
-
-/** Whether an error says something about one key, not about the token. */
-function isOfKey(error: unknown): error is TokenError {
-  return error instanceof TokenError && (error.of === 'policy' || KEY_IS_ANOTHER.has(error.of));
-}
 
 function text(value: string): Buffer {
   return Buffer.from(value, 'utf8');

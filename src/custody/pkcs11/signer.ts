@@ -26,6 +26,8 @@ export interface SignerDeps extends TokenSettings {
   /** The data directory, and the file in it that belongs to this signer: which PIN was tried. */
   readonly directory: string;
   readonly pinRecord?: string;
+  /** Takes what modules write on standard error. */
+  readonly heard?: ((line: string) => void) | undefined;
   readonly clock: Clock;
   /** Key of the digests that tell PINs apart. @throws Fault SEALED */
   readonly pinKey: () => Buffer;
@@ -44,6 +46,20 @@ export interface OpenedToken {
 export interface Trouble {
   readonly detail: string;
   readonly since: EpochMs;
+}
+
+/** Agents started since the start of this process, and calls that wait for them. */
+export interface SignerLoad {
+  readonly started: number;
+  readonly waiting: number;
+}
+
+/** What several signers have to do, together. */
+export function loadOf(signers: readonly Signer[]): SignerLoad {
+  const add = (all: SignerLoad, { load }: Signer): SignerLoad => {
+    return { started: all.started + load.started, waiting: all.waiting + load.waiting };
+  };
+  return signers.reduce(add, { started: 0, waiting: 0 });
 }
 
 /** How one thing is asked. */
@@ -109,6 +125,7 @@ export class Signer {
   #trouble: Difficulty | null = null;
   #retryAt = Number.NEGATIVE_INFINITY;
   #waitMs = FIRST_WAIT_MS;
+  #started = 0;
 
   constructor(deps: SignerDeps) {
     this.#deps = deps;
@@ -123,6 +140,11 @@ export class Signer {
   /** What is wrong; null when the last thing asked went well, or nothing was asked yet. */
   get trouble(): Trouble | null {
     return this.#trouble;
+  }
+
+  /** How many agents it has started, and how many calls wait for their turn. */
+  get load(): SignerLoad {
+    return { started: this.#started, waiting: this.#turns.waiting };
   }
 
   /** The agent at work, for tests and status. */
@@ -208,7 +230,8 @@ export class Signer {
       ...{ token: bytes(token), pinSource: bytes(pinSource) },
     };
     const key = pinKey();
-    const agent = new AgentProcess(environment);
+    const agent = new AgentProcess(environment, this.#deps.heard);
+    this.#started += 1;
     try {
       const answered = await agent.call('open', { ...asked, pinKey: key }, OPEN_DEADLINE_MS);
       await this.#login(agent, answered);

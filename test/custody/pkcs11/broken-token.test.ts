@@ -132,6 +132,21 @@ describe.skipIf(missing !== null)(
       });
     });
 
+    it('is heard in few short lines, however much it writes', async () => {
+      const heard: string[] = [];
+      const { hsm, open } = newTokenStore();
+      const settings = shim.inFrontOf(hsm);
+      const custodian = await open({ settings, heard: (line) => heard.push(line) });
+      const key = await custodian.generate(LICENSE);
+      shim.order('noise');
+      for (let signatures = 0; signatures < 3; signatures++) await custodian.sign(key, MESSAGE);
+      expect(heard).toHaveLength(20);
+      for (const line of heard) {
+        expect(line).toMatch(/^ \[2J line [0-9]+ 0+/);
+        expect(line).toHaveLength(300);
+      }
+    });
+
     it('never releases a wrong signature', async () => {
       const { custodian, key, clock } = await signing();
       const other = await custodian.generate({ ...LICENSE, algorithm: 'ecdsa-p256' });

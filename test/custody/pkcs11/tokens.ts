@@ -11,6 +11,7 @@ import { random, temporaryDirectory } from '../custody-fixtures.ts';
 export interface Changed {
   readonly settings?: Partial<TokensSettings>;
   readonly clock?: Clock;
+  readonly heard?: (line: string) => void;
 }
 
 /** SoftHSM with an appliance's place for its custodian. */
@@ -25,8 +26,8 @@ export function newStoreOn<T extends Disposable & { readonly settings: TokenSett
   });
   const directory = temporaryDirectory();
   const kek = Kek.generate(random);
-  const custodian = ({ settings = {}, clock = systemClock }: Changed = {}): Pkcs11Custodian => {
-    const pkcs11 = { ...hsm.settings, ...settings, clock };
+  const custodian = ({ settings = {}, clock = systemClock, heard }: Changed = {}): Pkcs11Custodian => {
+    const pkcs11 = { ...hsm.settings, ...settings, clock, heard };
     const made = new Pkcs11Custodian({ directory, random, kek: () => kek, pkcs11 });
     onTestFinished(() => made[Symbol.asyncDispose]());
     return made;
