@@ -149,7 +149,9 @@ describe.skipIf(missing !== null)(
       expect((await checkout()).status).toBe(503);
       while ((await told()).length === before) await sleep(200);
       const kids = (jsonOf(await operate(['keys', 'list', '--json']))['data'] as Record<string, string>[])
-        .filter(({ purpose, environment }) => purpose === 'license' && environment === 'live')
+        .filter(
+          (key) => key['purpose'] === 'license' && key['environment'] === 'live' && key['state'] === 'active',
+        )
         .map(({ kid }) => kid);
       expect((await told())[0]).toMatchObject({ data: { kid: kids[0] } });
       const metricsAt = (): string => /"metrics":"([^"]+)"/.exec(daemon.stdout())?.[1] ?? '';
