@@ -68,6 +68,19 @@ describe('a revocation list', () => {
     expect(shop.actions().filter((action) => action === 'revocation_list.published')).toHaveLength(1);
   });
 
+  it('costs no memory for each who downloads it: all are sent the same bytes', async () => {
+    await using shop = await openShop();
+    const sold = await sell(shop);
+    await file(shop, sold);
+    const bytes = async (): Promise<Buffer> => present((await get(shop)).raw, 'a document').bytes;
+    const first = await bytes();
+    expect(await bytes()).toBe(first);
+    await end(shop, sold);
+    const second = await bytes();
+    expect(second.equals(first)).toBe(false);
+    expect(await bytes()).toBe(second);
+  });
+
   it('is not sent again to whoever has it', async () => {
     await using shop = await openShop();
     const sold = await sell(shop);

@@ -3,6 +3,7 @@ import type { RealmId } from '../../storage/realm-scope.ts';
 import type { UnitOfWork } from '../../storage/unit-of-work.ts';
 import type { Environment } from '../file-meta.ts';
 import { tenantNamed } from '../publish-documents.ts';
+import type { ListText } from './list-texts.ts';
 import type { RevocationLists } from './publish-lists.ts';
 
 /** What giving out lists needs. */
@@ -17,7 +18,7 @@ export interface ListDocumentDeps {
 export interface ListDocument {
   readonly number: number;
   /** Reads the text with its number, which may be a newer one by now. */
-  readonly read: () => { readonly number: number; readonly jws: string };
+  readonly read: () => ListText;
 }
 
 /**

@@ -11,11 +11,11 @@ import type { RealmId } from '../../storage/realm-scope.ts';
 import type { Tx } from '../../storage/tx.ts';
 import type { UnitOfWork } from '../../storage/unit-of-work.ts';
 import { layOutRevocationList } from '../revocation-list.ts';
+import { ListTexts, type ListText } from './list-texts.ts';
 import { type Gathered, gatherEntries, MAX_ENTRIES } from './publish-entries.ts';
 import {
   countRevocations,
   findListHead,
-  findListText,
   leastEpoch,
   type ListHead,
   listDecides,
@@ -63,6 +63,7 @@ interface Making {
  */
 export class RevocationLists {
   readonly #deps: RevocationListDeps;
+  readonly #texts = new ListTexts();
   readonly #underway = new Map<RealmId, Promise<void>>();
   readonly #last = new Map<RealmId, Making>();
 
@@ -94,9 +95,9 @@ export class RevocationLists {
     return present(findListHead(reader), 'a list that was made is stored');
   }
 
-  /** Number and text of the newest list. */
-  text(realm: RealmId): { readonly number: number; readonly jws: string } {
-    return present(findListText(this.#deps.work.read.in(realm)), 'a list that was made is stored');
+  /** Number and bytes of the newest list. */
+  text(realm: RealmId): ListText {
+    return this.#texts.of(this.#deps.work.read.in(realm), realm);
   }
 
   /** Makes the list of a realm if what it says has changed, so that files know of it. Nobody asked: its age is no reason. */

@@ -47,7 +47,7 @@ async function answer(
   const list = read();
   return {
     status: 200,
-    raw: { bytes: Buffer.from(list.jws, 'ascii'), contentType: 'application/jose' },
+    raw: { bytes: list.bytes, contentType: 'application/jose' },
     headers: headersOf(list.number),
   };
 }
