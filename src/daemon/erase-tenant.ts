@@ -12,6 +12,8 @@ import {
   type ErasePlace,
   forgetErasure,
   noteErasure,
+  noteKeysGone,
+  type PendingErasure,
   pendingErasures,
   WALKED_TABLES,
 } from '../storage/erase-store.ts';
@@ -82,8 +84,8 @@ export function eraseJob(deps: EraseDeps, mayRun: () => boolean): Job {
     everyMs: SECOND,
     mayRun,
     run: async () => {
-      for (const { tenantId, since } of pendingErasures(deps.work.read)) {
-        if (deps.time.now() - since >= SETTLE_MS) await erase(deps, tenantId);
+      for (const pending of pendingErasures(deps.work.read)) {
+        if (deps.time.now() - pending.since >= SETTLE_MS) await erase(deps, pending);
       }
     },
   };
@@ -94,19 +96,22 @@ export function eraseJob(deps: EraseDeps, mayRun: () => boolean): Job {
  * after a stop: what is gone is not there. 3. The log is emptied: nothing of it is left in the files. 4. Only now it is
  * said that the tenant is erased.
  */
-async function erase(deps: EraseDeps, tenantId: string): Promise<void> {
+async function erase(deps: EraseDeps, { tenantId, keysGone }: PendingErasure): Promise<void> {
   const { work, custody } = deps;
   const target = { kind: 'tenant', id: tenantId };
   const realms = (['live', 'test'] as const).flatMap(
     (environment) => findRealm(work.read, { tenantId, environment }) ?? [],
   );
-  await work.run(ERASER, (tx) => {
-    for (const realm of realms) custody.destroyRealmKeys(tx, realm);
-    append(tx, { realm: null, action: 'tenant.keys_destroyed', target });
-  });
+  if (!keysGone) {
+    await work.run(ERASER, (tx) => {
+      for (const realm of realms) custody.destroyRealmKeys(tx, realm);
+      noteKeysGone(tx, tenantId);
+      append(tx, { realm: null, action: 'tenant.keys_destroyed', target });
+    });
+  }
   let rows = 0;
   for (const realm of realms) rows += await eraseRows(work, realm);
-  // A reader stands in the way: the next run begins anew, and finds nothing but this to do.
+  // A reader stands in the way: a run a few seconds later finds nothing but this to do, and says nothing until it is done.
   if (!work.emptyLog()) return;
   await work.run(ERASER, (tx) => {
     forgetErasure(tx, tenantId);

@@ -166,6 +166,8 @@ export const WALKED_TABLES: readonly WalkedTable[] = [
   },
 ];
 
+const KEYS_GONE = 'keys gone';
+
 const PENDING = statement()((db) =>
   db
     .selectFrom('job_state')
@@ -177,16 +179,29 @@ const PENDING = statement()((db) =>
 
 const FORGET = statement<{ job: string }>()((db, p) => db.deleteFrom('job_state').where('job', '=', p.job));
 
-/** Tenants that are to be erased and of which something is left, with the time at which that was decided. */
-export function pendingErasures(
-  reader: Pick<Reader, 'all'>,
-): { readonly tenantId: string; readonly since: EpochMs }[] {
-  return reader.all(PENDING, {}).map(({ job, since }) => ({ tenantId: job.slice('erase '.length), since }));
+/** A tenant that is to be erased and of which something is left. */
+export interface PendingErasure {
+  readonly tenantId: string;
+  /** When that was decided, or when its keys were destroyed. */
+  readonly since: EpochMs;
+  readonly keysGone: boolean;
+}
+
+/** Tenants that are to be erased. */
+export function pendingErasures(reader: Pick<Reader, 'all'>): PendingErasure[] {
+  return reader.all(PENDING, {}).map(({ job, state, since }) => {
+    return { tenantId: job.slice('erase '.length), since, keysGone: state === KEYS_GONE };
+  });
 }
 
 /** Notes that a tenant is to be erased. */
 export function noteErasure(tx: Tx, tenantId: string): void {
   writeJobState(tx, `erase ${tenantId}`, 'pending');
+}
+
+/** Notes that its keys are destroyed, in the unit that destroys them. */
+export function noteKeysGone(tx: Tx, tenantId: string): void {
+  writeJobState(tx, `erase ${tenantId}`, KEYS_GONE);
 }
 
 /** Nothing is left of it. */
