@@ -3,7 +3,7 @@ import type { RealmId } from '../../storage/realm-scope.ts';
 import type { UnitOfWork } from '../../storage/unit-of-work.ts';
 import type { Environment } from '../file-meta.ts';
 import { tenantNamed } from '../publish-documents.ts';
-import type { ListText } from './list-texts.ts';
+import type { ListText } from './publish-list-texts.ts';
 import type { RevocationLists } from './publish-lists.ts';
 
 /** What giving out lists needs. */

@@ -11,7 +11,7 @@ import type { RealmId } from '../../storage/realm-scope.ts';
 import type { Tx } from '../../storage/tx.ts';
 import type { UnitOfWork } from '../../storage/unit-of-work.ts';
 import { layOutRevocationList } from '../revocation-list.ts';
-import { ListTexts, type ListText } from './list-texts.ts';
+import { ListTexts, type ListText } from './publish-list-texts.ts';
 import { type Gathered, gatherEntries, MAX_ENTRIES } from './publish-entries.ts';
 import {
   countRevocations,
