@@ -57,6 +57,9 @@ export const PRODUCT_RULES: Readonly<Record<string, ProductRule>> = {
   // A key for some products makes and rotates keys for those: what it gives is compared with what it has.
   'POST /api/v1/api-keys': 'free',
   'POST /api/v1/api-keys/{id}/rotate': 'free',
+  // For anybody: whether the appliance is sealed, and the way to open it.
+  'GET /api/v1/seal': 'free',
+  'POST /api/v1/unseal': 'free',
   // Public: what verifies the files of the whole tenant.
   'GET /api/v1/tenants/{code}/trust-bundle': 'free',
   'GET /api/v1/trust-bundle': 'free',

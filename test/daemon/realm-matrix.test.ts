@@ -11,6 +11,11 @@ const BODIES: Readonly<Record<string, (ids: Ids) => unknown>> = {
   'PATCH /licenses/{id}': () => ({ name: 'Taken over' }),
   'PATCH /machines/{id}': () => ({ name: 'Taken over' }),
   'PUT /licenses/{id}/entitlements/{entitlementId}': () => ({}),
+  'POST /system/signing-keys/{kid}/rotate': () => ({}),
+  'POST /system/signing-keys/{kid}/activate': () => ({}),
+  'POST /system/signing-keys/{kid}/retire': () => ({}),
+  'POST /system/signing-keys/{kid}/compromise': () => ({ since: '2026-01-01T00:00:00.000Z' }),
+  'POST /products/{id}/set-key': () => ({ kid: 'A'.repeat(16), iHaveShippedTheNewKey: true }),
   'POST /tenants/{id}/erase': () => ({ confirm: 'dev' }),
   'POST /licenses/{id}/suspend': () => ({ reason: 'x' }),
   'POST /licenses/{id}/reinstate': () => ({}),
@@ -39,8 +44,8 @@ const BODIES: Readonly<Record<string, (ids: Ids) => unknown>> = {
   'PATCH /tenants/{id}': () => ({ name: 'Taken over' }),
 };
 
-/** Routes of the operator's socket, where no key of any realm comes. */
-const OPERATORS = /^\/(tenants|system)/;
+/** Routes of the operator's socket, and one with a scope that no key can be given: no key of any realm comes there. */
+const OPERATORS = /^\/(tenants|system|products\/\{id\}\/set-key)/;
 
 /** Routes that anybody may call for a tenant by its code: what they show is public. */
 const PUBLIC = /^GET \/tenants\/\{code\}\//;
@@ -159,6 +164,7 @@ async function secondTenant(running: RunningDaemon): Promise<{ secretKey: string
 }
 
 function idFor(route: { path: string }): string {
+  if (route.path.includes('{kid}')) return 'A'.repeat(16);
   const [, resource = ''] = route.path.split('/');
   const byResource: Readonly<Record<string, string>> = {
     products: ids.product,
