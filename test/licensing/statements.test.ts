@@ -46,7 +46,7 @@ function readRoutes(shop: Shop): Route<Permit, Demand>[] {
 }
 
 /** Public documents, the appliance itself, what is in memory alone: not read from the tables of one tenant. */
-const ELSEWHERE = /^(tenants|system|health|ready|openapi\.json|trust-bundle|revocations|\.well-known)/u;
+const ELSEWHERE = /^(tenants|system|health|ready|openapi\.json|trust-bundle|revocations|seal|\.well-known)/u;
 
 function isOfTenant(path: string): boolean {
   return !ELSEWHERE.test(path.replace(/^\/(api\/v1\/)?/u, ''));
