@@ -120,16 +120,8 @@ export class SoftHsm {
   }
 
   /** As a person would with OpenSC's tool, logged in. */
-  pkcs11Tool(args: readonly string[]): string {
-    const login = [
-      '--module',
-      this.settings.module,
-      '--token-label',
-      'mintmark',
-      '--login',
-      '--pin',
-      SOFTHSM_PIN,
-    ];
+  pkcs11Tool(args: readonly string[], pin = SOFTHSM_PIN): string {
+    const login = ['--module', this.settings.module, '--token-label', 'mintmark', '--login', '--pin', pin];
     return this.#run('pkcs11-tool', [...login, ...args]);
   }
 
