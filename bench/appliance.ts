@@ -11,6 +11,8 @@ import { startProcess } from './servers.ts';
 export interface MadeAppliance extends Pick<InitialisedAppliance, 'data' | 'credential'> {
   /** Secret key of the live realm: every scope, tier `unlimited`, no daily limit. */
   readonly key: string;
+  /** Settings that it serves with. */
+  readonly sets: readonly string[];
   /** Fingerprints of the tenant's roots. */
   readonly roots: readonly string[];
 }
@@ -43,10 +45,13 @@ const TENANT = 'site-one';
 const HEADERS = { 'x-mintmark-tenant': TENANT, 'x-mintmark-environment': 'live' };
 
 /** Makes an appliance below `root` as `mintmark init` does, and lifts every limit at the operator's socket. */
-export async function makeAppliance(root: string): Promise<MadeAppliance> {
+export async function makeAppliance(
+  root: string,
+  { sets = [], init = [] }: { readonly sets?: readonly string[]; readonly init?: readonly string[] } = {},
+): Promise<MadeAppliance> {
   mkdirSync(root, { recursive: true });
-  const { data, credential } = await initAppliance(root);
-  const { daemon } = await startServing({ data, credential }, {});
+  const { data, credential } = await initAppliance(root, [...init, ...sets.flatMap((one) => ['--set', one])]);
+  const { daemon } = await startServing({ data, credential, sets }, {});
   try {
     const [tenant] = await tenantsOf(data);
     if (tenant === undefined) throw new Error('init makes a tenant');
@@ -54,7 +59,7 @@ export async function makeAppliance(root: string): Promise<MadeAppliance> {
     await dataOf(sendAsOperator(data, { method: 'PATCH', path: `/tenants/${tenant.id}`, body: { tier } }));
     const body = { name: 'Bench', scopes: API_KEY_SCOPES, tier, issueLimitPerDay: null };
     const made = sendAsOperator(data, { method: 'POST', path: '/api-keys', body, headers: HEADERS });
-    return { data, credential, key: String((await dataOf(made))['key']), roots: tenant.roots };
+    return { data, credential, sets, key: String((await dataOf(made))['key']), roots: tenant.roots };
   } finally {
     await daemon.stop();
   }
@@ -92,10 +97,10 @@ export async function serve(
 
 /** Its log is read and forgotten: a line for each request, as any appliance writes it. */
 async function startServing(
-  made: Pick<MadeAppliance, 'data' | 'credential'>,
+  made: Pick<MadeAppliance, 'data' | 'credential' | 'sets'>,
   env: Readonly<Record<string, string>>,
 ) {
-  const daemon = await startProcess([PROGRAM, ...serveFlags(made)], {
+  const daemon = await startProcess([PROGRAM, ...serveFlags(made, made.sets)], {
     env: cleanEnvironment({ ...UNSHED, ...env }),
     isReady: (line) => fieldsOf(line)['message'] === 'serving',
   });

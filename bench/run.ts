@@ -11,6 +11,7 @@ import { batchCase } from './cases/batch.ts';
 import { bytesCase } from './cases/bytes.ts';
 import { checkoutCase } from './cases/checkout.ts';
 import { createCase } from './cases/create.ts';
+import { hsmCase } from './cases/hsm.ts';
 import { mixedCase } from './cases/mixed.ts';
 import { resealingCase } from './cases/resealing.ts';
 import { startupCase } from './cases/startup.ts';
@@ -49,6 +50,7 @@ interface Place {
 const OWN_CASES: Readonly<Record<string, (place: Place) => Promise<BenchRow[]>>> = {
   'group-commit': ({ directory }) => groupCommitRows(directory),
   ledger: () => ledgerRows(),
+  hsm: ({ directory, sizes }) => hsmCase({ directory, requests: sizes.requests }),
   bytes: ({ directory, sizes }) => bytesCase({ directory, licenses: sizes.requests }),
   startup: ({ directory, sizes }) => startupCase({ directory, licenses: sizes.many }),
 };

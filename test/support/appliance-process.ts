@@ -44,8 +44,11 @@ export function initFlags(root: string): string[] {
 }
 
 /** Runs `mintmark init` below `root`. */
-export async function initAppliance(root: string): Promise<InitialisedAppliance> {
-  const transcript = await mintmark(initFlags(root));
+export async function initAppliance(
+  root: string,
+  flags: readonly string[] = [],
+): Promise<InitialisedAppliance> {
+  const transcript = await mintmark([...initFlags(root), ...flags]);
   if (transcript.code !== 0)
     throw new Error(`init ended with ${String(transcript.code)}: ${transcript.stderr}`);
   return {
