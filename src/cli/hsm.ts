@@ -139,7 +139,7 @@ Examples:
 async function holdAs(command: Command, withClient: WithClient, flags: CeremonyFlags): Promise<void> {
   const { ceremony, dryRun = false, recordOut } = flags;
   if (recordOut !== undefined) demandPlaceFor(recordOut);
-  const file = readFileSync(ceremony, 'utf8');
+  const file = readReviewed(ceremony);
   await withClient(command, async ({ client, out }) => {
     const body = { file, dryRun };
     const data = await client.data({ method: 'POST', path: '/system/hsm/ceremonies', body });
@@ -154,6 +154,19 @@ async function holdAs(command: Command, withClient: WithClient, flags: CeremonyF
       'Copy them with the tool of the vendor, then run the same file again.',
     );
   });
+}
+
+function readReviewed(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : '';
+    throw new CliError(
+      EXIT.usage,
+      `the ceremony ${path} cannot be read: ${why}`,
+      'Name the file that was reviewed.',
+    );
+  }
 }
 
 /** The record names people; it is for everybody who checks the keys all the same. */
