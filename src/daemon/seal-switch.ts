@@ -92,25 +92,35 @@ export class SealSwitch implements SealControl {
 
   /**
    * 1. The ledger says so, under a checkpoint. Stop here: it runs on. 2. The mark is on disk. Stop here: the next start is
-   * sealed. 3. Every new request is refused; those that run end. 4. Buffers are written, the keys are wiped.
+   * sealed. 3. Every new request is refused; those that run end. 4. Buffers are written, the keys are wiped: also when 1 or 2
+   * could not be done, which is said then.
    */
   seal(authority: Authority): Promise<SealStatus> {
     return this.#alone(async () => {
       const { directory } = this.#given;
       const opened = this.#opened;
-      if (opened !== undefined) await record(opened.parts, authority, { action: 'appliance.sealed' });
-      markSealed(directory.paths);
-      this.#sealed = { reason: BY_HAND, since: this.#around.clock.wall() };
-      if (opened === undefined) return this.status();
-      this.#opened = undefined;
-      this.doors.serve(this.#front());
-      // The request that asks for it runs until its answer.
-      await this.#drained(opened, 1);
-      await opened.close();
-      this.#attempts.forget();
-      this.#saySealed();
+      try {
+        if (opened !== undefined) await record(opened.parts, authority, { action: 'appliance.sealed' });
+      } finally {
+        try {
+          markSealed(directory.paths);
+        } finally {
+          this.#sealed = { reason: BY_HAND, since: this.#around.clock.wall() };
+          if (opened !== undefined) await this.#closed(opened);
+        }
+      }
       return this.status();
     });
+  }
+
+  async #closed(opened: Opened): Promise<void> {
+    this.#opened = undefined;
+    this.doors.serve(this.#front());
+    // The request that asks for it runs until its answer.
+    await this.#drained(opened, 1);
+    await opened.close();
+    this.#attempts.forget();
+    this.#saySealed();
   }
 
   /**

@@ -1,4 +1,4 @@
-import { existsSync, renameSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, rmdirSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -194,6 +194,17 @@ describe('sealing while requests run', () => {
     slow.end('"code":"slow"}');
     expect([await answered, (await sealing).status]).toEqual([201, 200]);
     await unseal();
+  });
+});
+
+describe('sealing that cannot be written down', () => {
+  it('wipes the keys all the same, and is told as a failure', async () => {
+    const inTheWay = join(appliance.data, 'sealed');
+    mkdirSync(inTheWay);
+    expect((await seal()).status).toBe(500);
+    expect([await stateOf(), (await api('GET', '/products')).status]).toEqual([{ state: 'sealed' }, 503]);
+    rmdirSync(inTheWay);
+    expect((await unseal()).status).toBe(200);
   });
 });
 
