@@ -104,7 +104,7 @@ function revocationListsOf(parts: Parts): RevocationLists {
   const { work, keyring, time, clock, realms, log } = parts;
   return new RevocationLists({
     ...{ work, keyring, time, clock },
-    realmName: (realm) => realms.name(realm),
+    realmName: (realm) => (realms.standing(realm).status === 'erased' ? null : realms.name(realm)),
     admit: (activity) => {
       admit(parts, activity);
     },

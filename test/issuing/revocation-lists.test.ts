@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { RENEW_MS } from '../../src/issuing/revocations/publish-lists.ts';
+import { RENEW_MS, RevocationLists } from '../../src/issuing/revocations/publish-lists.ts';
 import { entryOfId, SortedEntries } from '../../src/issuing/revocations/sorted-entries.ts';
 import { DAY, MINUTE } from '../../src/lib/clock.ts';
 import { present } from '../../src/lib/invariant.ts';
 import { deleteLicense } from '../../src/licensing/licenses/delete.ts';
 import { RevocationList } from '../../src/verify/index.ts';
-import { openShop } from '../licensing/shop.ts';
+import { openShop, outcomeOf } from '../licensing/shop.ts';
 
 import {
   accepted,
@@ -79,6 +79,27 @@ describe('a revocation list', () => {
     const second = await bytes();
     expect(second.equals(first)).toBe(false);
     expect(await bytes()).toBe(second);
+  });
+
+  it('is not stored for a tenant that is erased while it is signed', async () => {
+    await using shop = await openShop();
+    const { deps, keyring, clock, acme } = shop;
+    let erased = false;
+    const signer = {
+      activeKey: keyring.activeKey.bind(keyring),
+      ofTenant: keyring.ofTenant.bind(keyring),
+      sign: (...given: Parameters<typeof keyring.sign>) => {
+        erased = true;
+        return keyring.sign(...given);
+      },
+    };
+    const lists = new RevocationLists({
+      ...{ ...deps, keyring: signer, clock, onListFailure: () => undefined },
+      realmName: (realm) => (erased ? null : deps.realmName(realm)),
+    });
+    expect(await outcomeOf(lists.current(acme.live))).toBe('NOT_FOUND');
+    expect(shop.rows('SELECT * FROM revocation_lists')).toEqual([]);
+    expect(shop.actions()).not.toContain('revocation_list.published');
   });
 
   it('is not sent again to whoever has it', async () => {

@@ -29,6 +29,7 @@ export interface RevocationListDeps {
   readonly keyring: Pick<Keyring, 'activeKey' | 'ofTenant' | 'sign'>;
   readonly time: { now(): EpochMs };
   readonly clock: Pick<Clock, 'monotonic'>;
+  /** null: its tenant is erased. */
   readonly realmName: (realm: RealmId) => RealmName | null;
   /** @throws the fault of a state of the appliance in which nothing is issued */
   readonly admit: (activity: 'issue') => void;
@@ -177,16 +178,21 @@ export class RevocationLists {
       requestId: REVOCATION_JOB,
     } as const;
     return work.run({ ...authority, realm: null }, (tx) =>
-      store(tx, { realm, name, list, gathered, was: head?.number ?? 0 }),
+      // Its tenant was erased meanwhile: no row of it may come after those that were deleted.
+      this.#deps.realmName(realm) === null
+        ? { refused: unknownRealm() }
+        : store(tx, { realm, name, list, gathered, was: head?.number ?? 0 }),
     );
   }
 
   #nameOf(realm: RealmId): RealmName {
     const name = this.#deps.realmName(realm);
-    if (name === null) throw new Fault('NOT_FOUND', 'there is no such environment of a tenant');
+    if (name === null) throw unknownRealm();
     return name;
   }
 }
+
+const unknownRealm = (): Fault => new Fault('NOT_FOUND', 'there is no such environment of a tenant');
 
 const basisOf = (revocations: number, compromised: number): string =>
   `${String(revocations)} ${String(compromised)}`;
