@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { makeShares, parseShare, sharesSecret } from '../../../src/custody/slots/shares.ts';
 import { Kek } from '../../../src/custody/kek.ts';
+import { formatGroups, parseGroups } from '../../../src/custody/slots/recovery-code.ts';
 import { makeSlotFile, openSlotFile, rewrapSlotFile } from '../../../src/custody/slots/slot-file.ts';
 import { addSlot } from '../../../src/custody/slots/slots.ts';
 import { ShareSet } from '../../../src/daemon/share-set.ts';
@@ -86,6 +87,15 @@ describe('shares', () => {
     await expect(makeShares(random, { threshold, count })).rejects.toMatchObject({
       code: 'VALIDATION_FAILED',
     });
+  });
+
+  it('are refused when they do not fit their check, though each of their groups does', async () => {
+    const [share] = await makeShares(random, { threshold: 2, count: 2 });
+    const bytes = parseGroups(share ?? new Secret(''), { bytes: 40, what: 'share' });
+    for (const at of [3, 34, 39]) {
+      const changed = new Secret(formatGroups(flipBit(bytes, at * 8)));
+      expect(() => parseShare(changed)).toThrow('what was typed is not a share');
+    }
   });
 
   it('make a slot only when they are all there', async () => {
