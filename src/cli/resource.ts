@@ -223,8 +223,13 @@ function requestOf(
   members: Record<string, unknown>,
 ): ApiRequest {
   let path = action.path;
-  for (const [i, name] of action.args.entries())
-    path = path.replace(`{${name}}`, encodeURIComponent(args[i] ?? ''));
+  const body = { ...members };
+  for (const [i, name] of action.args.entries()) {
+    const place = `{${name}}`;
+    // An argument that has no place in the path is a member of the body.
+    if (path.includes(place)) path = path.replace(place, encodeURIComponent(args[i] ?? ''));
+    else body[name] = args[i];
+  }
   if (action.query === true) {
     const query = new URLSearchParams();
     for (const [name, value] of Object.entries(members)) query.set(name, String(value));
@@ -232,7 +237,7 @@ function requestOf(
     return { method: action.method, path: query.size === 0 ? path : `${path}${first}${query.toString()}` };
   }
   const hasBody = action.method === 'POST' || action.method === 'PATCH' || action.method === 'PUT';
-  return hasBody ? { method: action.method, path, body: members } : { method: action.method, path };
+  return hasBody ? { method: action.method, path, body } : { method: action.method, path };
 }
 
 function membersOf(

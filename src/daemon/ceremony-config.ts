@@ -4,6 +4,7 @@ import { TIERS } from '../access/index.ts';
 import { readToml } from '../config/index.ts';
 import type { KeyPurpose } from '../custody/index.ts';
 import { Fault } from '../faults.ts';
+import { parseRequest } from '../http/problem.ts';
 
 const text = (most: number) => z.string().min(1).max(most);
 
@@ -50,14 +51,18 @@ export function ceremonyDigest(file: string): string {
   return createHash('sha256').update(file, 'utf8').digest('hex');
 }
 
-/** Reads a ceremony. @throws Fault CONFIG_INVALID, which names what is wrong in it */
+/** Reads a ceremony. @throws Fault VALIDATION_FAILED, which names what is wrong in it */
 export function readCeremony(file: string): CeremonyConfig {
-  const parsed = CONFIG.safeParse(readToml(file));
-  if (parsed.success) return parsed.data;
-  const wrong = parsed.error.issues.map(({ path, message }) =>
-    `${path.join('.')}: ${message}`.replace(/^: /, ''),
-  );
-  throw new Fault('CONFIG_INVALID', `the ceremony cannot be held: ${wrong.slice(0, 10).join('; ')}`);
+  return parseRequest(CONFIG, tomlOf(file));
+}
+
+/** It comes in a request: what is wrong with it is no fault of our configuration. */
+function tomlOf(file: string): unknown {
+  try {
+    return readToml(file);
+  } catch (cause) {
+    throw new Fault('VALIDATION_FAILED', 'the ceremony is not written in TOML', { cause });
+  }
 }
 
 /** The key of a ceremony for a purpose and environment. Pure. */

@@ -46,6 +46,7 @@ const TABLE = [
   ['POST /licenses/lookup', 'licenses:read', 200],
   ['POST /licenses/{id}/restore', 'licenses:write', 200],
   ['POST /products/{id}/restore', 'products:write', 200],
+  ['POST /products/{id}/set-key', 'signing-keys:rotate', 200],
   ['POST /policies/{id}/restore', 'policies:write', 200],
   ['POST /entitlements/{id}/restore', 'entitlements:write', 200],
 ] as const;

@@ -20,6 +20,8 @@ const CLASSES: Readonly<Record<string, string>> = {
   'GET /health': 'health - -',
   'GET /ready': 'health - -',
   'GET /api/v1/openapi.json': 'public - -',
+  'GET /api/v1/seal': 'health - -',
+  'POST /api/v1/unseal': 'public - -',
 };
 
 const named = (route: (typeof routes)[number]): string => `${route.method} ${route.path}`;

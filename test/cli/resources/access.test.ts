@@ -109,6 +109,9 @@ describe('mintmark tenant', () => {
     expect(other).toEqual([]);
     const first = await story.rows(['product', 'list', '--tenant', desk.daemon.tenant]);
     expect(first.map(({ id: product }) => product)).toContain(desk.stock.product);
+    expect((await story.run(['tenant', 'erase', id, '--confirm', 'acme'])).code).toBe(EXIT.refused);
+    await story.data(['tenant', 'erase', id, '--confirm', 'globex']);
+    expect((await story.rows(['tenant', 'list'])).map(({ code }) => code)).not.toContain('globex');
   });
 });
 

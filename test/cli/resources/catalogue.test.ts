@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { EXIT } from '../../../src/cli/exit-code.ts';
 import type { Story } from '../story.ts';
 import { openResourceDesk, type ResourceDesk } from './desk.ts';
 
@@ -36,6 +37,18 @@ describe('mintmark product', () => {
     expect((await story.rows(['product', 'list', '--deleted'])).map(({ code }) => code)).toEqual(['spare']);
     expect(await story.data(['product', 'restore', String(spare['id'])])).toMatchObject({ code: 'spare' });
     await story.text(['product', 'delete', String(spare['id'])]);
+  });
+
+  it('is moved to another licence key by somebody who says that applications know it', async () => {
+    const { product } = desk.stock;
+    const keys = await story.rows(['keys', 'list']);
+    const old = keys.find(({ purpose, environment }) => purpose === 'license' && environment === 'live');
+    const move = ['product', 'set-key', product, String(old?.['kid'])];
+    expect((await story.run(move)).code).toBe(EXIT.usage);
+    const moved = await story.data([...move, '--i-have-shipped-the-new-key']);
+    expect(moved).toMatchObject({ id: product, signingKid: old?.['kid'] });
+    const unknown = ['product', 'set-key', product, 'A'.repeat(16), '--i-have-shipped-the-new-key'];
+    await story.refused(unknown, 'NOT_FOUND');
   });
 
   it('shows what the appliance refuses, with its remedy', async () => {
