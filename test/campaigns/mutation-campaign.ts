@@ -46,6 +46,14 @@ const LEFT_OUT = /^\/system\/(audit-exports|backups|seal)/;
 /** Sends requests made from the daemon's own OpenAPI document and broken, and looks at every answer and at the daemon. */
 export async function mutationCampaign(plan: MutationPlan): Promise<MutationReport> {
   const daemon = await startDaemon(join(plan.directory, 'appliance'));
+  try {
+    return await runOn(daemon, plan);
+  } finally {
+    await daemon.kill(); // a campaign that ended in the middle leaves nobody behind
+  }
+}
+
+async function runOn(daemon: RunningDaemon, plan: MutationPlan): Promise<MutationReport> {
   const openapi = await send({ url: daemon.url }, { method: 'GET', path: '/openapi.json' });
   const operations = operationsOf(openapi.body).filter(({ path }) => !LEFT_OUT.test(path));
   const run = new Run(daemon, operations, plan.seed);
