@@ -86,6 +86,7 @@ const RESTORABLE: ReadonlySet<string> = new Set(['license', 'product', 'policy',
 
 function remedyOf({ code, message }: ApiRefusal, command: Command): string | undefined {
   if (code === 'REALM_REQUIRED') return '`mintmark tenant list` shows the codes.';
+  if (code === 'CONFIRMATION_REQUIRED') return "Give that sentence, to the letter: --confirm '…'.";
   if (code === 'FINGERPRINT_REQUIRED') return fingerprintRemedy(command);
   return code === 'NOT_FOUND' ? listRemedy(message, command) : undefined;
 }

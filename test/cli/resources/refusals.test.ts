@@ -58,6 +58,7 @@ describe('a refusal', () => {
     ['license signed-key LICENSE', 'check out a file instead'],
     ['license checkout LICENSE', 'Give --fingerprint, as `mintmark fingerprint --plain` prints it'],
     ['product show editor', '`mintmark product list` shows the ids'],
+    ['keys rotate --purpose response --environment test --now', "to the letter: --confirm '", '`confirm`'],
     [`product show prod_${ABSENT}`, '`mintmark product list --deleted` shows what can be restored'],
     [
       `license create --product-id PRODUCT --policy-id pol_${ABSENT} --print-secret`,
