@@ -124,7 +124,7 @@ function describeSigning(under: CustodianUnderTest): void {
     it('proves no key of another custodian', async () => {
       await using mine = await open();
       await using theirs = await open();
-      const key = await theirs.generate({ purpose: 'token', algorithm: 'ed25519' });
+      const key = await theirs.generate({ purpose: 'token', algorithm });
       await expect(mine.prove(key)).rejects.toThrow(InvariantViolation);
     });
 
