@@ -1,21 +1,7 @@
 import type { Command } from 'commander';
+import type { DataKeyView } from '../daemon/data-keys.ts';
 import { column, type WithClient } from './resource.ts';
 import { table } from './terminal.ts';
-
-interface DataKeyView {
-  readonly tenant: string | null;
-  readonly environment: string | null;
-  readonly version: number;
-  readonly state: string;
-  readonly uses: number;
-  readonly resealing: {
-    readonly older: readonly number[];
-    readonly columnsDone: number;
-    readonly columns: number;
-    readonly resealed: number;
-    readonly unreadable: number;
-  } | null;
-}
 
 const COLUMNS = [
   column('TENANT', 'tenant'),

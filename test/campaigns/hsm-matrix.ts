@@ -19,7 +19,8 @@ const run = spawnSync(process.execPath, ['node_modules/vitest/vitest.mjs', ...fl
 });
 for (const row of MODULES) {
   const path = pathOf(row);
-  console.log(`${row.name}: ${path === undefined ? 'NOT TRIED, it is not installed' : `tried, ${path}`}`);
+  const absent = `NOT TRIED, not installed (Debian: ${row.packages.join(' ')})`;
+  console.log(`${row.name}: ${path === undefined ? absent : `tried, ${path}`}`);
 }
 process.exitCode = run.status ?? 1;
 

@@ -13,11 +13,11 @@ const NO_LOGIN = { parameters: '', environment: {}, login: null } as const;
 for (const row of MODULES) await describeModule(row);
 
 async function describeModule(row: ModuleRow): Promise<void> {
-  const { name, newToken, packages } = row;
+  const { name, newToken } = row;
   const module = pathOf(row);
-  if (module === undefined) {
-    it.skip(`${name}: NOT TRIED, not installed (Debian: ${packages.join(' ')})`, () => expect.unreachable());
-  } else if (newToken === null) {
+  // `npm run test:hsm-matrix` names those that are not installed.
+  if (module === undefined) return;
+  if (newToken === null) {
     describe(`${name}: looked into alone, its one token per machine is not ours to empty`, () => {
       it('says what its tokens can be used for', () => lookInto(row, module));
     });
