@@ -193,6 +193,21 @@ describe('a licence key', () => {
     expect(await outcomeOf(back)).toBe('CONFLICT');
   });
 
+  it('is not retired while a product comes back to it', async () => {
+    await using shop = await openShop();
+    const { product } = await shop.sell(UNBOUND);
+    const old = keyOf(shop, 'license');
+    const { key } = await rotateKey(shop.deps, shop.operator(), { kid: old.kid, ...NOW });
+    const move = { id: product.id, versions: ANY };
+    await setKeyOfProduct(shop.deps, shop.operator(), { ...move, kid: key.kid });
+    // Both were allowed when they were asked; the bundle of the one is being signed while the other is stored.
+    const retired = retireKey(shop.deps, shop.operator(), { kid: old.kid, versions: ANY });
+    const back = setKeyOfProduct(shop.deps, shop.operator(), { ...move, kid: old.kid });
+    const outcomes = await Promise.allSettled([retired, back]);
+    expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'fulfilled']);
+    expect(shop.keyring.find(old.kid)?.state).toBe('retiring');
+  });
+
   it('of another environment or purpose is no key of a product', async () => {
     await using shop = await openShop();
     const { product } = await shop.sell(UNBOUND);
